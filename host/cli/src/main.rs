@@ -1,0 +1,2 @@
+//! The catena binary.
+fn main() {}

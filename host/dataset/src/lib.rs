@@ -1,0 +1,1 @@
+//! What rollouts become: trajectories and export profiles.

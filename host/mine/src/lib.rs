@@ -1,0 +1,1 @@
+//! Where chains come from: a local clone.

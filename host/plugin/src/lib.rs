@@ -1,0 +1,1 @@
+//! What a plugin is and may do: manifest, capabilities, engine, limits, imports.

@@ -1,0 +1,1 @@
+//! One agent over one chain: stages, carry, refinement, journal.

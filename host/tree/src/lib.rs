@@ -1,0 +1,1 @@
+//! Code as content: git trees, overlay worktrees, patches and three-way merges.

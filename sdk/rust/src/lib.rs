@@ -1,0 +1,1 @@
+//! Write Catena plugins in Rust.
