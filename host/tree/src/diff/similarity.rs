@@ -1,0 +1,1 @@
+//! How much of one file is in another.
