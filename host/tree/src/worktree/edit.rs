@@ -1,0 +1,318 @@
+//! Changing directories: creating, removing, renaming.
+
+use bstr::{BStr, ByteSlice};
+
+use super::Worktree;
+use super::error::FsError;
+use super::lookup::check_searched_name;
+use super::node::{Body, Content, Directory, Listing, Name, Node, NodeId, NodeKind};
+use super::time::LogicalTime;
+use crate::ids::TreeId;
+use crate::path::{MAX_PATH, check_entry_name};
+
+/// What to do when the name of a file to create is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnExisting {
+    /// Take the file that is there.
+    Open,
+    /// Fail with [`FsError::Exists`].
+    Refuse,
+}
+
+impl Worktree {
+    /// Creates an empty file.
+    pub fn create_file(
+        &mut self,
+        dir: NodeId,
+        name: &BStr,
+        on_existing: OnExisting,
+    ) -> Result<NodeId, FsError> {
+        check_searched_name(name)?;
+        if let Some(node) = self.child(dir, name)? {
+            return match (on_existing, self.kind(node)?) {
+                (OnExisting::Refuse, _) => Err(FsError::Exists),
+                (OnExisting::Open, NodeKind::File) => Ok(node),
+                (OnExisting::Open, NodeKind::Directory) => Err(FsError::IsDirectory),
+                (OnExisting::Open, NodeKind::Symlink) => Err(FsError::TooManyLinks),
+            };
+        }
+        let content = Content::own(Vec::new());
+        self.create(dir, name, Body::File { content, executable: false })
+    }
+
+    /// Creates an empty directory.
+    pub fn create_dir(&mut self, dir: NodeId, name: &BStr) -> Result<NodeId, FsError> {
+        self.create(dir, name, Body::Directory(Directory::empty()))
+    }
+
+    /// Creates a symlink. Its target is not looked at.
+    pub fn symlink(&mut self, dir: NodeId, name: &BStr, target: &BStr) -> Result<NodeId, FsError> {
+        if target.contains(&0) {
+            return Err(FsError::Invalid);
+        }
+        if target.is_empty() {
+            return Err(FsError::NoEntry);
+        }
+        if target.len() > MAX_PATH {
+            return Err(FsError::NameTooLong);
+        }
+        self.create(dir, name, Body::Symlink(Content::own(target.to_vec())))
+    }
+
+    /// Removes a file or symlink. Who has it open can go on using it.
+    pub fn remove_file(&mut self, dir: NodeId, name: &BStr) -> Result<(), FsError> {
+        let node = self.removable(dir, name)?;
+        if self.kind(node)? == NodeKind::Directory {
+            return Err(FsError::IsDirectory);
+        }
+        self.remove_child(dir, name)
+    }
+
+    /// Removes an empty directory.
+    pub fn remove_dir(&mut self, dir: NodeId, name: &BStr) -> Result<(), FsError> {
+        let node = self.removable(dir, name)?;
+        if self.kind(node)? != NodeKind::Directory {
+            return Err(FsError::NotDirectory);
+        }
+        self.check_empty(node)?;
+        self.remove_child(dir, name)
+    }
+
+    /// Moves an entry, over a file or an empty directory where there is one,
+    /// with the rules of rename(2).
+    pub fn rename(
+        &mut self,
+        from_dir: NodeId,
+        from_name: &BStr,
+        to_dir: NodeId,
+        to_name: &BStr,
+    ) -> Result<(), FsError> {
+        let node = self.removable(from_dir, from_name)?;
+        self.load(to_dir)?;
+        self.check_insert(to_dir, to_name)?;
+        if self.is_at_or_above(node, to_dir) {
+            return Err(FsError::Invalid);
+        }
+        if let Some(target) = self.child(to_dir, to_name)? {
+            if target == node {
+                return Ok(());
+            }
+            if self.is_at_or_above(target, from_dir) {
+                return Err(FsError::NotEmpty);
+            }
+            self.check_replace(node, target)?;
+        }
+        let longest = self.longest_below(node);
+        self.check_path_length(to_dir, to_name.len() + longest)?;
+        let now = self.clock.tick();
+        self.detach(from_dir, from_name, now);
+        if let Some(target) = self.detach(to_dir, to_name, now) {
+            self.unlink(target, now);
+        }
+        self.attach(to_dir, to_name, node, now)?;
+        self.nodes.get_mut(node)?.change(now);
+        Ok(())
+    }
+
+    fn create(&mut self, dir: NodeId, name: &BStr, body: Body) -> Result<NodeId, FsError> {
+        self.check_writable()?;
+        check_searched_name(name)?;
+        if self.child(dir, name)?.is_some() {
+            return Err(FsError::Exists);
+        }
+        self.check_insert(dir, name)?;
+        self.check_path_length(dir, name.len())?;
+        let bytes = body.own_len();
+        self.meter.check(0, bytes, 1)?;
+        let now = self.clock.tick();
+        let mut node = Node::new(body, now);
+        node.added = true;
+        let id = self.nodes.insert(node)?;
+        self.meter.replace(0, bytes);
+        self.meter.add_entry();
+        self.attach(dir, name, id, now)?;
+        Ok(id)
+    }
+
+    /// The entry to take away, if it may be.
+    fn removable(&mut self, dir: NodeId, name: &BStr) -> Result<NodeId, FsError> {
+        self.check_writable()?;
+        check_searched_name(name)?;
+        self.child(dir, name)?.ok_or(FsError::NoEntry)
+    }
+
+    /// Whether a new entry may come to this place: the one point that knows
+    /// where nothing can be put.
+    pub(super) fn check_insert(&self, dir: NodeId, name: &BStr) -> Result<(), FsError> {
+        let node = self.nodes.get(dir)?;
+        match node.body {
+            Body::Directory(_) if !node.linked => Err(FsError::NoEntry),
+            Body::Directory(_) => Ok(check_entry_name(name)?),
+            Body::Submodule(_) => Err(FsError::NotPermitted),
+            Body::File { .. } | Body::Symlink(_) => Err(FsError::NotDirectory),
+        }
+    }
+
+    /// Whether `node` may take the place of `target`.
+    fn check_replace(&mut self, node: NodeId, target: NodeId) -> Result<(), FsError> {
+        match (self.kind(node)?, self.kind(target)?) {
+            (NodeKind::Directory, NodeKind::Directory) => self.check_empty(target),
+            (NodeKind::Directory, _) => Err(FsError::NotDirectory),
+            (_, NodeKind::Directory) => Err(FsError::IsDirectory),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_empty(&mut self, dir: NodeId) -> Result<(), FsError> {
+        self.load(dir)?;
+        if self.children(dir).is_empty() { Ok(()) } else { Err(FsError::NotEmpty) }
+    }
+
+    /// Every path in a worktree can be written as a [`crate::RepoPath`].
+    fn check_path_length(&self, dir: NodeId, below: usize) -> Result<(), FsError> {
+        let mut len = below;
+        let mut current = Some(dir);
+        while let Some(id) = current {
+            let node = self.nodes.get(id)?;
+            len = len.saturating_add(node.name.len() + usize::from(node.parent.is_some()));
+            current = node.parent;
+        }
+        if len > MAX_PATH { Err(FsError::NameTooLong) } else { Ok(()) }
+    }
+
+    /// Length of the longest path below a node, with its leading slash. What
+    /// was never looked at is no longer than a path of the base.
+    fn longest_below(&self, node: NodeId) -> usize {
+        let mut longest = 0;
+        let mut ahead = vec![(node, 0)];
+        while let Some((id, len)) = ahead.pop() {
+            longest = longest.max(len);
+            for child in self.children(id) {
+                let name = self.nodes.get(child).map_or(0, |child| child.name.len());
+                ahead.push((child, len + 1 + name));
+            }
+        }
+        longest
+    }
+
+    /// Whether `dir` is `node` or lies below it.
+    fn is_at_or_above(&self, node: NodeId, dir: NodeId) -> bool {
+        let mut current = Some(dir);
+        while let Some(id) = current {
+            if id == node {
+                return true;
+            }
+            current = self.nodes.get(id).ok().and_then(|at| at.parent);
+        }
+        false
+    }
+
+    fn remove_child(&mut self, dir: NodeId, name: &BStr) -> Result<(), FsError> {
+        let now = self.clock.tick();
+        let node = self.detach(dir, name, now).ok_or(FsError::NoEntry)?;
+        self.unlink(node, now);
+        Ok(())
+    }
+
+    /// Takes a name out of a directory that was loaded.
+    pub(super) fn detach(&mut self, dir: NodeId, name: &BStr, now: LogicalTime) -> Option<NodeId> {
+        let parent = self.nodes.get_mut(dir).ok()?;
+        let Body::Directory(Directory { listing: Listing::Read(entries), .. }) = &mut parent.body
+        else {
+            return None;
+        };
+        let node = entries.remove(name.as_bytes())?;
+        parent.modify(now);
+        self.mark_changed(dir);
+        Some(node)
+    }
+
+    /// Puts a node into a directory that was loaded, where the name is free.
+    pub(super) fn attach(
+        &mut self,
+        dir: NodeId,
+        name: &BStr,
+        node: NodeId,
+        now: LogicalTime,
+    ) -> Result<(), FsError> {
+        let name = Name::from(name.as_bytes());
+        let parent = self.nodes.get_mut(dir)?;
+        if let Body::Directory(Directory { listing: Listing::Read(entries), .. }) = &mut parent.body
+        {
+            entries.insert(name.clone(), node);
+        }
+        parent.modify(now);
+        let child = self.nodes.get_mut(node)?;
+        child.parent = Some(dir);
+        child.name = name;
+        child.linked = true;
+        self.mark_changed(dir);
+        Ok(())
+    }
+
+    /// Marks a node and all below it as unlinked, and frees what is not open.
+    pub(super) fn unlink(&mut self, node: NodeId, now: LogicalTime) {
+        let mut ahead = vec![node];
+        while let Some(id) = ahead.pop() {
+            ahead.extend(self.children(id));
+            let Ok(node) = self.nodes.get_mut(id) else { continue };
+            node.parent = None;
+            node.linked = false;
+            if node.handles == 0 {
+                self.free(id);
+            } else {
+                node.change(now);
+                if let Body::Directory(directory) = &mut node.body {
+                    *directory = Directory::empty();
+                }
+            }
+        }
+    }
+
+    /// Gives back what an unlinked node held.
+    pub(super) fn free(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.remove(id) {
+            self.meter.replace(node.body.own_len(), 0);
+            if node.added {
+                self.meter.remove_entry();
+            }
+        }
+    }
+
+    /// Forgets the tree ids of a directory and of those above it.
+    pub(super) fn mark_changed(&mut self, dir: NodeId) {
+        let mut current = Some(dir);
+        while let Some(id) = current {
+            let Ok(node) = self.nodes.get_mut(id) else { return };
+            if let Body::Directory(directory) = &mut node.body
+                && directory.saved.take().is_none()
+            {
+                return;
+            }
+            current = node.parent;
+        }
+    }
+
+    /// The same for the directory an entry is in.
+    pub(super) fn mark_changed_above(&mut self, node: NodeId) {
+        if let Ok(Node { parent: Some(dir), .. }) = self.nodes.get(node) {
+            self.mark_changed(*dir);
+        }
+    }
+
+    /// Whether a snapshot would leave a node out: a directory without any file.
+    pub(super) fn holds_no_file(&self, node: NodeId) -> bool {
+        let mut ahead = vec![node];
+        while let Some(id) = ahead.pop() {
+            match self.nodes.get(id).map(|node| &node.body) {
+                Ok(Body::Directory(directory)) if directory.saved == Some(TreeId::EMPTY) => {}
+                Ok(Body::Directory(directory)) => match &directory.listing {
+                    Listing::Read(entries) => ahead.extend(entries.values()),
+                    Listing::Unread { .. } => return false,
+                },
+                _ => return false,
+            }
+        }
+        true
+    }
+}
