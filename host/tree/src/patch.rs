@@ -7,9 +7,18 @@ use bstr::BString;
 use bytes::Bytes;
 
 use crate::diff::DiffOptions;
-use crate::ids::TreeId;
+use crate::ids::{CommitId, TreeId};
 use crate::objects::{ObjectError, ObjectSink, Objects};
 use crate::path::RepoPath;
+
+mod apply;
+mod binary;
+mod compose;
+mod hunks;
+mod image;
+mod parse;
+mod quote;
+mod tree;
 
 /// A patch as read: a list of changes to files, in the order of the text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,8 +160,13 @@ pub trait Files {
     /// The file at `path`, `None` if there is none or it is a directory.
     fn read(&self, path: &RepoPath) -> Result<Option<FileState>, ObjectError>;
 
-    /// Whether `path` is a directory with at least one file in it.
-    fn is_directory(&self, path: &RepoPath) -> Result<bool, ObjectError>;
+    /// The files below `dir`, none if it is not a directory. Keeps a patch from
+    /// making a file of a directory that still holds others; a source where that
+    /// cannot happen leaves it as it is.
+    fn files_below(&self, dir: &RepoPath) -> Result<Vec<RepoPath>, ObjectError> {
+        let _ = dir;
+        Ok(Vec::new())
+    }
 }
 
 /// The files of a tree.
@@ -240,20 +254,17 @@ pub fn write(
     to: TreeId,
     options: &DiffOptions,
 ) -> Result<Vec<u8>, ObjectError> {
-    let _ = (objects, from, to, options);
-    Err(ObjectError::Io("writing patches is not built yet".into()))
+    compose::patch(objects, from, to, options)
 }
 
 /// Reads a patch. Text before, between and after its sections is skipped.
 pub fn parse(bytes: &[u8]) -> Result<Patch, PatchError> {
-    let _ = bytes;
-    Err(PatchError::Syntax { line: 0, reason: "reading patches is not built yet".into() })
+    parse::patch(bytes)
 }
 
 /// What applying `patch` does to `files`, as one edit for each path, sorted by path.
 pub fn edits(patch: &Patch, files: &dyn Files) -> Result<Vec<Edit>, PatchError> {
-    let _ = (patch, files);
-    Err(ObjectError::Io("applying patches is not built yet".into()).into())
+    apply::edits(patch, files)
 }
 
 /// Applies `patch` to `tree`.
@@ -278,8 +289,7 @@ pub fn edit_tree(
     tree: TreeId,
     edits: &[Edit],
 ) -> Result<TreeId, ObjectError> {
-    let _ = (objects, sink, tree, edits);
-    Err(ObjectError::Io("editing trees is not built yet".into()))
+    tree::edited(objects, sink, tree, edits)
 }
 
 impl Edit {
@@ -293,11 +303,28 @@ impl Edit {
 
 impl Files for TreeFiles<'_> {
     fn read(&self, path: &RepoPath) -> Result<Option<FileState>, ObjectError> {
-        let _ = (self.objects, self.tree, path);
-        Err(ObjectError::Io("reading files is not built yet".into()))
+        tree::read(self.objects, self.tree, path)
     }
 
-    fn is_directory(&self, _: &RepoPath) -> Result<bool, ObjectError> {
-        Ok(false)
+    fn files_below(&self, dir: &RepoPath) -> Result<Vec<RepoPath>, ObjectError> {
+        tree::files_below(self.objects, self.tree, dir)
     }
 }
+
+/// Whether git would take this content for binary: a NUL byte among the first 8000.
+pub(crate) fn is_binary(content: &[u8]) -> bool {
+    content.iter().take(8000).any(|byte| *byte == 0)
+}
+
+/// A submodule as the line that patches show for it.
+fn submodule_content(id: CommitId) -> Bytes {
+    format!("{SUBMODULE}{id}\n").into()
+}
+
+/// The commit in such a line.
+fn submodule_id(content: &[u8]) -> Option<CommitId> {
+    let id = content.strip_prefix(SUBMODULE.as_bytes())?.trim_ascii_end();
+    std::str::from_utf8(id).ok()?.parse().ok()
+}
+
+const SUBMODULE: &str = "Subproject commit ";

@@ -1,0 +1,117 @@
+//! Line differences of two contents, as the `@@` sections of a patch.
+
+use std::io::Write;
+use std::ops::Range;
+
+use imara_diff::{Algorithm, Diff, InternedInput};
+
+/// Most bytes of a function name after `@@`.
+const SECTION: usize = 80;
+
+/// Writes the sections that make `new` out of `old`.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    old: &[u8],
+    new: &[u8],
+    context: u32,
+) -> std::io::Result<()> {
+    let input = InternedInput::new(old, new);
+    let mut diff = Diff::compute(Algorithm::Myers, &input);
+    diff.postprocess_lines(&input);
+    let before: Vec<&[u8]> = input.before.iter().map(|token| input.interner[*token]).collect();
+    let after: Vec<&[u8]> = input.after.iter().map(|token| input.interner[*token]).collect();
+    let changes: Vec<_> = diff
+        .hunks()
+        .map(|hunk| Change { before: wide(&hunk.before), after: wide(&hunk.after) })
+        .collect();
+    let mut section = Section { lines: &before, searched: 0, found: Vec::new() };
+    for group in changes.chunk_by(|a, b| {
+        b.before.start.saturating_sub(a.before.end) <= 2 * context as usize
+    }) {
+        write_hunk(out, &before, &after, group, context as usize, &mut section)?;
+    }
+    Ok(())
+}
+
+/// Lines of the old file that become lines of the new one.
+struct Change {
+    before: Range<usize>,
+    after: Range<usize>,
+}
+
+fn wide(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
+}
+
+fn write_hunk(
+    out: &mut Vec<u8>,
+    before: &[&[u8]],
+    after: &[&[u8]],
+    changes: &[Change],
+    context: usize,
+    section: &mut Section<'_>,
+) -> std::io::Result<()> {
+    let (Some(first), Some(last)) = (changes.first(), changes.last()) else { return Ok(()) };
+    let lead = context.min(first.before.start);
+    let trail = context.min(before.len() - last.before.end);
+    let old = first.before.start - lead..last.before.end + trail;
+    let new = first.after.start - lead..last.after.end + trail;
+    write!(out, "@@ -{} +{} @@", span(&old), span(&new))?;
+    let name = section.before(old.start);
+    if !name.is_empty() {
+        out.push(b' ');
+        out.extend_from_slice(name);
+    }
+    out.push(b'\n');
+    let mut shown = old.start;
+    for change in changes {
+        write_lines(out, b' ', before, shown..change.before.start);
+        write_lines(out, b'-', before, change.before.clone());
+        write_lines(out, b'+', after, change.after.clone());
+        shown = change.before.end;
+    }
+    write_lines(out, b' ', before, shown..old.end);
+    Ok(())
+}
+
+/// Start and number of lines, as a section's head gives them.
+fn span(lines: &Range<usize>) -> String {
+    match lines.len() {
+        0 => format!("{},0", lines.start),
+        1 => format!("{}", lines.start + 1),
+        count => format!("{},{count}", lines.start + 1),
+    }
+}
+
+fn write_lines(out: &mut Vec<u8>, mark: u8, lines: &[&[u8]], range: Range<usize>) {
+    for line in lines.get(range).unwrap_or_default() {
+        out.push(mark);
+        out.extend_from_slice(line);
+        if !line.ends_with(b"\n") {
+            out.extend_from_slice(b"\n\\ No newline at end of file\n");
+        }
+    }
+}
+
+/// Finds the line that names the function a hunk is in: the last one above it
+/// that starts with a letter, `_` or `$`.
+struct Section<'a> {
+    lines: &'a [&'a [u8]],
+    searched: usize,
+    found: Vec<u8>,
+}
+
+impl Section<'_> {
+    fn before(&mut self, start: usize) -> &[u8] {
+        let unseen = self.lines.get(self.searched..start).unwrap_or_default();
+        let names = |line: &&&[u8]| {
+            line.first().is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, b'_' | b'$'))
+        };
+        if let Some(line) = unseen.iter().rev().find(names) {
+            let shown = line.get(..SECTION).unwrap_or(line);
+            self.found = shown.trim_ascii_end().to_vec();
+        }
+        self.searched = start;
+        &self.found
+    }
+}
