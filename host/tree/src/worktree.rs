@@ -6,13 +6,15 @@
 //! turns into a git tree in time proportional to what changed.
 //!
 //! Reading order: `node` (what is held), `lookup` and `resolve` (finding it),
-//! `content` (files), `edit` (directories), `by_path` (coarse calls), `snapshot`
-//! and `checkout` (from and to trees), `usage` (quota), `time`.
+//! `content` (files), `edit` (directories), `at` (both by path, as system calls),
+//! `by_path` and `patching` (coarse calls), `snapshot` and `checkout` (to and
+//! from trees), `usage` (quota), `time`.
 //!
 //! It leaves locking to its callers, and caching of objects across worktrees to
 //! the object source. Its invariant: a directory whose tree id is known equals
 //! that tree, up to empty directories, which git does not keep.
 
+mod at;
 mod by_path;
 mod checkout;
 mod content;
@@ -20,6 +22,7 @@ mod edit;
 mod error;
 mod lookup;
 mod node;
+mod patching;
 mod resolve;
 mod snapshot;
 mod time;
@@ -29,12 +32,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::at::{Create, OnOpen, OpenOptions, Openable};
 pub use self::by_path::{Entry, WriteKind};
 pub use self::content::{Executable, MAX_FILE};
 pub use self::edit::OnExisting;
 pub use self::error::FsError;
 pub use self::lookup::{DirEntry, Metadata};
 pub use self::node::{NodeId, NodeKind};
+pub use self::patching::WorktreeFiles;
 pub use self::resolve::{Links, Place, Resolved};
 pub use self::time::{LogicalTime, SetTime};
 pub use self::usage::{Quota, WorktreeUsage};
@@ -124,3 +129,6 @@ impl Worktree {
         self.clock.advance_to(to);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use bstr::{BString, ByteSlice};
 
 use super::Worktree;
 use super::error::FsError;
-use super::node::{Body, Directory, Node, NodeId};
+use super::node::{Body, Node, NodeId};
+use super::patching::Origin;
 use super::time::LogicalTime;
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, TreeEntry, entry_named};
@@ -155,7 +156,7 @@ impl Worktree {
         Ok(found)
     }
 
-    fn is_plain_directory(&self, node: NodeId) -> bool {
+    pub(super) fn is_plain_directory(&self, node: NodeId) -> bool {
         matches!(self.nodes.get(node).map(|node| &node.body), Ok(Body::Directory(_)))
     }
 
@@ -163,7 +164,7 @@ impl Worktree {
         match step {
             Step::Put { dir, entry } => self.put(dir, &entry, now),
             Step::PutAt { parent, entry } => {
-                let dir = self.make_directories(&parent, now)?;
+                let dir = self.make_directories(&parent, Origin::Tree, now)?;
                 self.put(dir, &entry, now)
             }
             Step::Remove { dir, name } => {
@@ -196,27 +197,5 @@ impl Worktree {
             self.unlink(old, now);
         }
         self.attach(dir, entry.name.as_ref(), node, now)
-    }
-
-    /// The directory at `path`, made with those above it where something else
-    /// or nothing is there.
-    fn make_directories(&mut self, path: &RepoPath, now: LogicalTime) -> Result<NodeId, FsError> {
-        let mut dir = self.root;
-        for name in path.components() {
-            let found = self.child(dir, name)?.filter(|node| self.is_plain_directory(*node));
-            dir = if let Some(next) = found {
-                next
-            } else {
-                let made =
-                    self.nodes.insert(Node::new(Body::Directory(Directory::empty()), now))?;
-                if let Some(old) = self.detach(dir, name, now) {
-                    self.unlink(old, now);
-                }
-                self.attach(dir, name, made, now)?;
-                made
-            };
-        }
-        self.load(dir)?;
-        Ok(dir)
     }
 }

@@ -122,15 +122,21 @@ impl Worktree {
         }
         self.check_insert(dir, name)?;
         self.check_path_length(dir, name.len())?;
-        let bytes = body.own_len();
-        self.meter.check(0, bytes, 1)?;
+        self.meter.check(0, body.own_len(), 1)?;
         let now = self.clock.tick();
+        let id = self.insert_added(body, now)?;
+        self.attach(dir, name, id, now)?;
+        Ok(id)
+    }
+
+    /// Makes a node that counts against the quota, which was checked before.
+    pub(super) fn insert_added(&mut self, body: Body, now: LogicalTime) -> Result<NodeId, FsError> {
+        let bytes = body.own_len();
         let mut node = Node::new(body, now);
         node.added = true;
         let id = self.nodes.insert(node)?;
         self.meter.replace(0, bytes);
         self.meter.add_entry();
-        self.attach(dir, name, id, now)?;
         Ok(id)
     }
 

@@ -60,6 +60,14 @@ impl Resolved {
     }
 }
 
+/// What a path is resolved for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Find,
+    /// To create a file, which cannot have a slash behind its name.
+    Create,
+}
+
 /// A path on its way through a worktree.
 struct Walk {
     /// From the starting directory to where the walk is.
@@ -67,17 +75,21 @@ struct Walk {
     /// Components to come, the next one last.
     ahead: Vec<BString>,
     needs_directory: bool,
+    links: Links,
+    purpose: Purpose,
     hops: u32,
     /// The last component was a symlink that only a slash made us follow.
     passed_last_link: bool,
 }
 
 impl Walk {
-    fn new(dir: NodeId, path: &BStr) -> Self {
+    fn new(dir: NodeId, path: &BStr, links: Links, purpose: Purpose) -> Self {
         let mut walk = Self {
             dirs: vec![dir],
             ahead: Vec::new(),
             needs_directory: false,
+            links,
+            purpose,
             hops: 0,
             passed_last_link: false,
         };
@@ -118,8 +130,18 @@ impl Worktree {
     /// A path or symlink that is absolute or leads above `dir` is
     /// [`FsError::NotPermitted`], even where it would come back.
     pub fn resolve(&mut self, dir: NodeId, path: &BStr, links: Links) -> Result<Resolved, FsError> {
+        self.resolve_to(Purpose::Find, dir, path, links)
+    }
+
+    pub(super) fn resolve_to(
+        &mut self,
+        purpose: Purpose,
+        dir: NodeId,
+        path: &BStr,
+        links: Links,
+    ) -> Result<Resolved, FsError> {
         check_path(path)?;
-        let mut walk = Walk::new(dir, path);
+        let mut walk = Walk::new(dir, path, links, purpose);
         while let Some(name) = walk.ahead.pop() {
             let dir = walk.dir()?;
             self.load(dir)?;
@@ -129,7 +151,7 @@ impl Worktree {
                 }
                 continue;
             }
-            if let Some(resolved) = self.step(&mut walk, dir, name, links)? {
+            if let Some(resolved) = self.step(&mut walk, dir, name)? {
                 return Ok(resolved);
             }
         }
@@ -144,10 +166,12 @@ impl Worktree {
         walk: &mut Walk,
         dir: NodeId,
         name: BString,
-        links: Links,
     ) -> Result<Option<Resolved>, FsError> {
         let is_last = walk.ahead.is_empty();
         check_searched_name(name.as_ref())?;
+        if is_last && walk.needs_directory && walk.purpose == Purpose::Create {
+            return Err(FsError::IsDirectory);
+        }
         let Some(node) = self.child(dir, name.as_ref())? else {
             if !is_last {
                 return Err(FsError::NoEntry);
@@ -156,9 +180,10 @@ impl Worktree {
             return Ok(Some(Resolved::Missing { at: Place { dir, name }, only }));
         };
         let kind = self.kind(node)?;
-        if kind == NodeKind::Symlink && (!is_last || links == Links::Follow || walk.needs_directory)
+        if kind == NodeKind::Symlink
+            && (!is_last || walk.links == Links::Follow || walk.needs_directory)
         {
-            walk.passed_last_link |= is_last && links == Links::NoFollow;
+            walk.passed_last_link |= is_last && walk.links == Links::NoFollow;
             let target = self.link_target(node)?;
             walk.follow(target.as_bstr())?;
             return Ok(None);
@@ -190,7 +215,7 @@ impl Worktree {
     }
 }
 
-fn check_path(path: &BStr) -> Result<(), FsError> {
+pub(super) fn check_path(path: &BStr) -> Result<(), FsError> {
     if path.contains(&0) {
         return Err(FsError::Invalid);
     }
