@@ -8,9 +8,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::database::ObjectDatabase;
+use crate::diff::Renames;
 use crate::ids::TreeId;
 use crate::objects::ObjectError;
 use crate::path::RepoPath;
+
+mod outcome;
+mod trees;
+mod union;
 
 /// What happens to a path on which both sides disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -137,8 +142,26 @@ pub enum MergeError {
     Failed(String),
 }
 
-/// Merges the changes of `theirs` and `ours` since `base`.
+/// Merges the changes that `ours` and `theirs` made since `base`.
+///
+/// A clean result is the tree `git merge-tree` gives. Where it is not clean,
+/// [`ConflictPolicy::Markers`] leaves this behind:
+///
+/// * text changed on both sides: the merged file, with markers where it disagrees;
+/// * binary files, symlinks and submodules changed on both sides: ours;
+/// * changed on one side and deleted on the other: the changed file;
+/// * moved to two places: a file in each;
+/// * a file on one side and something else on the other: what cannot stay gets a
+///   new name, made of its own and the label of its side;
+/// * added in a directory that the other side renamed: the file in the renamed directory.
+///
+/// A blob that only a rename would need may be missing: renames are not looked
+/// for then.
 pub fn merge(db: &ObjectDatabase, request: &MergeRequest) -> Result<Merged, MergeError> {
-    let _ = (db, request);
-    Err(MergeError::Failed("merging is not built yet".into()))
+    let union = union::Globs::new(&request.union)?;
+    let outcome = match trees::merge(db, request, Renames::Detect) {
+        Err(MergeError::MissingObject { .. }) => trees::merge(db, request, Renames::Ignore)?,
+        outcome => outcome?,
+    };
+    outcome::resolve(db, request, &union, outcome)
 }

@@ -20,6 +20,8 @@ mod parse;
 mod quote;
 mod tree;
 
+pub(crate) use tree::{NewEntry, find, with_entries};
+
 /// A patch as read: a list of changes to files, in the order of the text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Patch {

@@ -13,7 +13,7 @@ use crate::objects::{
 use crate::path::RepoPath;
 
 /// What `path` is in `tree`, `None` if there is nothing. The root is a directory.
-pub(super) fn find(
+pub(crate) fn find(
     objects: &dyn Objects,
     tree: TreeId,
     path: &RepoPath,
@@ -81,9 +81,31 @@ pub(super) fn edited(
     tree: TreeId,
     edits: &[Edit],
 ) -> Result<TreeId, ObjectError> {
-    let mut plan = Plan::default();
+    let mut entries = Vec::with_capacity(edits.len());
     for edit in edits {
-        plan.add(edit)?;
+        entries.push(match edit {
+            Edit::Delete { path } => (path.clone(), None),
+            Edit::Write { path, content, kind } => {
+                (path.clone(), Some(stored(sink, path, content, *kind)?))
+            }
+        });
+    }
+    with_entries(objects, sink, tree, &entries)
+}
+
+/// What is to be at a path of a tree, with its size where that is known.
+pub(crate) type NewEntry = Option<(EntryKind, Option<u64>)>;
+
+/// `tree` with other entries at some paths.
+pub(crate) fn with_entries(
+    objects: &dyn Objects,
+    sink: &mut dyn ObjectSink,
+    tree: TreeId,
+    entries: &[(RepoPath, NewEntry)],
+) -> Result<TreeId, ObjectError> {
+    let mut plan = Plan::default();
+    for (path, entry) in entries {
+        plan.add(path, *entry)?;
     }
     let mut editor = Editor { objects, sink };
     match editor.directory(Some(tree), &plan)? {
@@ -92,30 +114,48 @@ pub(super) fn edited(
     }
 }
 
-/// The edits of one path and of those below it.
-#[derive(Default)]
-struct Plan<'a> {
-    own: Option<&'a Edit>,
-    below: BTreeMap<BString, Plan<'a>>,
+fn stored(
+    sink: &mut dyn ObjectSink,
+    path: &RepoPath,
+    content: &Bytes,
+    kind: FileKind,
+) -> Result<(EntryKind, Option<u64>), ObjectError> {
+    if kind == FileKind::Submodule {
+        let id = submodule_id(content).ok_or_else(|| {
+            ObjectError::Io(format!("submodule `{path}` is not given a commit id"))
+        })?;
+        return Ok((EntryKind::Submodule(id), None));
+    }
+    let id = sink.write_blob(content.clone())?;
+    let kind = match kind {
+        FileKind::Symlink => EntryKind::Symlink(id),
+        kind => EntryKind::File { id, executable: kind == FileKind::Executable },
+    };
+    Ok((kind, Some(content.len() as u64)))
 }
 
-impl<'a> Plan<'a> {
-    fn add(&mut self, edit: &'a Edit) -> Result<(), ObjectError> {
+/// What happens to one path and to those below it.
+#[derive(Default)]
+struct Plan {
+    own: Option<NewEntry>,
+    below: BTreeMap<BString, Plan>,
+}
+
+impl Plan {
+    fn add(&mut self, path: &RepoPath, entry: NewEntry) -> Result<(), ObjectError> {
+        if path.is_root() {
+            return Err(ObjectError::Io("the root of a tree is not an entry of it".into()));
+        }
         let mut plan = self;
-        for name in edit.path().components() {
+        for name in path.components() {
             plan = plan.below.entry(name.to_owned()).or_default();
         }
-        if edit.path().is_root() {
-            return Err(ObjectError::Io("the root of a tree is not a file to edit".into()));
-        }
-        plan.own = Some(edit);
+        plan.own = Some(entry);
         Ok(())
     }
 
     fn writes_below(&self) -> bool {
-        self.below.values().any(|plan| {
-            matches!(plan.own, Some(Edit::Write { .. })) || plan.writes_below()
-        })
+        self.below.values().any(|plan| matches!(plan.own, Some(Some(_))) || plan.writes_below())
     }
 }
 
@@ -125,11 +165,11 @@ struct Editor<'a> {
 }
 
 impl Editor<'_> {
-    /// The directory after the edits below it, `None` if nothing is left in it.
+    /// The directory after the changes below it, `None` if nothing is left in it.
     fn directory(
         &mut self,
         id: Option<TreeId>,
-        plan: &Plan<'_>,
+        plan: &Plan,
     ) -> Result<Option<TreeId>, ObjectError> {
         let old = id.map(|id| self.objects.tree(id)).transpose()?;
         let old = old.as_deref().unwrap_or_default();
@@ -153,16 +193,14 @@ impl Editor<'_> {
         &mut self,
         name: &BStr,
         before: Option<&TreeEntry>,
-        plan: &Plan<'_>,
+        plan: &Plan,
     ) -> Result<Option<TreeEntry>, ObjectError> {
         match plan.own {
-            Some(Edit::Write { path, .. }) if plan.writes_below() => {
-                Err(ObjectError::Io(format!("`{path}` cannot be a file and a directory")))
+            Some(Some(_)) if plan.writes_below() => {
+                Err(ObjectError::Io(format!("`{name}` cannot be a file and a directory")))
             }
-            Some(Edit::Write { content, kind, .. }) => {
-                self.file(name, content, *kind).map(Some)
-            }
-            Some(Edit::Delete { .. }) => self.subdirectory(name, None, plan),
+            Some(Some((kind, size))) => Ok(Some(TreeEntry { name: name.to_owned(), kind, size })),
+            Some(None) => self.subdirectory(name, None, plan),
             None => match before {
                 Some(entry) if !plan.writes_below() && !is_directory(entry) => {
                     Ok(Some(entry.clone()))
@@ -176,7 +214,7 @@ impl Editor<'_> {
         &mut self,
         name: &BStr,
         before: Option<&TreeEntry>,
-        plan: &Plan<'_>,
+        plan: &Plan,
     ) -> Result<Option<TreeEntry>, ObjectError> {
         let id = before.and_then(|entry| match entry.kind {
             EntryKind::Directory(id) => Some(id),
@@ -188,30 +226,6 @@ impl Editor<'_> {
             kind: EntryKind::Directory(tree),
             size: None,
         }))
-    }
-
-    fn file(
-        &mut self,
-        name: &BStr,
-        content: &Bytes,
-        kind: FileKind,
-    ) -> Result<TreeEntry, ObjectError> {
-        let mut size = Some(content.len() as u64);
-        let kind = match kind {
-            FileKind::Regular | FileKind::Executable => EntryKind::File {
-                id: self.sink.write_blob(content.clone())?,
-                executable: kind == FileKind::Executable,
-            },
-            FileKind::Symlink => EntryKind::Symlink(self.sink.write_blob(content.clone())?),
-            FileKind::Submodule => {
-                size = None;
-                let id = submodule_id(content).ok_or_else(|| {
-                    ObjectError::Io(format!("submodule `{name}` is not given a commit id"))
-                })?;
-                EntryKind::Submodule(id)
-            }
-        };
-        Ok(TreeEntry { name: name.to_owned(), kind, size })
     }
 }
 
