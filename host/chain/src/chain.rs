@@ -37,9 +37,9 @@ pub struct Stage {
     /// The merge or squash commit on the target branch.
     #[schemars(schema_with = "schema::object_id")]
     pub merge: CommitId,
-    /// The state before it (B_t).
+    /// The state before it (`B_t`).
     pub base: Base,
-    /// The tree of `merge` (H_t).
+    /// The tree of `merge` (`H_t`).
     #[schemars(schema_with = "schema::object_id")]
     pub human: TreeId,
     /// Committer time of `merge` in seconds since 1970.

@@ -27,7 +27,7 @@ pub enum ReadError {
         reason: String,
     },
     /// A key that does not exist there.
-    #[error("{at}: unknown key `{key}` in `{parent}`{}", suggestion(nearest.as_deref(), known))]
+    #[error("{at}: unknown key `{key}` in `{parent}`; {suggestion}")]
     UnknownKey {
         /// Where.
         at: Position,
@@ -35,10 +35,8 @@ pub enum ReadError {
         parent: String,
         /// The key.
         key: String,
-        /// The known key most like it, if one is alike.
-        nearest: Option<String>,
-        /// All keys that exist there.
-        known: Vec<String>,
+        /// Names the known key most like it, or all if none is alike.
+        suggestion: String,
     },
     /// A key is missing or holds something wrong.
     #[error("{at}: `{key}`: {reason}")]
@@ -100,9 +98,9 @@ fn explain(err: &serde_json::Error, key: &str, path: &Path) -> ReadError {
         let mut quoted = reason.split('`').skip(1).step_by(2).map(str::to_owned);
         let name = quoted.next().unwrap_or_default();
         let known: Vec<String> = quoted.collect();
-        let nearest = nearest(&name, &known);
+        let suggestion = suggestion(&name, &known);
         let parent = parent_of(key, &name);
-        return ReadError::UnknownKey { at, parent, key: name, nearest, known };
+        return ReadError::UnknownKey { at, parent, key: name, suggestion };
     }
     let key = if key == "." { "the file".to_owned() } else { key.to_owned() };
     ReadError::Value { at, key, reason: reason.to_owned() }
@@ -113,19 +111,14 @@ fn parent_of(path: &str, key: &str) -> String {
     if parent.is_empty() { "the file".to_owned() } else { parent.to_owned() }
 }
 
-fn nearest(key: &str, known: &[String]) -> Option<String> {
-    known
+fn suggestion(key: &str, known: &[String]) -> String {
+    let nearest = known
         .iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(key, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= 0.5)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate.clone())
-}
-
-fn suggestion(nearest: Option<&str>, known: &[String]) -> String {
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
-        Some(nearest) => format!("; did you mean `{nearest}`?"),
-        None if known.is_empty() => String::new(),
-        None => format!("; known are `{}`", known.join("`, `")),
+        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+        None => format!("known are `{}`", known.join("`, `")),
     }
 }

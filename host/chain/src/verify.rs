@@ -20,7 +20,7 @@ pub struct VerifyError {
     /// The stage.
     pub stage: StageId,
     /// What does not fit.
-    pub fault: StageFault,
+    pub fault: Box<StageFault>,
 }
 
 /// What does not fit.
@@ -179,7 +179,7 @@ impl Chain {
                 .map_err(|fault| VerifyError {
                     chain: self.id.clone(),
                     stage: stage.id.clone(),
-                    fault,
+                    fault: Box::new(fault),
                 })?;
             earlier = Some(stage);
         }

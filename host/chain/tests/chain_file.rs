@@ -1,5 +1,7 @@
 //! The chain file from outside: what loads, what is refused, and how it is said.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
 use std::error::Error as _;
 use std::path::Path;
 

@@ -1,0 +1,209 @@
+//! Which commit of a clone landed which pull request.
+//!
+//! Pull requests are looked for along the first parents of one branch, where
+//! the first parent of each commit is the state before it. What landed on other
+//! branches is known only as far as needed to say so.
+
+use std::collections::{HashMap, HashSet};
+
+use catena_tree::database::{Commit, DatabaseError};
+use catena_tree::{CommitId, ObjectDatabase, ObjectError};
+
+use crate::message::{self, Stamp};
+use crate::resolve::Progress;
+
+/// Commits between two reports of progress.
+const REPORT_EVERY: usize = 1000;
+
+/// How a pull request came into a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LandingKind {
+    /// By a merge commit `Merge pull request #N from …`.
+    Merge,
+    /// By one commit whose subject ends in `(#N)`.
+    Squash,
+    /// By one commit equal in message and author to the only commit of the pull
+    /// request, whose head the clone has as `refs/pull/N/head`.
+    Rebase,
+}
+
+/// A commit that landed a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landing {
+    /// The commit.
+    pub commit: Commit,
+    /// How it landed.
+    pub kind: LandingKind,
+    /// Commits along first parents from the root of the branch to it.
+    pub position: usize,
+}
+
+/// A place where a pull request landed that is not on the branch's own line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The branch, such as `maintenance/1.2.x`.
+    pub branch: String,
+    /// The commit.
+    pub commit: CommitId,
+}
+
+/// Where the pull requests of a clone landed.
+pub struct PullRequestIndex {
+    branch: String,
+    landings: HashMap<u64, Vec<Landing>>,
+    elsewhere: HashMap<u64, Elsewhere>,
+    /// Single-parent commits of the branch by author and message.
+    plain: HashMap<(String, String), Landing>,
+}
+
+/// Why a clone cannot be indexed.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The branch is not there.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// Its history cannot be read.
+    #[error(
+        "the history of `{branch}` cannot be read; a shallow clone needs `git fetch --unshallow`"
+    )]
+    History {
+        /// The branch.
+        branch: String,
+        /// Why.
+        #[source]
+        source: ObjectError,
+    },
+}
+
+impl PullRequestIndex {
+    /// Reads the first-parent history of `branch`, then that of all other
+    /// branches as far as it is their own.
+    pub fn build(
+        db: &ObjectDatabase,
+        branch: &str,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, IndexError> {
+        let history = |source| IndexError::History { branch: branch.to_owned(), source };
+        let mut line = Vec::new();
+        for commit in db.first_parents(db.resolve(branch)?) {
+            line.push(commit.map_err(history)?);
+            if line.len().is_multiple_of(REPORT_EVERY) {
+                progress(Progress::History { commits: line.len() });
+            }
+        }
+        progress(Progress::History { commits: line.len() });
+        let on_line: HashSet<CommitId> = line.iter().map(|commit| commit.id).collect();
+        let mut index = Self {
+            branch: branch.to_owned(),
+            landings: HashMap::new(),
+            elsewhere: HashMap::new(),
+            plain: HashMap::new(),
+        };
+        for (position, commit) in line.into_iter().rev().enumerate() {
+            index.add(commit, position);
+        }
+        for (name, tip) in other_branches(db)? {
+            index.add_elsewhere(db, &name, tip, &on_line).map_err(history)?;
+        }
+        Ok(index)
+    }
+
+    /// The branch that was read.
+    pub fn branch(&self) -> &str {
+        &self.branch
+    }
+
+    /// Number of pull requests that landed on the branch.
+    pub fn len(&self) -> usize {
+        self.landings.len()
+    }
+
+    /// Whether none did.
+    pub fn is_empty(&self) -> bool {
+        self.landings.is_empty()
+    }
+
+    /// Where `number` landed on the branch, best first: a merge before a squash
+    /// stamp, which cherry-picks carry too, and the oldest before later ones,
+    /// which land again what was taken back.
+    pub fn landings(&self, number: u64) -> &[Landing] {
+        self.landings.get(&number).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where `number` landed on another branch.
+    pub fn elsewhere(&self, number: u64) -> Option<&Elsewhere> {
+        self.elsewhere.get(&number)
+    }
+
+    /// The commit of the branch that repeats the only commit of pull request
+    /// `number`, if the clone has the pull request's head and it is one commit
+    /// on top of the branch's history.
+    pub fn rebased(
+        &self,
+        db: &ObjectDatabase,
+        number: u64,
+    ) -> Result<Option<Landing>, ObjectError> {
+        let Ok(head) = db.resolve(&format!("refs/pull/{number}/head")) else { return Ok(None) };
+        let head = db.commit(head)?;
+        let ([parent], Some(landing)) = (head.parents.as_slice(), self.plain.get(&key(&head)))
+        else {
+            return Ok(None);
+        };
+        let single = db.is_ancestor(*parent, landing.commit.id)?;
+        Ok(single.then(|| landing.clone()))
+    }
+
+    fn add(&mut self, commit: Commit, position: usize) {
+        let (number, kind) = match (message::stamp(&commit.message), commit.parents.len()) {
+            (_, 0) => return,
+            (Some(Stamp::Merge(number)), 2..) => (number, LandingKind::Merge),
+            (Some(Stamp::Merge(number) | Stamp::Suffix(number)), _) => {
+                (number, LandingKind::Squash)
+            }
+            (None, 1) => {
+                let kind = LandingKind::Rebase;
+                self.plain.entry(key(&commit)).or_insert(Landing { commit, kind, position });
+                return;
+            }
+            (None, _) => return,
+        };
+        let landings = self.landings.entry(number).or_default();
+        landings.push(Landing { commit, kind, position });
+        landings.sort_by_key(|landing| (landing.kind, landing.position));
+    }
+
+    fn add_elsewhere(
+        &mut self,
+        db: &ObjectDatabase,
+        name: &str,
+        tip: CommitId,
+        on_line: &HashSet<CommitId>,
+    ) -> Result<(), ObjectError> {
+        for commit in db.first_parents(tip) {
+            let commit = commit?;
+            if on_line.contains(&commit.id) {
+                break;
+            }
+            let stamp = message::stamp(&commit.message);
+            let Some(Stamp::Merge(number) | Stamp::Suffix(number)) = stamp else { continue };
+            let place = Elsewhere { branch: name.to_owned(), commit: commit.id };
+            self.elsewhere.entry(number).or_insert(place);
+        }
+        Ok(())
+    }
+}
+
+/// What a rebase keeps of a commit.
+fn key(commit: &Commit) -> (String, String) {
+    (commit.author_email.clone(), commit.message.trim().to_owned())
+}
+
+fn other_branches(db: &ObjectDatabase) -> Result<Vec<(String, CommitId)>, DatabaseError> {
+    let mut branches = Vec::new();
+    for prefix in ["refs/heads/", "refs/remotes/"] {
+        for (name, tip) in db.references(prefix)? {
+            branches.push((name.trim_start_matches(prefix).to_owned(), tip));
+        }
+    }
+    Ok(branches)
+}

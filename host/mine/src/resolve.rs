@@ -1,0 +1,490 @@
+//! From lists of pull requests and a clone to a chain file.
+//!
+//! A chain resolves completely or not at all. Its stages are put into merge
+//! order, and each reference patch is checked: applied to the base it must give
+//! the human tree, byte for byte.
+
+use catena_chain::verify::{missing_objects, reference_patch};
+use catena_chain::{
+    Base, Chain, ChainFile, ChainId, Edge, Evidence, PatchDigest, Place, PullRequest,
+    ReferencePatch, Repository, RepositoryName, Stage, StageId,
+};
+use catena_tree::database::{Commit, DatabaseError};
+use catena_tree::patch::{self, ContentChange, LineChange, PatchError};
+use catena_tree::{CommitId, MemoryObjects, ObjectDatabase, ObjectError, TreeId};
+
+use crate::clone::{IndexError, Landing, LandingKind, PullRequestIndex};
+use crate::commits;
+use crate::lists::{ChainLists, ListedChain, ListedPullRequest};
+use crate::message;
+use crate::template;
+
+/// What the lists do not say; wins over what they say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResolveOptions {
+    /// The repository that the clone is of.
+    pub repository: Option<RepositoryName>,
+    /// The branch into which the pull requests were merged; that of `HEAD`
+    /// where neither this nor the lists say.
+    pub branch: Option<String>,
+}
+
+/// How far [`resolve`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The history is being read; so many commits up to now.
+    History {
+        /// Read so far.
+        commits: usize,
+    },
+    /// Chains are being resolved.
+    Chains {
+        /// Done, refused ones included.
+        done: usize,
+        /// Of so many.
+        all: usize,
+    },
+}
+
+/// What became of the lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// The chains that resolved.
+    pub file: ChainFile,
+    /// The others.
+    pub refused: Vec<Refused>,
+    /// Pull requests for which a choice had to be made.
+    pub ambiguous: Vec<Ambiguity>,
+}
+
+/// A chain that could not be resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its position in the lists, from 0.
+    pub position: usize,
+    /// Its pull requests, as listed.
+    pub numbers: Vec<u64>,
+    /// Everything that stands against it; at least one.
+    pub faults: Vec<Fault>,
+}
+
+/// What stands against a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The pull request, or `None` if it is the chain as a whole.
+    pub number: Option<u64>,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+/// Why a chain does not resolve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The list is empty.
+    #[error("the list names no pull request")]
+    Empty,
+    /// The list names it twice.
+    #[error("listed twice")]
+    Repeated,
+    /// Two chains of the lists would have the same id.
+    #[error("another chain of the lists is called `{0}` too")]
+    ChainIdTaken(ChainId),
+    /// Two stages would have the same id, or none can be made.
+    #[error("`{0}` cannot be the id of a stage here: it is taken or not an id")]
+    StageId(String),
+    /// It landed on another branch, such as a backport.
+    #[error(
+        "landed on branch `{branch}` (commit {commit}), not on `{wanted}`; a backport, or work on another line"
+    )]
+    OtherBranch {
+        /// That branch.
+        branch: String,
+        /// By this commit.
+        commit: CommitId,
+        /// The branch that was looked through.
+        wanted: String,
+    },
+    /// No commit says that it landed it.
+    #[error(
+        "no commit of `{branch}` says that it landed it: closed, rebased, merged by hand, or newer than the clone"
+    )]
+    NotFound {
+        /// The branch that was looked through.
+        branch: String,
+    },
+    /// The commit is the first of the repository.
+    #[error("commit {commit} has no parent, so there is no state before it")]
+    NoBase {
+        /// The commit.
+        commit: CommitId,
+    },
+    /// The merge left the code as it was.
+    #[error("commit {commit} changes nothing")]
+    NoChange {
+        /// The commit.
+        commit: CommitId,
+    },
+    /// The clocks of two merges disagree with their order.
+    #[error(
+        "was committed at an earlier time than the pull request before it, though it comes after it in the history"
+    )]
+    Clock,
+    /// The reference patch does not give the human tree.
+    #[error("its patch applied to the base does not give the human tree: {0}")]
+    PatchNotExact(String),
+    /// Something could not be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// A pull request that several commits say to have landed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ambiguity {
+    /// Its number.
+    pub number: u64,
+    /// The commit that was taken: a merge before a squash, the oldest first.
+    pub chosen: CommitId,
+    /// The others.
+    pub others: Vec<CommitId>,
+}
+
+/// Why nothing could be resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Nobody said of which repository the lists are.
+    #[error(
+        "the lists do not say of which repository they are; add `\"repository\": \"owner/name\"` or name it"
+    )]
+    NoRepository,
+    /// Nobody said which branch, and `HEAD` does not either.
+    #[error(
+        "`HEAD` of the clone stands for no branch; name the branch into which the pull requests were merged"
+    )]
+    NoBranch,
+    /// The clone cannot be read.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// Its history cannot be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// Finds the pull requests of `lists` in the clone `db`.
+#[tracing::instrument(skip_all, fields(chains = lists.chains.len()))]
+pub fn resolve(
+    db: &ObjectDatabase,
+    lists: &ChainLists,
+    options: &ResolveOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Resolution, ResolveError> {
+    let name = options.repository.clone().or_else(|| lists.repository.clone());
+    let name = name.ok_or(ResolveError::NoRepository)?;
+    let branch = match options.branch.clone().or_else(|| lists.branch.clone()) {
+        Some(branch) => branch,
+        None => db.head_branch()?.ok_or(ResolveError::NoBranch)?,
+    };
+    let index = PullRequestIndex::build(db, &branch, progress)?;
+    let resolver = Resolver { db, index: &index, repository: &name };
+    let mut chains: Vec<Chain> = Vec::new();
+    let (mut refused, mut ambiguous) = (Vec::new(), Vec::new());
+    let all = lists.chains.len();
+    for (position, listed) in lists.chains.iter().enumerate() {
+        progress(Progress::Chains { done: position, all });
+        let mut outcome = resolver.chain(listed, &mut ambiguous);
+        if let Ok(chain) = &outcome
+            && chains.iter().any(|other| other.id == chain.id)
+        {
+            outcome = Err(vec![whole(Reason::ChainIdTaken(chain.id.clone()))]);
+        }
+        match outcome {
+            Ok(chain) => chains.push(chain),
+            Err(faults) => {
+                refused.push(Refused { position, numbers: listed.numbers(), faults });
+            }
+        }
+    }
+    progress(Progress::Chains { done: all, all });
+    let repository = Repository { name, license: lists.license.clone(), default_branch: branch };
+    Ok(Resolution { file: ChainFile::new(repository, chains), refused, ambiguous })
+}
+
+fn whole(reason: Reason) -> Fault {
+    Fault { number: None, reason }
+}
+
+struct Resolver<'a> {
+    db: &'a ObjectDatabase,
+    index: &'a PullRequestIndex,
+    repository: &'a RepositoryName,
+}
+
+impl Resolver<'_> {
+    fn chain(
+        &self,
+        listed: &ListedChain,
+        ambiguous: &mut Vec<Ambiguity>,
+    ) -> Result<Chain, Vec<Fault>> {
+        let mut landed = self.landings(listed)?;
+        landed.sort_by_key(|(_, landing)| landing.position);
+        let mut stages: Vec<Stage> = Vec::new();
+        let mut faults = Vec::new();
+        for (pull_request, landing) in &landed {
+            let number = Some(pull_request.number);
+            match self.stage(pull_request, landing) {
+                Ok(stage) if stages.last().is_some_and(|last| last.time > stage.time) => {
+                    faults.push(Fault { number, reason: Reason::Clock });
+                }
+                Ok(stage) if stages.iter().any(|other| other.id == stage.id) => {
+                    faults.push(Fault { number, reason: Reason::StageId(stage.id.into()) });
+                }
+                Ok(stage) => stages.push(stage),
+                Err(reason) => faults.push(Fault { number, reason }),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let edges = self.edges(&landed, &stages);
+        let id = match &listed.id {
+            Some(id) => id.clone(),
+            None => self.chain_id(&landed).map_err(|reason| vec![whole(reason)])?,
+        };
+        let overview = match &listed.overview {
+            Some(overview) => overview.clone(),
+            None => template::overview(self.repository.as_str(), &stages),
+        };
+        for (pull_request, landing) in &landed {
+            ambiguous.extend(self.ambiguity(pull_request.number, landing));
+        }
+        Ok(Chain { id, overview, stages, edges })
+    }
+
+    fn landings<'l>(
+        &self,
+        listed: &'l ListedChain,
+    ) -> Result<Vec<(&'l ListedPullRequest, Landing)>, Vec<Fault>> {
+        if listed.stages.is_empty() {
+            return Err(vec![whole(Reason::Empty)]);
+        }
+        let mut landed: Vec<(&ListedPullRequest, Landing)> = Vec::new();
+        let mut faults = Vec::new();
+        for pull_request in &listed.stages {
+            let number = pull_request.number;
+            let seen = landed.iter().any(|(other, _)| other.number == number);
+            let landing = if seen { Err(Reason::Repeated) } else { self.landing(number) };
+            match landing {
+                Ok(landing) => landed.push((pull_request, landing)),
+                Err(reason) => faults.push(Fault { number: Some(number), reason }),
+            }
+        }
+        if faults.is_empty() { Ok(landed) } else { Err(faults) }
+    }
+
+    fn landing(&self, number: u64) -> Result<Landing, Reason> {
+        if let Some(landing) = self.index.landings(number).first() {
+            return Ok(landing.clone());
+        }
+        let wanted = self.index.branch().to_owned();
+        if let Some(elsewhere) = self.index.elsewhere(number) {
+            let (branch, commit) = (elsewhere.branch.clone(), elsewhere.commit);
+            return Err(Reason::OtherBranch { branch, commit, wanted });
+        }
+        match self.index.rebased(self.db, number) {
+            Ok(Some(landing)) => Ok(landing),
+            Ok(None) => Err(Reason::NotFound { branch: wanted }),
+            Err(err) => Err(Reason::Unreadable(err.to_string())),
+        }
+    }
+
+    fn ambiguity(&self, number: u64, chosen: &Landing) -> Option<Ambiguity> {
+        let others: Vec<_> = self
+            .index
+            .landings(number)
+            .iter()
+            .map(|landing| landing.commit.id)
+            .filter(|commit| *commit != chosen.commit.id)
+            .collect();
+        let chosen = chosen.commit.id;
+        (!others.is_empty()).then_some(Ambiguity { number, chosen, others })
+    }
+
+    fn stage(&self, listed: &ListedPullRequest, landing: &Landing) -> Result<Stage, Reason> {
+        let unreadable = |err: ObjectError| Reason::Unreadable(err.to_string());
+        let merge = &landing.commit;
+        let base = merge.parents.first().ok_or(Reason::NoBase { commit: merge.id })?;
+        let base = self.db.commit(*base).map_err(unreadable)?;
+        if base.tree == merge.tree {
+            return Err(Reason::NoChange { commit: merge.id });
+        }
+        let id = match &listed.id {
+            Some(id) => id.clone(),
+            None => stage_id(listed.number)?,
+        };
+        let pull_request = self.pull_request(listed, landing).map_err(unreadable)?;
+        let query = listed.query.clone().unwrap_or_else(|| template::query(&pull_request));
+        Ok(Stage {
+            id,
+            reference_patch: self.patch(base.tree, merge.tree)?,
+            pull_request: Some(pull_request),
+            merge: merge.id,
+            base: Base { commit: base.id, tree: base.tree },
+            human: merge.tree,
+            time: merge.time,
+            query,
+            interface: listed.interface.clone(),
+        })
+    }
+
+    /// What lists and clone know of a pull request together.
+    fn pull_request(
+        &self,
+        listed: &ListedPullRequest,
+        landing: &Landing,
+    ) -> Result<PullRequest, ObjectError> {
+        let merge = &landing.commit;
+        let commits = self.commits(merge)?;
+        let told = match landing.kind {
+            LandingKind::Merge => message::body(&merge.message),
+            LandingKind::Squash | LandingKind::Rebase => merge.message.trim(),
+        };
+        let author = match landing.kind {
+            LandingKind::Merge => commits.first().map(|commit| commit.author.clone()),
+            LandingKind::Squash | LandingKind::Rebase => Some(merge.author.clone()),
+        };
+        Ok(PullRequest {
+            number: listed.number,
+            title: listed.title.clone().unwrap_or_else(|| message::subject(told).to_owned()),
+            body: listed.body.clone().unwrap_or_else(|| message::body(told).to_owned()),
+            author: listed.author.clone().or(author),
+            merged_at: Some(merge.time),
+            commit_messages: commits.into_iter().map(|commit| commit.message).collect(),
+        })
+    }
+
+    /// The commits that a merge brought in, oldest first.
+    fn commits(&self, merge: &Commit) -> Result<Vec<Commit>, ObjectError> {
+        match merge.parents.as_slice() {
+            [base, tip, ..] => commits::brought_in(self.db, *base, *tip),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn patch(&self, base: TreeId, human: TreeId) -> Result<ReferencePatch, Reason> {
+        let unreadable = |err: ObjectError| Reason::Unreadable(err.to_string());
+        let bytes = match reference_patch(self.db, base, human) {
+            Ok(bytes) => bytes,
+            Err(ObjectError::Missing(id)) => return self.missing(base, human, id),
+            Err(err) => return Err(unreadable(err)),
+        };
+        let inexact = |err: PatchError| Reason::PatchNotExact(err.to_string());
+        let patch = patch::parse(&bytes).map_err(inexact)?;
+        let scratch = MemoryObjects::new(self.db.clone());
+        let applied = match patch::apply(&scratch, &mut &scratch, base, &patch) {
+            Ok(applied) => applied,
+            Err(PatchError::Object(ObjectError::Missing(id))) => {
+                return self.missing(base, human, id);
+            }
+            Err(err) => return Err(inexact(err)),
+        };
+        if applied.tree != human {
+            return Err(Reason::PatchNotExact(format!("it gives tree {}", applied.tree)));
+        }
+        let (added, deleted) = changed_lines(&patch);
+        Ok(ReferencePatch::Available {
+            sha256: PatchDigest::of(&bytes),
+            bytes: bytes.len() as u64,
+            files: patch.files.len() as u64,
+            added,
+            deleted,
+        })
+    }
+
+    fn missing(&self, base: TreeId, human: TreeId, seen: String) -> Result<ReferencePatch, Reason> {
+        let mut objects = missing_objects(self.db, base, human)
+            .map_err(|err| Reason::Unreadable(err.to_string()))?;
+        if objects.is_empty() {
+            objects.push(seen);
+        }
+        Ok(ReferencePatch::MissingObjects { objects })
+    }
+
+    /// The references between the stages that texts and messages show.
+    fn edges(&self, landed: &[(&ListedPullRequest, Landing)], stages: &[Stage]) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        for (later, ((listed, landing), stage)) in landed.iter().zip(stages).enumerate() {
+            let texts = self.texts(listed, landing, stage);
+            for ((earlier, _), to) in landed.iter().zip(stages).take(later) {
+                let evidence = evidence(&texts, earlier.number);
+                if !evidence.is_empty() {
+                    edges.push(Edge { from: stage.id.clone(), to: to.id.clone(), evidence });
+                }
+            }
+        }
+        edges
+    }
+
+    fn texts(
+        &self,
+        listed: &ListedPullRequest,
+        landing: &Landing,
+        stage: &Stage,
+    ) -> Vec<(Place, String)> {
+        let mut texts = Vec::new();
+        if let Some(pull_request) = &stage.pull_request {
+            texts.push((Place::Title, pull_request.title.clone()));
+            texts.push((Place::Body, pull_request.body.clone()));
+        }
+        let own_words = listed.title.is_some() || listed.body.is_some();
+        if own_words {
+            texts.push((Place::MergeMessage, message::body(&landing.commit.message).to_owned()));
+        }
+        texts.extend(listed.comments.iter().map(|text| (Place::Review, text.clone())));
+        // The commits were read before; a failure would have refused the stage.
+        for commit in self.commits(&landing.commit).unwrap_or_default() {
+            texts.push((Place::CommitMessage { commit: commit.id }, commit.message));
+        }
+        texts
+    }
+
+    fn chain_id(&self, landed: &[(&ListedPullRequest, Landing)]) -> Result<ChainId, Reason> {
+        let mut id = self.repository.short().trim_start_matches('.').to_owned();
+        for (pull_request, _) in landed {
+            id.push('-');
+            id.push_str(&pull_request.number.to_string());
+        }
+        ChainId::new(id).map_err(|err| Reason::Unreadable(err.to_string()))
+    }
+}
+
+fn stage_id(number: u64) -> Result<StageId, Reason> {
+    let id = format!("pr-{number}");
+    StageId::new(id.clone()).map_err(|_| Reason::StageId(id))
+}
+
+fn evidence(texts: &[(Place, String)], number: u64) -> Vec<Evidence> {
+    let mut found: Vec<Evidence> = Vec::new();
+    for (place, text) in texts {
+        for reference in message::references(text) {
+            if reference.number == number {
+                let (kind, excerpt) = (reference.kind, reference.excerpt);
+                found.push(Evidence { kind, place: place.clone(), excerpt });
+            }
+        }
+    }
+    found
+}
+
+fn changed_lines(patch: &patch::Patch) -> (u64, u64) {
+    let (mut added, mut deleted) = (0, 0);
+    for file in &patch.files {
+        let ContentChange::Lines(hunks) = &file.content else { continue };
+        for line in hunks.iter().flat_map(|hunk| &hunk.lines) {
+            match line.change {
+                LineChange::Added => added += 1,
+                LineChange::Removed => deleted += 1,
+                LineChange::Context => {}
+            }
+        }
+    }
+    (added, deleted)
+}
