@@ -17,6 +17,7 @@ use crate::objects::{ObjectError, ObjectSink, Objects, TreeEntry, encode_tree};
 mod cache;
 mod create;
 mod decode;
+mod references;
 mod store;
 
 use store::Store;
