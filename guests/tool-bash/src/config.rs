@@ -1,0 +1,40 @@
+//! What the operator may set: the `[config]` table of `plugin.toml`, which also
+//! holds the defaults.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The whole table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Seconds a command may take that asks for no other time.
+    pub(crate) timeout_seconds: u64,
+    /// Seconds no command may exceed, whatever it asks for.
+    pub(crate) max_timeout_seconds: u64,
+    /// Bytes of output above which the middle is left out.
+    pub(crate) output_limit: usize,
+    /// Work units of the interpreter per command: a bound on endless loops that
+    /// depends on no clock.
+    pub(crate) work_limit: u64,
+}
+
+impl Config {
+    /// The time for a command that asks for `seconds`.
+    pub(crate) fn timeout(&self, seconds: Option<u64>) -> Duration {
+        let seconds = seconds.unwrap_or(self.timeout_seconds);
+        Duration::from_secs(seconds.min(self.max_timeout_seconds))
+    }
+}
+
+/// The table that `plugin.toml` ships.
+#[cfg(test)]
+pub(crate) fn shipped() -> Config {
+    #[derive(Deserialize)]
+    struct Manifest {
+        config: Config,
+    }
+
+    toml::from_str::<Manifest>(include_str!("../plugin.toml")).unwrap().config
+}
