@@ -1,2 +1,102 @@
-//! Development commands.
-fn main() {}
+//! Development commands, run as `cargo xtask <command>`.
+//!
+//! Each command sets up what it needs itself: on a fresh machine it finds or
+//! installs a WebAssembly toolchain and builds the shipped plugins. What they
+//! build lies in cargo's target directory; afterwards plain `cargo run` and
+//! `cargo test` work too.
+//!
+//! Reading order: [`demo`], [`test`], [`tidy`], [`compat`] are the commands,
+//! [`guests`] builds the plugins, [`checkout`], [`phase`] and [`failure`] are
+//! what all of them stand on.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program speaks on its standard streams"
+)]
+
+mod checkout;
+mod compat;
+mod demo;
+mod failure;
+mod guests;
+mod phase;
+mod test;
+mod tidy;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueHint};
+
+use crate::checkout::Checkout;
+use crate::phase::Phases;
+
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", about = "Development commands of Catena")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything and roll an agent out over the demo chain
+    Demo {
+        /// Handed to `catena demo`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run all hermetic tests, the architecture rules included
+    Test {
+        /// Handed to `cargo test`, in place of `--workspace`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Check Catena against third-party software; needs a package registry
+    Compat {
+        #[command(subcommand)]
+        check: compat::Check,
+    },
+    /// Check the architecture rules
+    Tidy,
+    /// Build the shipped plugins and print where they are
+    Guests,
+    /// Build the plugin of a crate anywhere
+    Plugin {
+        /// Directory with its `Cargo.toml` and `plugin.toml`
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Where the manifest and the component go
+        #[arg(value_hint = ValueHint::DirPath)]
+        out: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            failure::print(&err);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let checkout = Checkout::locate()?;
+    let mut phases = Phases::start();
+    match command {
+        Command::Demo { arguments } => demo::run(&checkout, &mut phases, &arguments),
+        Command::Test { arguments } => test::run(&checkout, &mut phases, &arguments),
+        Command::Compat { check } => compat::run(&checkout, &mut phases, &check),
+        Command::Tidy => tidy::run(&checkout),
+        Command::Guests => {
+            let plugins = guests::build_all(&checkout.root)?;
+            println!("{}", plugins.display());
+            Ok(())
+        }
+        Command::Plugin { dir, out } => guests::build_plugin(&dir, &out),
+    }
+}

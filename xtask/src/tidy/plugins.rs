@@ -1,0 +1,44 @@
+//! What every plugin directory must have.
+
+use super::{SourceFile, Violation};
+
+/// A plugin's directory is named after what the plugin is.
+const KINDS: [&str; 4] = ["scaffold-", "tool-", "judge-", "writer-"];
+
+pub(super) fn check(files: &[SourceFile]) -> Vec<Violation> {
+    let exists = |path: &str| files.iter().any(|file| file.path == path);
+    files
+        .iter()
+        .filter_map(|file| {
+            let dir = file.path.strip_suffix("/Cargo.toml")?;
+            let name = dir.strip_prefix("guests/")?;
+            let is_plugin = KINDS.iter().any(|kind| name.starts_with(kind));
+            if !is_plugin || exists(&format!("{dir}/plugin.toml")) {
+                return None;
+            }
+            let rule = "a plugin needs a `plugin.toml` beside its `Cargo.toml`".to_owned();
+            Some(Violation { path: file.path.clone(), line: 0, rule })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> SourceFile {
+        SourceFile { path: path.to_owned(), text: String::new() }
+    }
+
+    #[test]
+    fn a_plugin_without_a_manifest_is_reported() {
+        assert_eq!(check(&[file("guests/tool-bash/Cargo.toml")]).len(), 1);
+    }
+
+    #[test]
+    fn libraries_of_the_guests_need_no_manifest() {
+        let whole = [file("guests/tool-files/Cargo.toml"), file("guests/tool-files/plugin.toml")];
+        assert!(check(&whole).is_empty());
+        assert!(check(&[file("guests/shell/Cargo.toml")]).is_empty());
+    }
+}
