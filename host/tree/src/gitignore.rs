@@ -254,3 +254,6 @@ fn matcher<'l>(lines: impl Iterator<Item = &'l [u8]>) -> Option<Gitignore> {
     }
     builder.build().ok().filter(|rules| !rules.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

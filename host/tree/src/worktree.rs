@@ -131,4 +131,4 @@ impl Worktree {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -67,9 +67,11 @@ impl Worktree {
     /// Cuts a file to `len` bytes, or extends it with zeros.
     pub fn truncate(&mut self, id: NodeId, len: u64) -> Result<(), FsError> {
         self.check_writable()?;
-        let size = self.file_size(id)?;
-        if len != size {
-            let bytes = self.own_bytes(id, size.min(len), len)?;
+        self.file(id)?;
+        // Cutting to nothing must work where the content is missing.
+        let size = if len == 0 { None } else { Some(self.file_size(id)?) };
+        if size != Some(len) {
+            let bytes = self.own_bytes(id, size.map_or(0, |size| size.min(len)), len)?;
             bytes.resize(to_index(len)?, 0);
             bytes.shrink_to(to_index(len.saturating_mul(2))?);
         }

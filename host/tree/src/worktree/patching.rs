@@ -220,11 +220,15 @@ impl Files for WorktreeFiles<'_> {
         Ok(Some(FileState { content, kind }))
     }
 
-    fn is_directory(&self, path: &RepoPath) -> Result<bool, ObjectError> {
+    fn files_below(&self, dir: &RepoPath) -> Result<Vec<RepoPath>, ObjectError> {
         let mut worktree = self.worktree.borrow_mut();
-        let node = worktree.node_at(path).map_err(to_object_error)?;
-        Ok(node
-            .is_some_and(|node| worktree.is_plain_directory(node) && !worktree.holds_no_file(node)))
+        let node = worktree.node_at(dir).map_err(to_object_error)?;
+        if !node.is_some_and(|node| worktree.is_plain_directory(node)) {
+            return Ok(Vec::new());
+        }
+        let mut files = worktree.walk(dir).map_err(to_object_error)?;
+        files.retain(|(_, kind)| *kind != NodeKind::Directory);
+        Ok(files.into_iter().map(|(path, _)| path).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Behaviour of worktrees from outside.
 
-mod commands;
+pub(crate) mod commands;
 mod operations;
 mod patches;
 mod semantics;
@@ -17,38 +17,38 @@ use crate::objects::{EntryKind, MemoryObjects, NoObjects, TreeEntry};
 use crate::path::RepoPath;
 
 /// Objects in memory that tests share with worktrees.
-type Store = Arc<MemoryObjects<NoObjects>>;
+pub(crate) type Store = Arc<MemoryObjects<NoObjects>>;
 
-fn store() -> Store {
+pub(crate) fn store() -> Store {
     Arc::new(MemoryObjects::new(NoObjects))
 }
 
-fn path(text: &str) -> RepoPath {
+pub(crate) fn path(text: &str) -> RepoPath {
     RepoPath::new(text).unwrap()
 }
 
-fn name(text: &str) -> &BStr {
+pub(crate) fn name(text: &str) -> &BStr {
     BStr::new(text)
 }
 
-fn empty() -> (Store, Worktree) {
+pub(crate) fn empty() -> (Store, Worktree) {
     let store = store();
     (store.clone(), Worktree::new(store, TreeId::EMPTY, WorktreeOptions::default()))
 }
 
 /// A worktree on a tree with `README` (plain), `run` (executable), `link` to
 /// `src/lib.py`, `src/lib.py`, `src/deep/er/x` and a submodule `vendor`.
-fn example() -> (Store, Worktree) {
+pub(crate) fn example() -> (Store, Worktree) {
     let store = store();
     let base = example_tree(&store);
     (store.clone(), Worktree::new(store, base, options()))
 }
 
-fn options() -> WorktreeOptions {
+pub(crate) fn options() -> WorktreeOptions {
     WorktreeOptions { base_time: 1_700_000_000, ..WorktreeOptions::default() }
 }
 
-fn example_tree(store: &Store) -> TreeId {
+pub(crate) fn example_tree(store: &Store) -> TreeId {
     let er = store.insert_tree(vec![file(store, "x", "deep\n")]).unwrap();
     let deep = store.insert_tree(vec![entry("er", EntryKind::Directory(er))]).unwrap();
     let lib = file(store, "lib.py", "def f():\n    pass\n");
@@ -68,16 +68,16 @@ fn example_tree(store: &Store) -> TreeId {
     store.insert_tree(entries).unwrap()
 }
 
-fn file(store: &Store, name: &str, content: &str) -> TreeEntry {
+pub(crate) fn file(store: &Store, name: &str, content: &str) -> TreeEntry {
     let id = store.insert_blob(Bytes::copy_from_slice(content.as_bytes()));
     let kind = EntryKind::File { id, executable: false };
     TreeEntry { name: name.into(), kind, size: Some(content.len() as u64) }
 }
 
-fn entry(name: &str, kind: EntryKind) -> TreeEntry {
+pub(crate) fn entry(name: &str, kind: EntryKind) -> TreeEntry {
     TreeEntry { name: name.into(), kind, size: None }
 }
 
-fn snapshot(store: &Store, worktree: &mut Worktree) -> TreeId {
+pub(crate) fn snapshot(store: &Store, worktree: &mut Worktree) -> TreeId {
     worktree.snapshot(&mut &**store).unwrap()
 }

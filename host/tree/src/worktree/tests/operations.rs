@@ -27,23 +27,9 @@ enum Op {
         how: How,
         handle: usize,
     },
-    Read {
+    Handle {
         handle: usize,
-        offset: u64,
-        len: usize,
-    },
-    Write {
-        handle: usize,
-        offset: u64,
-        data: Vec<u8>,
-    },
-    Append {
-        handle: usize,
-        data: Vec<u8>,
-    },
-    Truncate {
-        handle: usize,
-        len: u64,
+        call: Call,
     },
     Close {
         handle: usize,
@@ -83,15 +69,21 @@ enum Op {
     Reopen,
 }
 
+/// What is done with an open file.
+#[derive(Debug, Clone)]
+enum Call {
+    Read { offset: u64, len: usize },
+    Write { offset: u64, data: Vec<u8> },
+    Append { data: Vec<u8> },
+    Truncate { len: u64 },
+}
+
 #[derive(Debug, Clone, Copy)]
 struct How {
     create: Create,
     truncate: bool,
     follow: bool,
 }
-
-/// What an operation shows, or the number of the error.
-type Outcome = Result<String, i32>;
 
 struct World {
     store: Store,
@@ -109,8 +101,7 @@ impl World {
     }
 
     fn real(&self, path: &str) -> PathBuf {
-        // Not `Path::join`, which would make something else of an empty path.
-        if path.is_empty() { PathBuf::new() } else { self.root.join(path) }
+        self.root.join(path)
     }
 
     /// Runs an operation on both sides and compares.
@@ -127,11 +118,14 @@ impl World {
             }
             return;
         }
-        let ours = self.ours(op);
+        if let Op::Handle { handle, call } = op {
+            return self.call(*handle, call);
+        }
+        let ours = self.try_ours(op).map_err(|err| errno(&err));
         if ours == Err(errno(&FsError::NotPermitted)) {
             return;
         }
-        assert_eq!(ours, self.theirs(op).map_err(number), "{op:?}");
+        assert_eq!(ours, self.theirs(op).map_err(|err| number(&err)), "{op:?}");
     }
 
     fn open(&mut self, path: &str, how: How, handle: usize) {
@@ -144,12 +138,12 @@ impl World {
         };
         let ours = self.worktree.open_at(root, BStr::new(path), options);
         // The real file is opened for writing, which a directory refuses.
-        let ours = ours.and_then(|node| match self.worktree.kind(node) {
-            Ok(NodeKind::File) => Ok(node),
-            _ => {
-                self.worktree.close(node)?;
-                Err(FsError::IsDirectory)
+        let ours = ours.and_then(|node| {
+            if self.worktree.kind(node)? == NodeKind::File {
+                return Ok(node);
             }
+            self.worktree.close(node)?;
+            Err(FsError::IsDirectory)
         });
         if ours == Err(FsError::NotPermitted) {
             return;
@@ -168,39 +162,45 @@ impl World {
             }
             (ours, theirs) => {
                 let ours = ours.map(|_| ()).map_err(|err| errno(&err));
-                assert_eq!(ours, theirs.map(|_| ()).map_err(number), "open {path:?} {how:?}");
+                assert_eq!(
+                    ours,
+                    theirs.map(|_| ()).map_err(|err| number(&err)),
+                    "open {path:?} {how:?}"
+                );
             }
         }
     }
 
-    fn ours(&mut self, op: &Op) -> Outcome {
-        self.try_ours(op).map_err(|err| errno(&err))
+    fn call(&mut self, handle: usize, call: &Call) {
+        let Some((node, file)) = self.handles.get(&handle) else { return };
+        let (worktree, node) = (&mut self.worktree, *node);
+        match call {
+            Call::Read { offset, len } => {
+                let ours = worktree.read(node, *offset, *len as u64).unwrap();
+                let mut theirs = vec![0; *len];
+                let count = file.read_at(&mut theirs, *offset).unwrap();
+                assert_eq!(ours.as_bstr(), theirs[..count].as_bstr());
+            }
+            Call::Write { offset, data } => {
+                worktree.write(node, *offset, data).unwrap();
+                file.write_all_at(data, *offset).unwrap();
+            }
+            Call::Append { data } => {
+                worktree.append(node, data).unwrap();
+                file.write_all_at(data, file.metadata().unwrap().len()).unwrap();
+            }
+            Call::Truncate { len } => {
+                worktree.truncate(node, *len).unwrap();
+                file.set_len(*len).unwrap();
+            }
+        }
+        assert_eq!(worktree.metadata(node).unwrap().size, file.metadata().unwrap().len());
     }
 
     fn try_ours(&mut self, op: &Op) -> Result<String, FsError> {
         let worktree = &mut self.worktree;
         let root = worktree.root();
-        let node_of = |handle: &usize| self.handles.get(handle).map(|(node, _)| *node);
         match op {
-            Op::Read { handle, offset, len } => match node_of(handle) {
-                Some(node) => {
-                    let read = worktree.read(node, *offset, *len as u64)?;
-                    Ok(format!("{:?} of {}", read.as_bstr(), worktree.metadata(node)?.size))
-                }
-                None => Ok(String::new()),
-            },
-            Op::Write { handle, offset, data } => match node_of(handle) {
-                Some(node) => done(worktree.write(node, *offset, data)),
-                None => Ok(String::new()),
-            },
-            Op::Append { handle, data } => match node_of(handle) {
-                Some(node) => done(worktree.append(node, data)),
-                None => Ok(String::new()),
-            },
-            Op::Truncate { handle, len } => match node_of(handle) {
-                Some(node) => done(worktree.truncate(node, *len)),
-                None => Ok(String::new()),
-            },
             Op::Stat { path, follow } => {
                 let links = if *follow { Links::Follow } else { Links::NoFollow };
                 let node = worktree.resolve(root, BStr::new(path), links)?.node()?;
@@ -235,33 +235,14 @@ impl World {
                     other => done(other),
                 }
             }
-            Op::Open { .. } | Op::Close { .. } | Op::Reopen => Ok(String::new()),
+            Op::Open { .. } | Op::Handle { .. } | Op::Close { .. } | Op::Reopen => {
+                Ok(String::new())
+            }
         }
     }
 
     fn theirs(&self, op: &Op) -> io::Result<String> {
-        let file_of = |handle: &usize| self.handles.get(handle).map(|(_, file)| file);
         match op {
-            Op::Read { handle, offset, len } => {
-                let Some(file) = file_of(handle) else { return Ok(String::new()) };
-                let mut bytes = vec![0; *len];
-                let count = file.read_at(&mut bytes, *offset)?;
-                Ok(format!("{:?} of {}", bytes[..count].as_bstr(), file.metadata()?.len()))
-            }
-            Op::Write { handle, offset, data } => match file_of(handle) {
-                Some(file) => Ok(file.write_all_at(data, *offset).map(|()| String::new())?),
-                None => Ok(String::new()),
-            },
-            Op::Append { handle, data } => match file_of(handle) {
-                Some(file) => {
-                    file.write_all_at(data, file.metadata()?.len()).map(|()| String::new())
-                }
-                None => Ok(String::new()),
-            },
-            Op::Truncate { handle, len } => match file_of(handle) {
-                Some(file) => file.set_len(*len).map(|()| String::new()),
-                None => Ok(String::new()),
-            },
             Op::Stat { path, follow } => {
                 let path = self.real(path);
                 let found = if *follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
@@ -299,7 +280,9 @@ impl World {
                 }
                 Ok(String::new())
             }
-            Op::Open { .. } | Op::Close { .. } | Op::Reopen => Ok(String::new()),
+            Op::Open { .. } | Op::Handle { .. } | Op::Close { .. } | Op::Reopen => {
+                Ok(String::new())
+            }
         }
     }
 
@@ -320,7 +303,7 @@ fn done<T>(result: Result<T, FsError>) -> Result<String, FsError> {
     result.map(|_| String::new())
 }
 
-fn number(err: io::Error) -> i32 {
+fn number(err: &io::Error) -> i32 {
     err.raw_os_error().unwrap_or_else(|| panic!("not an error of the system: {err}"))
 }
 
@@ -402,17 +385,21 @@ fn opens() -> impl Strategy<Value = How> {
     })
 }
 
+fn calls() -> impl Strategy<Value = Call> {
+    prop_oneof![
+        3 => (0..40_u64, 0..40_usize).prop_map(|(offset, len)| Call::Read { offset, len }),
+        3 => (0..40_u64, data()).prop_map(|(offset, data)| Call::Write { offset, data }),
+        2 => data().prop_map(|data| Call::Append { data }),
+        2 => (0..40_u64).prop_map(|len| Call::Truncate { len }),
+    ]
+}
+
 fn ops() -> impl Strategy<Value = Op> {
     let handle = 0..3_usize;
     prop_oneof![
         6 => (paths(), opens(), handle.clone())
             .prop_map(|(path, how, handle)| Op::Open { path, how, handle }),
-        3 => (handle.clone(), 0..40_u64, 0..40_usize)
-            .prop_map(|(handle, offset, len)| Op::Read { handle, offset, len }),
-        3 => (handle.clone(), 0..40_u64, data())
-            .prop_map(|(handle, offset, data)| Op::Write { handle, offset, data }),
-        2 => (handle.clone(), data()).prop_map(|(handle, data)| Op::Append { handle, data }),
-        2 => (handle.clone(), 0..40_u64).prop_map(|(handle, len)| Op::Truncate { handle, len }),
+        10 => (handle.clone(), calls()).prop_map(|(handle, call)| Op::Handle { handle, call }),
         1 => handle.prop_map(|handle| Op::Close { handle }),
         3 => (paths(), any::<bool>()).prop_map(|(path, follow)| Op::Stat { path, follow }),
         2 => paths().prop_map(|path| Op::List { path }),
