@@ -1,1 +1,43 @@
-//! What a plugin is and may do: manifest, capabilities, engine, limits, imports.
+//! What a plugin is and what it may do.
+//!
+//! Reading order:
+//!
+//! * [`manifest`], [`units`]: `plugin.toml` as its author writes it.
+//! * [`capability`], [`limits`]: what may be asked, what was granted, and how much of it.
+//! * [`resolved`], [`check`]: a plugin found on disk, digested, and held against its world.
+//! * [`engine`], [`cache`]: wasmtime as configured for untrusted code, and compiled components.
+//! * [`outside`]: all that comes from beyond the sandbox, as one trait.
+//! * [`session`]: the worktree, scratch and conversations that a rollout's guests share.
+//! * [`call`]: one call into a guest: a fresh instance with its limits set before it exists.
+//! * `imports`: one file per interface a guest can reach.
+//!
+//! Only this crate and `catena-worker` name wasmtime. Generated types stay in here.
+
+mod bindings;
+pub mod cache;
+pub mod call;
+pub mod capability;
+pub mod check;
+pub mod clock;
+pub mod engine;
+mod imports;
+pub mod limits;
+pub mod manifest;
+pub mod outside;
+pub mod resolved;
+pub mod session;
+mod state;
+pub mod task;
+pub mod units;
+
+pub use cache::{CacheError, ComponentCache};
+pub use call::{Attempt, AttemptEnd, CallFailure, Judged, attempt, evaluate};
+pub use capability::{Asked, Effective, Granted, WorkspaceAccess};
+pub use check::{CheckError, check};
+pub use engine::Engine;
+pub use limits::{Limits, LimitsRequest, Used};
+pub use manifest::{ManifestError, PluginKind, PluginManifest};
+pub use outside::{Event, Exchange, NewObject, Outside};
+pub use resolved::{Digest, ResolveError, ResolvedPlugin};
+pub use session::{LoadedPlugin, Session, SessionStart};
+pub use task::{Carry, Ending, Feedback, Finding, Submission, Task, Verdict};

@@ -1,0 +1,48 @@
+//! Generated from `wit/`: the only place with `bindgen!`. One module per world
+//! that exports something else; all of them share the imports of `control`.
+
+#![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated code")]
+
+pub mod control {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "control-plugin",
+        imports: { default: trappable },
+        with: {
+            "catena:plugin/model.conversation": crate::imports::model::ConversationHandle,
+        },
+        require_store_data_send: true,
+    });
+}
+
+pub mod tool {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "tool-plugin",
+        imports: { default: trappable },
+        with: {
+            "catena:plugin/types": super::control::catena::plugin::types,
+            "catena:plugin/log": super::control::catena::plugin::log,
+            "catena:plugin/config": super::control::catena::plugin::config,
+            "catena:plugin/workspace": super::control::catena::plugin::workspace,
+            "catena:plugin/process": super::control::catena::plugin::process,
+        },
+        require_store_data_send: true,
+    });
+}
+
+pub mod judge {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "judge-plugin",
+        imports: { default: trappable },
+        with: {
+            "catena:plugin/types": super::control::catena::plugin::types,
+            "catena:plugin/log": super::control::catena::plugin::log,
+            "catena:plugin/config": super::control::catena::plugin::config,
+            "catena:plugin/model": super::control::catena::plugin::model,
+            "catena:plugin/process": super::control::catena::plugin::process,
+        },
+        require_store_data_send: true,
+    });
+}

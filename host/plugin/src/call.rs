@@ -1,0 +1,287 @@
+//! One call into a guest. Every call gets a store of its own; deadline, fuel
+//! and memory limit are set before the guest exists, and a store that failed is
+//! thrown away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catena_model::{ModelError, ToolCall, ToolDefinition};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use serde::{Deserialize, Serialize};
+use wasmtime::component::{Instance, ResourceTable};
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::{I32Exit, WasiCtx};
+
+use crate::bindings::control::catena::plugin::types as wit;
+use crate::bindings::{control, judge, tool};
+use crate::engine::TICK;
+use crate::imports::output::{Output, Pipe};
+use crate::limits::{Limiter, Used};
+use crate::outside::Event;
+use crate::session::{LoadedPlugin, Session, lock};
+use crate::state::State;
+use crate::task::{Ending, Submission, Task, Verdict};
+
+/// How a call ended that did not return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "failure", content = "detail", rename_all = "kebab-case")]
+pub enum CallFailure {
+    /// The guest's code trapped.
+    #[error("trapped: {0}")]
+    Trapped(String),
+    /// Its wall-clock time was up.
+    #[error("ran out of its wall-clock time of {0}")]
+    TimedOut(String),
+    /// Its fuel was used up.
+    #[error("used up its fuel of {0} units")]
+    OutOfFuel(u64),
+    /// It was refused memory and could not go on.
+    #[error("ran out of its memory of {0}")]
+    OutOfMemory(String),
+    /// It could not be started, or broke the contract of its interface.
+    #[error("{0}")]
+    Contract(String),
+}
+
+/// How a scaffold's round ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptEnd {
+    /// It came to an end of its own.
+    Ended(Ending),
+    /// It could not do its work for want of the model.
+    Model(ModelError),
+    /// It reports that it could not do its work.
+    Errored(String),
+    /// A plugin failed: the scaffold, or a tool that was asked what it offers.
+    Failed {
+        /// Which plugin.
+        plugin: String,
+        /// How.
+        failure: CallFailure,
+    },
+}
+
+/// A round, with what is left behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// Worktree, scratch, edits and use.
+    pub session: crate::session::SessionEnd,
+}
+
+/// What a judge made of a submission.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judged {
+    /// It came to a verdict.
+    Verdict(Verdict),
+    /// It says that it could not.
+    NoVerdict(String),
+    /// It failed.
+    Failed(CallFailure),
+}
+
+/// Runs one round of a scaffold.
+pub fn attempt(session: &Arc<Session>, scaffold: &LoadedPlugin, task: &Task) -> AttemptEnd {
+    if let Err((plugin, failure)) = session.ask_tools() {
+        return AttemptEnd::Failed { plugin, failure };
+    }
+    let result = with_instance(session, scaffold, |store, instance| {
+        let guest = control::ControlPlugin::new(&mut *store, instance)?;
+        let main = lock(&session.conversations).main();
+        let handle = store.data_mut().table.push(crate::imports::model::ConversationHandle(main))?;
+        let borrowed = wasmtime::component::Resource::new_borrow(handle.rep());
+        guest.catena_plugin_scaffold().call_attempt(store, &crate::imports::task_to_wit(task), borrowed)
+    });
+    match result {
+        Ok(answer) => crate::imports::ending_from_wit(answer),
+        Err(failure) => AttemptEnd::Failed { plugin: scaffold.name().to_owned(), failure },
+    }
+}
+
+/// Has a judge score one submission.
+pub fn evaluate(session: &Arc<Session>, plugin: &LoadedPlugin, submission: &Submission) -> Judged {
+    let result = with_instance(session, plugin, |store, instance| {
+        let guest = judge::JudgePlugin::new(&mut *store, instance)?;
+        let submission = crate::imports::submission_to_wit(submission);
+        guest.catena_plugin_judge().call_evaluate(store, &submission)
+    });
+    match result {
+        Ok(answer) => crate::imports::verdict_from_wit(answer),
+        Err(failure) => Judged::Failed(failure),
+    }
+}
+
+/// Asks a tool plugin what it offers, without any mount.
+pub(crate) fn definitions(
+    session: &Arc<Session>,
+    plugin: &LoadedPlugin,
+) -> Result<Vec<ToolDefinition>, CallFailure> {
+    let answer = with_instance(session, plugin, |store, instance| {
+        store.data_mut().mounts.clear();
+        let guest = tool::ToolPlugin::new(&mut *store, instance)?;
+        guest.catena_plugin_tool_provider().call_definitions(store)
+    })?;
+    let definitions = answer.map_err(|err| {
+        CallFailure::Contract(format!("could not say which tools it offers: {err:?}"))
+    })?;
+    Ok(definitions.into_iter().map(crate::imports::definition_from_wit).collect())
+}
+
+/// Runs one tool call and records it.
+pub(crate) fn call_tool(
+    session: &Arc<Session>,
+    call: &ToolCall,
+) -> Result<wit::ToolOutput, wit::ToolError> {
+    let Some(plugin) = session.tools.serving(&call.name) else {
+        return Err(wit::ToolError::UnknownTool(call.name.clone()));
+    };
+    let begin = Instant::now();
+    let result = with_instance(session, &plugin, |store, instance| {
+        let guest = tool::ToolPlugin::new(&mut *store, instance)?;
+        guest.catena_plugin_tool_provider().call_call(store, &crate::imports::call_to_wit(call))
+    });
+    let answer = result.unwrap_or_else(|failure| Err(tool_error(failure)));
+    record_tool_call(session, &plugin, call, &answer, begin.elapsed());
+    answer
+}
+
+fn tool_error(failure: CallFailure) -> wit::ToolError {
+    match failure {
+        CallFailure::TimedOut(_) => wit::ToolError::TimedOut(String::new()),
+        CallFailure::Trapped(reason) => wit::ToolError::Trapped(reason),
+        CallFailure::OutOfFuel(_) | CallFailure::OutOfMemory(_) => {
+            wit::ToolError::LimitReached(failure.to_string())
+        }
+        CallFailure::Contract(reason) => wit::ToolError::Other(reason),
+    }
+}
+
+fn record_tool_call(
+    session: &Session,
+    plugin: &LoadedPlugin,
+    call: &ToolCall,
+    answer: &Result<wit::ToolOutput, wit::ToolError>,
+    wall: Duration,
+) {
+    let (outcome, exit_status, output_bytes) = match answer {
+        Ok(output) => {
+            let outcome = if output.is_error { "error" } else { "ok" };
+            (outcome, output.exit_status, output.content.len())
+        }
+        Err(wit::ToolError::UnknownTool(_)) => ("unknown-tool", None, 0),
+        Err(wit::ToolError::InvalidArguments(_)) => ("invalid-arguments", None, 0),
+        Err(wit::ToolError::TimedOut(partial)) => ("timed-out", None, partial.len()),
+        Err(wit::ToolError::Trapped(_)) => ("trapped", None, 0),
+        Err(wit::ToolError::LimitReached(_)) => ("limit-reached", None, 0),
+        Err(wit::ToolError::Other(_)) => ("other", None, 0),
+    };
+    // A worktree that can't be snapshotted is reported when the session ends.
+    let tree = session.snapshot_worktree().unwrap_or(catena_tree::TreeId::EMPTY);
+    session.outside.record(Event::ToolCall {
+        plugin: plugin.name().to_owned(),
+        tool: call.name.clone(),
+        call_id: call.id.clone(),
+        outcome: outcome.to_owned(),
+        exit_status,
+        output_bytes: output_bytes as u64,
+        wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
+        tree,
+    });
+}
+
+/// Makes a fresh instance of `plugin` and runs `work` on it.
+fn with_instance<R>(
+    session: &Arc<Session>,
+    plugin: &LoadedPlugin,
+    work: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<R>,
+) -> Result<R, CallFailure> {
+    let begin = Instant::now();
+    let limits = &plugin.spec.limits;
+    let mut store = Store::new(plugin.ready.engine(), new_state(session, plugin, begin));
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(usize::try_from(limits.host_call.0).unwrap_or(usize::MAX));
+    store.set_epoch_deadline(ticks(limits.wall.0));
+    let fuel_set = store.set_fuel(limits.fuel);
+    let result = fuel_set
+        .and_then(|()| plugin.ready.instantiate(&mut store))
+        .and_then(|instance| work(&mut store, &instance));
+    let fuel = limits.fuel - store.get_fuel().unwrap_or(0).min(limits.fuel);
+    let state = store.data();
+    state.output.finish();
+    let used = Used {
+        calls: 1,
+        peak_memory: state.limiter.peak_memory as u64,
+        fuel,
+        wall_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
+        output: state.output.written(),
+        refused: state.refused,
+    };
+    session.add_used(plugin.name(), &used);
+    result.map_err(|err| classify(&err, plugin, &store.data().limiter))
+}
+
+fn ticks(wall: Duration) -> u64 {
+    u64::try_from(wall.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+fn new_state(session: &Arc<Session>, plugin: &LoadedPlugin, begin: Instant) -> State {
+    let spec = &plugin.spec;
+    let name = plugin.name().to_owned();
+    let output = Arc::new(Output::new(session.outside.clone(), &name, spec.limits.output.0));
+    // Every call of every plugin draws from a stream of its own.
+    let stream = lock(&session.conversations).next_random_stream();
+    let rng = |salt: u64| {
+        let mut rng = ChaCha12Rng::seed_from_u64(session.seed);
+        rng.set_stream(stream * 2 + salt);
+        rng
+    };
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(spec.limits.handles as usize);
+    let wasi = WasiCtx::builder()
+        .stdout(Pipe::new(output.clone(), "stdout"))
+        .stderr(Pipe::new(output.clone(), "stderr"))
+        .secure_random(rng(0))
+        .insecure_random(rng(1))
+        .insecure_random_seed(u128::from(session.seed))
+        .wall_clock(session.clock.clone())
+        .monotonic_clock(session.clock.clone())
+        .allow_tcp(false)
+        .allow_udp(false)
+        .build();
+    State {
+        session: session.clone(),
+        mounts: session.mounts(&spec.rights),
+        rights: spec.rights.clone(),
+        config: spec.config.clone(),
+        plugin: name,
+        output,
+        limiter: Limiter::new(&spec.limits),
+        refused: 0,
+        deadline: begin + spec.limits.wall.0,
+        table,
+        wasi,
+    }
+}
+
+fn classify(err: &wasmtime::Error, plugin: &LoadedPlugin, limiter: &Limiter) -> CallFailure {
+    let limits = &plugin.spec.limits;
+    match err.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => return CallFailure::TimedOut(limits.wall.to_string()),
+        Some(Trap::OutOfFuel) => return CallFailure::OutOfFuel(limits.fuel),
+        Some(_) if limiter.memory_refused => {
+            return CallFailure::OutOfMemory(limits.memory.to_string());
+        }
+        _ => {}
+    }
+    if let Some(exit) = err.downcast_ref::<I32Exit>() {
+        return CallFailure::Trapped(format!("the plugin exited with status {}", exit.0));
+    }
+    match err.downcast_ref::<Trap>() {
+        Some(trap) => CallFailure::Trapped(trap.to_string()),
+        None => CallFailure::Contract(format!("{err:#}")),
+    }
+}

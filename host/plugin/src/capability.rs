@@ -1,0 +1,106 @@
+//! Capabilities: a manifest asks, the operator grants, the effective right is
+//! what both name. The default is nothing.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// How far a plugin may reach into the worktree. Ordered from less to more.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkspaceAccess {
+    /// It sees no file.
+    #[default]
+    None,
+    /// It may read.
+    Read,
+    /// It may read and write.
+    ReadWrite,
+}
+
+/// A set of rights. The same form is asked in a manifest, granted in a run
+/// file, and in effect.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rights {
+    /// Reach into the worktree and the scratch directories.
+    pub workspace: WorkspaceAccess,
+    /// May hold conversations with the model.
+    pub model: bool,
+    /// May see the human answer. Only for plugins marked `control`.
+    pub reference: bool,
+    /// Programs it may start, by name.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub programs: BTreeSet<String>,
+}
+
+/// What a manifest asks for.
+pub type Asked = Rights;
+
+/// What the operator grants.
+pub type Granted = Rights;
+
+/// What a plugin may do: asked and granted.
+pub type Effective = Rights;
+
+impl Rights {
+    /// The rights that both `self` and `other` name.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self {
+            workspace: self.workspace.min(other.workspace),
+            model: self.model && other.model,
+            reference: self.reference && other.reference,
+            programs: self.programs.intersection(&other.programs).cloned().collect(),
+        }
+    }
+
+    /// The rights as lines of name and value, in a fixed order.
+    pub fn describe(&self) -> Vec<(&'static str, String)> {
+        let workspace = match self.workspace {
+            WorkspaceAccess::None => "-",
+            WorkspaceAccess::Read => "read",
+            WorkspaceAccess::ReadWrite => "read-write",
+        };
+        let yes = |held: bool| (if held { "yes" } else { "-" }).to_owned();
+        let programs = if self.programs.is_empty() {
+            "-".to_owned()
+        } else {
+            self.programs.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        };
+        vec![
+            ("workspace", workspace.to_owned()),
+            ("model", yes(self.model)),
+            ("reference", yes(self.reference)),
+            ("programs", programs),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effective_right_is_what_was_asked_and_granted() {
+        let asked = Rights {
+            workspace: WorkspaceAccess::ReadWrite,
+            model: true,
+            programs: ["python".to_owned(), "jq".to_owned()].into(),
+            ..Rights::default()
+        };
+        let granted = Rights {
+            workspace: WorkspaceAccess::Read,
+            reference: true,
+            programs: ["jq".to_owned()].into(),
+            ..Rights::default()
+        };
+        let effective = asked.intersection(&granted);
+        assert_eq!(effective.workspace, WorkspaceAccess::Read);
+        assert!(!effective.model && !effective.reference);
+        assert_eq!(effective.programs, ["jq".to_owned()].into());
+        assert_eq!(asked.intersection(&Rights::default()), Rights::default());
+    }
+}

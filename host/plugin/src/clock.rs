@@ -1,0 +1,63 @@
+//! The clock that guests see. It is logical: it starts at the time of the
+//! stage's base commit and advances by rule, so that a replay sees the same.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
+
+/// What one look at the clock advances it by, in nanoseconds.
+const LOOK: u64 = 1_000;
+
+/// Nanoseconds since the rollout's stage began, shared by all guests of one
+/// session. Reading it advances it by a microsecond; a guest that sleeps
+/// advances it by the length of its sleep and does not wait.
+#[derive(Debug, Clone)]
+pub struct LogicalClock {
+    start: Duration,
+    elapsed: Arc<AtomicU64>,
+}
+
+impl LogicalClock {
+    /// A clock that begins at `unix_seconds`.
+    pub fn starting_at(unix_seconds: i64) -> Self {
+        let start = Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0));
+        Self { start, elapsed: Arc::default() }
+    }
+
+    /// Looks at the clock: nanoseconds since its start.
+    pub fn look(&self) -> u64 {
+        self.elapsed.fetch_add(LOOK, Ordering::Relaxed) + LOOK
+    }
+
+    /// Moves the clock on to at least `nanos` since its start.
+    pub fn advance_to(&self, nanos: u64) {
+        self.elapsed.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// Moves the clock on by `nanos`.
+    pub fn advance_by(&self, nanos: u64) {
+        self.elapsed.fetch_add(nanos, Ordering::Relaxed);
+    }
+}
+
+impl HostWallClock for LogicalClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(LOOK)
+    }
+
+    fn now(&self) -> Duration {
+        self.start + Duration::from_nanos(self.look())
+    }
+}
+
+impl HostMonotonicClock for LogicalClock {
+    fn resolution(&self) -> u64 {
+        LOOK
+    }
+
+    fn now(&self) -> u64 {
+        self.look()
+    }
+}

@@ -1,0 +1,88 @@
+//! wasmtime as configured for untrusted code: fuel and epochs on, everything
+//! that is not deterministic off.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use wasmtime::component::Component;
+use wasmtime::{Config, InstanceAllocationStrategy};
+
+/// How often the epoch advances, which is how exact wall-clock limits are.
+pub const TICK: Duration = Duration::from_millis(5);
+
+/// Stack of one guest in bytes. The thread that runs guests needs more, as
+/// host functions and nested guests stand on the same stack.
+const GUEST_STACK: usize = 1 << 20;
+
+/// Stack for a thread that runs guests: a scaffold, a tool, and what the host
+/// does for both.
+pub const GUEST_THREAD_STACK: usize = 16 << 20;
+
+/// A wasmtime engine and the thread that advances its epoch. The thread ends
+/// when the last clone is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    inner: wasmtime::Engine,
+    _ticker: Arc<Ticker>,
+}
+
+struct Ticker {
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// Sets up the engine and starts its clock.
+    pub fn new() -> wasmtime::Result<Self> {
+        let inner = wasmtime::Engine::new(&config())?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (weak, stopped) = (inner.weak(), stop.clone());
+        std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::sleep(TICK);
+                match weak.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => break,
+                }
+            }
+        })?;
+        Ok(Self { inner, _ticker: Arc::new(Ticker { stop }) })
+    }
+
+    /// Compiles a component. Takes about 1.5 s per MB on one core.
+    pub fn compile(&self, component: &[u8]) -> wasmtime::Result<Component> {
+        Component::from_binary(&self.inner, component)
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+
+    /// What identifies compiled code as fit for this engine.
+    pub(crate) fn compatibility(&self) -> u64 {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        self.inner.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(true)
+        .relaxed_simd_deterministic(true)
+        .max_wasm_stack(GUEST_STACK)
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config
+}

@@ -1,0 +1,25 @@
+//! What a guest can reach, one file per interface. Each converts, checks the
+//! right, calls a lower crate and converts back.
+
+mod clocks;
+mod config;
+mod convert;
+mod filesystem;
+mod log;
+pub(crate) mod model;
+pub(crate) mod output;
+mod process;
+mod reference;
+mod tools;
+mod workspace;
+
+pub(crate) use convert::{
+    call_to_wit, definition_from_wit, ending_from_wit, submission_to_wit, task_to_wit,
+    verdict_from_wit,
+};
+
+use crate::bindings::control::catena::plugin::types;
+use crate::state::State;
+
+/// The interface of plain data has no functions.
+impl types::Host for State {}

@@ -1,0 +1,158 @@
+//! `glob` and `grep` over the worktree.
+
+use catena_tree::gitignore::{Ignore, PathKind};
+use catena_tree::worktree::{NodeKind, Worktree};
+use catena_tree::{RepoPath, diff, objects};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use grep_matcher::Matcher as _;
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, sinks::Lossy};
+
+use super::{Answer, from_fs, from_object, parse_path, wit};
+use crate::capability::WorkspaceAccess;
+use crate::session::lock;
+use crate::state::State;
+
+/// Longest line that a match returns, in bytes.
+const MAX_LINE: usize = 4096;
+
+/// How many bytes decide whether a file is binary.
+const BINARY_SAMPLE: usize = 8 << 10;
+
+impl State {
+    pub(super) fn glob_files(
+        &mut self,
+        selection: &wit::FileSelection,
+        limit: u32,
+    ) -> Answer<wit::FileList> {
+        let found = self.select(selection)?;
+        let truncated = found.len() > limit as usize;
+        let paths = found.into_iter().take(limit as usize);
+        Ok(wit::FileList {
+            paths: paths.map(|(path, _)| path.as_bstr().to_string()).collect(),
+            truncated,
+        })
+    }
+
+    pub(super) fn grep_files(&mut self, query: &wit::GrepQuery) -> Answer<wit::GrepMatches> {
+        let matcher = RegexMatcherBuilder::new()
+            .case_insensitive(query.ignore_case)
+            .line_terminator(Some(b'\n'))
+            .build(&query.pattern)
+            .map_err(|err| wit::WorkspaceError::InvalidArgument(err.to_string()))?;
+        let files = self.select(&query.selection)?;
+        let mut grep = Grep::new(&matcher, query.limit);
+        let mut worktree = lock(&self.session.worktree);
+        for (path, kind) in files {
+            if kind == NodeKind::File {
+                grep.file(&mut worktree, &path)?;
+            }
+            if grep.found.truncated {
+                break;
+            }
+        }
+        Ok(grep.found)
+    }
+
+    /// The files and symlinks that `selection` names, sorted.
+    fn select(&mut self, selection: &wit::FileSelection) -> Answer<Vec<(RepoPath, NodeKind)>> {
+        self.check_workspace(WorkspaceAccess::Read)?;
+        let below = parse_path(&selection.below)?;
+        let include = globs(&selection.include)?;
+        let exclude = globs(&selection.exclude)?;
+        let mut found = lock(&self.session.worktree).walk(&below).map_err(from_fs)?;
+        found.retain(|(path, kind)| {
+            let name = relative(path, &below);
+            *kind != NodeKind::Directory
+                && (selection.include.is_empty() || include.is_match(&name))
+                && !exclude.is_match(&name)
+        });
+        if selection.respect_ignore {
+            self.drop_ignored(&mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// Leaves out what `.gitignore` rules match and the stage did not begin with.
+    fn drop_ignored(&self, found: &mut Vec<(RepoPath, NodeKind)>) -> Answer<()> {
+        let objects: &dyn objects::Objects = &self.session.objects;
+        let current = self.session.snapshot_worktree().map_err(from_fs)?;
+        let options = diff::DiffOptions { renames: diff::Renames::Ignore, ..Default::default() };
+        let changes = diff::changes(objects, self.session.stage_start, current, &options)
+            .map_err(from_object)?;
+        let mut rules = Ignore::from_tree(objects, current);
+        let mut ignored = std::collections::HashSet::new();
+        for change in changes.into_iter().filter(|change| change.before.is_none()) {
+            if rules.matches(&change.path, PathKind::File).map_err(from_object)? {
+                ignored.insert(change.path);
+            }
+        }
+        found.retain(|(path, _)| !ignored.contains(path));
+        Ok(())
+    }
+}
+
+struct Grep<'a> {
+    matcher: &'a RegexMatcher,
+    searcher: Searcher,
+    limit: usize,
+    found: wit::GrepMatches,
+}
+
+impl<'a> Grep<'a> {
+    fn new(matcher: &'a RegexMatcher, limit: u32) -> Self {
+        let searcher = SearcherBuilder::new()
+            .binary_detection(BinaryDetection::none())
+            .line_number(true)
+            .build();
+        let found = wit::GrepMatches { matches: Vec::new(), truncated: false };
+        Self { matcher, searcher, limit: limit as usize, found }
+    }
+
+    fn file(&mut self, worktree: &mut Worktree, path: &RepoPath) -> Answer<()> {
+        let content = worktree.read_file(path).map_err(from_fs)?;
+        if content.iter().take(BINARY_SAMPLE).any(|byte| *byte == 0) {
+            return Ok(());
+        }
+        if !self.matcher.is_match(&content).unwrap_or(true) {
+            return Ok(());
+        }
+        let name = path.as_bstr().to_string();
+        let (found, limit) = (&mut self.found, self.limit);
+        let sink = Lossy(|line_number, line| {
+            if found.matches.len() == limit {
+                found.truncated = true;
+                return Ok(false);
+            }
+            let line = line.trim_end_matches(['\n', '\r']);
+            let end = line.floor_char_boundary(MAX_LINE);
+            found.matches.push(wit::GrepMatch {
+                path: name.clone(),
+                line_number,
+                line: line.get(..end).unwrap_or_default().to_owned(),
+            });
+            Ok(true)
+        });
+        self.searcher
+            .search_slice(self.matcher, &content, sink)
+            .map_err(|err| wit::WorkspaceError::Other(err.to_string()))
+    }
+}
+
+fn globs(patterns: &[String]) -> Answer<GlobSet> {
+    let invalid = |err: globset::Error| wit::WorkspaceError::InvalidArgument(err.to_string());
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(invalid)?);
+    }
+    set.build().map_err(invalid)
+}
+
+fn relative(path: &RepoPath, below: &RepoPath) -> String {
+    let path = path.as_bstr().to_string();
+    if below.is_root() {
+        return path;
+    }
+    let skip = below.as_bstr().len() + 1;
+    path.get(skip..).map(str::to_owned).unwrap_or(path)
+}

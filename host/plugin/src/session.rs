@@ -1,0 +1,316 @@
+//! What a rollout's guests share while they live in one worker: the worktree,
+//! the scratch directories, the conversations and the tools.
+
+mod conversations;
+mod mounts;
+mod objects;
+mod tools;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use catena_model::{Conversation, ConversationId, ModelInfo};
+use catena_tree::worktree::{Access, Quota, Worktree, WorktreeOptions};
+use catena_tree::{MemoryObjects, TreeId};
+use serde::{Deserialize, Serialize};
+use wasmtime::component::{Component, InstancePre};
+
+use crate::cache::{CacheError, load_compiled};
+use crate::capability::Effective;
+use crate::check::{CheckError, check};
+use crate::clock::LogicalClock;
+use crate::engine::Engine;
+use crate::limits::{Limits, Used};
+use crate::manifest::PluginManifest;
+use crate::outside::Outside;
+use crate::state::{State, link};
+
+pub(crate) use conversations::Conversations;
+pub(crate) use mounts::{Mode, Mount};
+pub(crate) use tools::ToolTable;
+
+/// Everything a worker needs to load one plugin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginSpec {
+    /// Its manifest.
+    pub manifest: PluginManifest,
+    /// Its compiled component, in the host's sealed cache.
+    pub compiled: PathBuf,
+    /// What it may do.
+    pub rights: Effective,
+    /// What each of its calls may use.
+    pub limits: Limits,
+    /// Its configuration, a JSON object.
+    pub config: String,
+}
+
+/// Why a plugin could not be made ready to run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Its code can't be loaded.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// It is not what its manifest says.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// Its types do not fit this host's.
+    #[error("plugin `{plugin}` was built against a different version of the plugin interfaces")]
+    Link {
+        /// Which plugin.
+        plugin: String,
+        /// What wasmtime says.
+        source: wasmtime::Error,
+    },
+}
+
+/// A plugin whose component is loaded and linked.
+pub struct LoadedPlugin {
+    pub(crate) spec: PluginSpec,
+    pub(crate) ready: InstancePre<State>,
+}
+
+impl LoadedPlugin {
+    /// Loads a compiled component and links it.
+    pub fn load(engine: &Engine, spec: PluginSpec) -> Result<Self, LoadError> {
+        let component = load_compiled(engine, &spec.compiled)?;
+        Self::link(engine, &component, spec)
+    }
+
+    /// Links a component that was compiled just now.
+    pub fn link(engine: &Engine, component: &Component, spec: PluginSpec) -> Result<Self, LoadError> {
+        check(engine, component, &spec.manifest)?;
+        let plugin = &spec.manifest.plugin;
+        let to_link_error =
+            |source| LoadError::Link { plugin: plugin.name.to_string(), source };
+        let linker = link(engine, plugin.kind).map_err(to_link_error)?;
+        let ready = linker.instantiate_pre(component).map_err(to_link_error)?;
+        Ok(Self { spec, ready })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.spec.manifest.plugin.name.as_str()
+    }
+}
+
+/// The human answer, as a control may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The human tree.
+    pub tree: TreeId,
+    /// The patch from the stage's base, or why there is none.
+    pub patch: Result<serde_bytes::ByteBuf, String>,
+}
+
+/// What a session begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionStart {
+    /// The worktree.
+    pub worktree: TreeId,
+    /// What the stage's worktree was at its beginning.
+    pub stage_start: TreeId,
+    /// Scratch directories, as one tree with `tmp` and `home`.
+    pub scratch: TreeId,
+    /// Named snapshots.
+    pub snapshots: BTreeMap<String, TreeId>,
+    /// The conversation handed to the scaffold.
+    pub conversation: ConversationId,
+    /// What it holds.
+    pub history: Conversation,
+    /// The first id for conversations that guests open.
+    pub next_conversation: u32,
+    /// The model, where the run gives one.
+    pub model: Option<ModelInfo>,
+    /// The human answer, for controls.
+    pub reference: Option<Reference>,
+    /// Unix time at which the logical clock starts.
+    pub time: i64,
+    /// Seed of the guests' random numbers.
+    pub seed: u64,
+    /// Bytes that may be added to the worktree; the scratch has the same again.
+    pub quota_bytes: u64,
+    /// Entries that may be added to the worktree; the scratch has the same again.
+    pub quota_entries: u64,
+}
+
+/// What a session ends with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnd {
+    /// The worktree.
+    pub worktree: TreeId,
+    /// Scratch directories.
+    pub scratch: TreeId,
+    /// Named snapshots.
+    pub snapshots: BTreeMap<String, TreeId>,
+    /// What guests changed in conversations since the last exchange.
+    pub edits: Vec<(ConversationId, catena_model::Edit)>,
+    /// What each plugin used.
+    pub used: BTreeMap<String, Used>,
+    /// Most bytes that were added to the worktree at any time.
+    pub workspace_bytes: u64,
+    /// Most entries that were added to the worktree at any time.
+    pub workspace_entries: u64,
+    /// Writes that the quota refused.
+    pub workspace_refused: u64,
+}
+
+/// The shared state of a worker's guests. One thread uses it; the locks are
+/// there because wasmtime's stores must be movable between threads.
+pub struct Session {
+    pub(crate) outside: Arc<dyn Outside>,
+    pub(crate) objects: Arc<MemoryObjects<Arc<dyn Outside>>>,
+    pub(crate) worktree: Arc<Mutex<Worktree>>,
+    pub(crate) scratch: Arc<Mutex<Worktree>>,
+    /// Read-only trees that a judge sees, with their guest paths.
+    pub(crate) sealed: Vec<(&'static str, Arc<Mutex<Worktree>>)>,
+    pub(crate) stage_start: TreeId,
+    pub(crate) snapshots: Mutex<BTreeMap<String, TreeId>>,
+    pub(crate) conversations: Mutex<Conversations>,
+    pub(crate) model: Option<ModelInfo>,
+    pub(crate) reference: Option<Reference>,
+    pub(crate) clock: LogicalClock,
+    pub(crate) seed: u64,
+    pub(crate) tools: ToolTable,
+    used: Mutex<BTreeMap<String, Used>>,
+}
+
+/// Takes a lock; a guest that panicked the host while holding it left the data
+/// whole, as every change is made by a crate that keeps its own invariants.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Session {
+    /// A session for a scaffold and its tools.
+    pub fn new(outside: Arc<dyn Outside>, start: SessionStart, tools: Vec<LoadedPlugin>) -> Self {
+        let objects = Arc::new(MemoryObjects::new(outside.clone()));
+        let quota = Quota { bytes: start.quota_bytes, entries: start.quota_entries };
+        let open = |tree: TreeId| {
+            let options =
+                WorktreeOptions { base_time: start.time, quota, access: Access::ReadWrite };
+            Arc::new(Mutex::new(Worktree::new(objects.clone(), tree, options)))
+        };
+        Self {
+            worktree: open(start.worktree),
+            scratch: open(start.scratch),
+            sealed: Vec::new(),
+            stage_start: start.stage_start,
+            snapshots: Mutex::new(start.snapshots),
+            conversations: Mutex::new(Conversations::new(
+                start.conversation,
+                start.history,
+                start.next_conversation,
+            )),
+            model: start.model,
+            reference: start.reference,
+            clock: LogicalClock::starting_at(start.time),
+            seed: start.seed,
+            tools: ToolTable::new(tools),
+            used: Mutex::default(),
+            objects,
+            outside,
+        }
+    }
+
+    /// A session for a judge, which sees three sealed trees and nothing else.
+    pub fn for_judge(outside: Arc<dyn Outside>, start: JudgeStart) -> Self {
+        let mut session = Self::new(outside, start.as_session_start(), Vec::new());
+        let sealed = |tree: TreeId| {
+            let options = WorktreeOptions {
+                base_time: start.time,
+                quota: Quota { bytes: 0, entries: 0 },
+                access: Access::ReadOnly,
+            };
+            Arc::new(Mutex::new(Worktree::new(session.objects.clone(), tree, options)))
+        };
+        let mounts = vec![
+            ("/base", sealed(start.base)),
+            ("/candidate", sealed(start.candidate)),
+            ("/reference", sealed(start.reference)),
+        ];
+        session.sealed = mounts;
+        session
+    }
+
+    /// Adds what a call used.
+    pub(crate) fn add_used(&self, plugin: &str, used: &Used) {
+        lock(&self.used).entry(plugin.to_owned()).or_default().add(used);
+    }
+
+    /// The worktree as a tree. Its objects stay in this process until [`Self::finish`].
+    pub(crate) fn snapshot_worktree(&self) -> Result<TreeId, catena_tree::worktree::FsError> {
+        lock(&self.worktree).snapshot(&mut &*self.objects)
+    }
+
+    /// Takes the final snapshots, hands over their objects and says how things stand.
+    pub fn finish(&self) -> Result<SessionEnd, FinishError> {
+        let worktree = self.snapshot_worktree()?;
+        let scratch = lock(&self.scratch).snapshot(&mut &*self.objects)?;
+        let snapshots = lock(&self.snapshots).clone();
+        let roots: Vec<TreeId> =
+            [worktree, scratch].into_iter().chain(snapshots.values().copied()).collect();
+        objects::hand_over(&self.objects, self.outside.as_ref(), &roots)?;
+        let usage = lock(&self.worktree).usage();
+        Ok(SessionEnd {
+            worktree,
+            scratch,
+            snapshots,
+            edits: lock(&self.conversations).take_edits(),
+            used: lock(&self.used).clone(),
+            workspace_bytes: usage.peak_bytes,
+            workspace_entries: usage.peak_entries,
+            workspace_refused: usage.refused_writes,
+        })
+    }
+}
+
+/// Why a session could not be brought to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// The worktree can't be turned into a tree.
+    #[error("can't take a snapshot of the worktree")]
+    Snapshot(#[from] catena_tree::worktree::FsError),
+    /// The objects can't be handed over.
+    #[error("can't hand over the snapshot's objects")]
+    Objects(#[from] catena_tree::ObjectError),
+}
+
+/// What a judge's session begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JudgeStart {
+    /// The tree the stage began with, mounted at `/base`.
+    pub base: TreeId,
+    /// The submission, mounted at `/candidate`.
+    pub candidate: TreeId,
+    /// The human tree, mounted at `/reference`.
+    pub reference: TreeId,
+    /// The model, where the run gives one.
+    pub model: Option<ModelInfo>,
+    /// Unix time at which the logical clock starts.
+    pub time: i64,
+    /// Seed of the judge's random numbers.
+    pub seed: u64,
+    /// The first id for conversations that the judge opens.
+    pub next_conversation: u32,
+}
+
+impl JudgeStart {
+    fn as_session_start(&self) -> SessionStart {
+        SessionStart {
+            worktree: TreeId::EMPTY,
+            stage_start: TreeId::EMPTY,
+            scratch: TreeId::EMPTY,
+            snapshots: BTreeMap::new(),
+            conversation: ConversationId(self.next_conversation),
+            history: Conversation::default(),
+            next_conversation: self.next_conversation,
+            model: self.model.clone(),
+            reference: None,
+            time: self.time,
+            seed: self.seed,
+            quota_bytes: 64 << 20,
+            quota_entries: 10_000,
+        }
+    }
+}

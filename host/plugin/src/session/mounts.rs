@@ -1,0 +1,72 @@
+//! What a guest sees as its file system.
+
+use std::sync::{Arc, Mutex};
+
+use bstr::ByteSlice;
+use catena_tree::worktree::{NodeId, Worktree};
+
+use super::{Session, lock};
+use crate::capability::{Effective, WorkspaceAccess};
+
+/// Guest paths of the scratch directories and their names in the scratch tree.
+const SCRATCH_DIRS: [(&str, &str); 2] = [("/tmp", "tmp"), ("/home/agent", "home")];
+
+/// Whether a mount can be written through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    ReadOnly,
+    ReadWrite,
+}
+
+/// A directory of some worktree at a guest path.
+#[derive(Clone)]
+pub(crate) struct Mount {
+    pub(crate) guest_path: &'static str,
+    pub(crate) worktree: Arc<Mutex<Worktree>>,
+    pub(crate) node: NodeId,
+    pub(crate) mode: Mode,
+}
+
+impl Session {
+    /// The mounts of a plugin with these rights. Without the `workspace` right
+    /// there are none.
+    pub(crate) fn mounts(&self, rights: &Effective) -> Vec<Mount> {
+        let mode = match rights.workspace {
+            WorkspaceAccess::None => return Vec::new(),
+            WorkspaceAccess::Read => Mode::ReadOnly,
+            WorkspaceAccess::ReadWrite => Mode::ReadWrite,
+        };
+        if !self.sealed.is_empty() {
+            let sealed = self.sealed.iter().map(|(guest_path, worktree)| Mount {
+                guest_path,
+                node: lock(worktree).root(),
+                worktree: worktree.clone(),
+                mode: Mode::ReadOnly,
+            });
+            return sealed.collect();
+        }
+        let workspace = Mount {
+            guest_path: "/workspace",
+            node: lock(&self.worktree).root(),
+            worktree: self.worktree.clone(),
+            mode,
+        };
+        std::iter::once(workspace).chain(self.scratch_mounts()).collect()
+    }
+
+    fn scratch_mounts(&self) -> Vec<Mount> {
+        let mut scratch = lock(&self.scratch);
+        let root = scratch.root();
+        let mount = |(guest_path, name): (&'static str, &str)| {
+            let name = name.as_bytes().as_bstr();
+            let node = scratch.lookup(root, name).or_else(|_| scratch.create_dir(root, name));
+            Some(Mount {
+                guest_path,
+                worktree: self.scratch.clone(),
+                node: node.ok()?,
+                mode: Mode::ReadWrite,
+            })
+        };
+        SCRATCH_DIRS.into_iter().filter_map(mount).collect()
+    }
+}

@@ -1,0 +1,107 @@
+//! The state behind one instance, and the linker: all a guest can reach is on
+//! this screen.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::p2::bindings::sync as wasi;
+use wasmtime_wasi::p2::bindings::{cli, clocks, random};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
+
+use crate::bindings::control::catena::plugin as own;
+use crate::capability::Effective;
+use crate::engine::Engine;
+use crate::imports::output::Output;
+use crate::limits::Limiter;
+use crate::manifest::PluginKind;
+use crate::outside::Event;
+use crate::session::{Mount, Session};
+
+/// Everything behind one instance of a plugin.
+pub(crate) struct State {
+    pub(crate) session: Arc<Session>,
+    pub(crate) plugin: String,
+    pub(crate) rights: Effective,
+    pub(crate) config: String,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) output: Arc<Output>,
+    pub(crate) limiter: Limiter,
+    pub(crate) refused: u64,
+    /// When the call's wall-clock time is up.
+    pub(crate) deadline: Instant,
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+}
+
+impl State {
+    /// Counts and records that a call was refused for want of `right`.
+    pub(crate) fn refuse(&mut self, right: &str) {
+        self.refused += 1;
+        self.session
+            .outside
+            .record(Event::Refused { plugin: self.plugin.clone(), right: right.to_owned() });
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Interfaces whose state is the resource table alone.
+struct TableOnly;
+
+impl HasData for TableOnly {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+/// Links what a plugin of `kind` may import.
+pub(crate) fn link(engine: &Engine, kind: PluginKind) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine.wasmtime());
+    link_wasi(&mut linker)?;
+    let it = &mut linker;
+    own::types::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    own::log::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    own::config::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    own::process::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    if kind != PluginKind::Tool {
+        own::model::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    }
+    if matches!(kind, PluginKind::Scaffold | PluginKind::Tool) {
+        own::workspace::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    }
+    if kind == PluginKind::Scaffold {
+        own::tools::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+        own::reference::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    }
+    Ok(linker)
+}
+
+/// The part of WASI 0.2 that is served. Files and the monotonic clock are our
+/// own; the rest is wasmtime's over deterministic sources. No sockets.
+fn link_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasi::io::error::add_to_linker::<State, TableOnly>(linker, |state| &mut state.table)?;
+    wasi::io::poll::add_to_linker::<State, TableOnly>(linker, |state| &mut state.table)?;
+    wasi::io::streams::add_to_linker::<State, TableOnly>(linker, |state| &mut state.table)?;
+    clocks::wall_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    clocks::monotonic_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    random::random::add_to_linker::<State, WasiRandom>(linker, |state| state.random())?;
+    random::insecure::add_to_linker::<State, WasiRandom>(linker, |state| state.random())?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |state| state.random())?;
+    cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_input::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_output::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    wasi::filesystem::types::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    wasi::filesystem::preopens::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+}

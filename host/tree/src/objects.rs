@@ -1,0 +1,260 @@
+//! Where objects come from: the trait [`Objects`], its in-memory form, and what
+//! a tree consists of.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bstr::{BStr, BString};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BlobId, CommitId, TreeId};
+use crate::path::{PathError, check_entry_name};
+
+/// Why an object could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// The source does not have it. In a partial clone that is normal for blobs.
+    #[error("object `{0}` is missing from the object database (a partial clone lacks blobs)")]
+    Missing(String),
+    /// The object is there but is not what it should be.
+    #[error("object `{id}` is not a readable {expected}: {reason}")]
+    Malformed {
+        /// Its id.
+        id: String,
+        /// What it should have been.
+        expected: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The rollout was never given a tree that contains the object.
+    #[error("object `{0}` is not one this rollout may read")]
+    Refused(String),
+    /// Reading or writing failed.
+    #[error("object database: {0}")]
+    Io(String),
+}
+
+/// What an entry of a tree is, with the id of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EntryKind {
+    /// A directory.
+    Directory(TreeId),
+    /// A regular file.
+    File {
+        /// Its content.
+        id: BlobId,
+        /// Whether the executable bit is set.
+        executable: bool,
+    },
+    /// A symbolic link; the blob holds its target.
+    Symlink(BlobId),
+    /// A submodule, pinned to a commit of another repository.
+    Submodule(CommitId),
+}
+
+impl EntryKind {
+    /// The mode as git writes it, such as `100644`.
+    pub fn mode(&self) -> &'static str {
+        match self {
+            Self::Directory(_) => "040000",
+            Self::File { executable: false, .. } => "100644",
+            Self::File { executable: true, .. } => "100755",
+            Self::Symlink(_) => "120000",
+            Self::Submodule(_) => "160000",
+        }
+    }
+
+    /// Hexadecimal id of the content.
+    pub fn id_hex(&self) -> String {
+        gix::ObjectId::from(self.id_bytes()).to_string()
+    }
+
+    fn id_bytes(&self) -> [u8; 20] {
+        match self {
+            Self::Directory(id) => *id.as_bytes(),
+            Self::File { id, .. } | Self::Symlink(id) => *id.as_bytes(),
+            Self::Submodule(id) => *id.as_bytes(),
+        }
+    }
+}
+
+/// One entry of a tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeEntry {
+    /// Name in its directory. Any bytes but `/` and NUL.
+    pub name: BString,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Size of the blob in bytes, where the source knows it.
+    pub size: Option<u64>,
+}
+
+/// A source of trees and blobs. Cheap to share; every call may do I/O.
+pub trait Objects: Send + Sync {
+    /// The entries of a tree in git's order.
+    fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError>;
+
+    /// The content of a blob.
+    fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError>;
+
+    /// The size of a blob in bytes.
+    fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {
+        Ok(self.blob(id)?.len() as u64)
+    }
+}
+
+/// A place for new objects.
+pub trait ObjectSink {
+    /// Stores a blob and returns its id.
+    fn write_blob(&mut self, content: Bytes) -> Result<BlobId, ObjectError>;
+
+    /// Stores a tree with these entries, in any order, and returns its id.
+    /// The subtrees and blobs must be known or come before a reader needs them.
+    fn write_tree(&mut self, entries: Vec<TreeEntry>) -> Result<TreeId, ObjectError>;
+}
+
+/// Sorts entries as git does and encodes them as the content of a tree object.
+/// Names are checked, so what comes from a guest cannot smuggle in `..` or `.git`.
+pub fn encode_tree(entries: &mut [TreeEntry]) -> Result<Vec<u8>, PathError> {
+    entries.sort_by(git_order);
+    let mut content = Vec::with_capacity(entries.len() * 40);
+    for entry in entries.iter() {
+        check_entry_name(entry.name.as_ref())?;
+        let mode = entry.kind.mode();
+        content.extend_from_slice(mode.strip_prefix('0').unwrap_or(mode).as_bytes());
+        content.push(b' ');
+        content.extend_from_slice(&entry.name);
+        content.push(0);
+        content.extend_from_slice(&entry.kind.id_bytes());
+    }
+    Ok(content)
+}
+
+/// Git compares a directory as if its name ended in `/`.
+fn git_order(a: &TreeEntry, b: &TreeEntry) -> Ordering {
+    fn key(entry: &TreeEntry) -> impl Iterator<Item = u8> + '_ {
+        let slash = matches!(entry.kind, EntryKind::Directory(_)).then_some(b'/');
+        entry.name.iter().copied().chain(slash)
+    }
+    key(a).cmp(key(b))
+}
+
+/// Objects kept in memory over another source: what a worker or a test has
+/// made and not handed over yet.
+pub struct MemoryObjects<S> {
+    below: S,
+    held: RwLock<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    trees: HashMap<TreeId, Arc<[TreeEntry]>>,
+    blobs: HashMap<BlobId, Bytes>,
+}
+
+/// The source without any object but the empty tree.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoObjects;
+
+impl Objects for NoObjects {
+    fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        if id == TreeId::EMPTY { Ok(Arc::from([])) } else { Err(ObjectError::Missing(id.to_string())) }
+    }
+
+    fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
+        Err(ObjectError::Missing(id.to_string()))
+    }
+}
+
+impl<S: Objects> MemoryObjects<S> {
+    /// An empty layer over `below`.
+    pub fn new(below: S) -> Self {
+        Self { below, held: RwLock::default() }
+    }
+
+    /// Adds a blob.
+    pub fn insert_blob(&self, content: Bytes) -> BlobId {
+        let id = BlobId::of(&content);
+        self.held.write().unwrap_or_else(PoisonError::into_inner).blobs.insert(id, content);
+        id
+    }
+
+    /// Adds a tree with these entries, in any order.
+    pub fn insert_tree(&self, mut entries: Vec<TreeEntry>) -> Result<TreeId, PathError> {
+        let id = TreeId::of(&encode_tree(&mut entries)?);
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.trees.insert(id, entries.into());
+        Ok(id)
+    }
+}
+
+impl<S> MemoryObjects<S> {
+    /// The entries of a tree that this layer itself holds.
+    pub fn held_tree(&self, id: TreeId) -> Option<Arc<[TreeEntry]>> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.trees.get(&id).cloned()
+    }
+
+    /// The content of a blob that this layer itself holds.
+    pub fn held_blob(&self, id: BlobId) -> Option<Bytes> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.blobs.get(&id).cloned()
+    }
+}
+
+impl<S: Objects> Objects for MemoryObjects<S> {
+    fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        match held.trees.get(&id) {
+            Some(entries) => Ok(entries.clone()),
+            None => self.below.tree(id),
+        }
+    }
+
+    fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        match held.blobs.get(&id) {
+            Some(content) => Ok(content.clone()),
+            None => self.below.blob(id),
+        }
+    }
+
+    fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        match held.blobs.get(&id) {
+            Some(content) => Ok(content.len() as u64),
+            None => self.below.blob_size(id),
+        }
+    }
+}
+
+impl<S: Objects> ObjectSink for &MemoryObjects<S> {
+    fn write_blob(&mut self, content: Bytes) -> Result<BlobId, ObjectError> {
+        Ok(self.insert_blob(content))
+    }
+
+    fn write_tree(&mut self, entries: Vec<TreeEntry>) -> Result<TreeId, ObjectError> {
+        self.insert_tree(entries).map_err(|err| ObjectError::Io(err.to_string()))
+    }
+}
+
+impl<T: Objects + ?Sized> Objects for Arc<T> {
+    fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        (**self).tree(id)
+    }
+
+    fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
+        (**self).blob(id)
+    }
+
+    fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {
+        (**self).blob_size(id)
+    }
+}
+
+/// The entry named `name`, if the tree has one.
+pub fn entry_named<'a>(entries: &'a [TreeEntry], name: &BStr) -> Option<&'a TreeEntry> {
+    entries.iter().find(|entry| entry.name == name)
+}
