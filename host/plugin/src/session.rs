@@ -243,6 +243,14 @@ impl Session {
         lock(&self.worktree).snapshot(&mut &*self.objects)
     }
 
+    /// The edits the host has not seen, and what was used: the end of a session
+    /// that leaves no worktree behind.
+    pub fn conversations_and_use(
+        &self,
+    ) -> (Vec<(ConversationId, catena_model::Edit)>, BTreeMap<String, Used>) {
+        (lock(&self.conversations).take_edits(), lock(&self.used).clone())
+    }
+
     /// Takes the final snapshots, hands over their objects and says how things stand.
     pub fn finish(&self) -> Result<SessionEnd, FinishError> {
         let worktree = self.snapshot_worktree()?;

@@ -1,1 +1,22 @@
 //! The process in which a rollout's guests live, and the pipe to it.
+//!
+//! * [`message`]: what crosses the pipe. The questions are the trait
+//!   [`catena_plugin::Outside`]; there is no other way in or out.
+//! * [`frame`]: how messages stand in the pipe.
+//! * [`gate`]: which objects a worker may read, and what it may add.
+//! * [`host`]: the host's end: starting a worker, serving it, ending it.
+//! * [`process`]: the worker's end: one job, then the process ends.
+//!
+//! A worker is this same program, started again with its standard input as the
+//! pipe. It holds the overlay and the guests; the answers, the models and the
+//! journal stay with the host. A worker that dies takes down its own job alone.
+
+pub mod frame;
+pub mod gate;
+pub mod host;
+pub mod message;
+pub mod process;
+
+pub use gate::Gate;
+pub use host::{HostSide, Worker, WorkerCommand, WorkerError};
+pub use message::{AttemptJob, Job, JobResult, JudgeJob, JudgeResult};

@@ -1,0 +1,126 @@
+//! Which objects a worker may read. The object database also holds the human
+//! answers and the future of the repository, so an id alone opens nothing: an
+//! object is served only if a tree that was served before contains it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use catena_plugin::NewObject;
+use catena_tree::objects::ObjectSink as _;
+use catena_tree::{
+    BlobId, EntryKind, ObjectDatabase, ObjectError, Objects, TreeEntry, TreeId,
+};
+
+/// The object database as one worker sees it.
+pub struct Gate {
+    database: ObjectDatabase,
+    trees: HashSet<TreeId>,
+    blobs: HashSet<BlobId>,
+}
+
+impl Gate {
+    /// Opens the gate for what is reachable from `roots`.
+    pub fn new(database: ObjectDatabase, roots: impl IntoIterator<Item = TreeId>) -> Self {
+        let mut trees: HashSet<TreeId> = roots.into_iter().collect();
+        trees.insert(TreeId::EMPTY);
+        Self { database, trees, blobs: HashSet::new() }
+    }
+
+    /// Serves a tree, and from now on what it contains.
+    pub fn tree(&mut self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        if !self.trees.contains(&id) {
+            return Err(ObjectError::Refused(id.to_string()));
+        }
+        let entries = self.database.tree(id)?;
+        for entry in entries.iter() {
+            self.admit(entry.kind);
+        }
+        Ok(entries)
+    }
+
+    /// Serves a blob.
+    pub fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
+        if !self.blobs.contains(&id) {
+            return Err(ObjectError::Refused(id.to_string()));
+        }
+        self.database.blob(id)
+    }
+
+    /// Stores what a worker made. The ids are computed here, names are checked,
+    /// and a tree may name only what the worker could read or has made: naming
+    /// a secret object in a tree of one's own does not open it.
+    pub fn put(&mut self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
+        for object in objects {
+            match object {
+                NewObject::Blob(content) => {
+                    let id = (&mut &self.database).write_blob(content)?;
+                    self.blobs.insert(id);
+                }
+                NewObject::Tree(entries) => {
+                    for entry in &entries {
+                        self.check(entry.kind)?;
+                    }
+                    let id = (&mut &self.database).write_tree(entries)?;
+                    self.trees.insert(id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the worker may know of a tree.
+    pub fn admits(&self, id: TreeId) -> bool {
+        self.trees.contains(&id)
+    }
+
+    fn admit(&mut self, kind: EntryKind) {
+        match kind {
+            EntryKind::Directory(id) => {
+                self.trees.insert(id);
+            }
+            EntryKind::File { id, .. } | EntryKind::Symlink(id) => {
+                self.blobs.insert(id);
+            }
+            EntryKind::Submodule(_) => {}
+        }
+    }
+
+    fn check(&self, kind: EntryKind) -> Result<(), ObjectError> {
+        let known = match kind {
+            EntryKind::Directory(id) => self.trees.contains(&id),
+            EntryKind::File { id, .. } | EntryKind::Symlink(id) => self.blobs.contains(&id),
+            EntryKind::Submodule(_) => true,
+        };
+        if known { Ok(()) } else { Err(ObjectError::Refused(kind.id_hex())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, id: BlobId) -> TreeEntry {
+        let kind = EntryKind::File { id, executable: false };
+        TreeEntry { name: name.into(), kind, size: None }
+    }
+
+    #[test]
+    fn object_outside_the_served_trees_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = ObjectDatabase::create(dir.path(), &[]).unwrap();
+        let open = (&mut &database).write_blob("open".into()).unwrap();
+        let secret = (&mut &database).write_blob("secret".into()).unwrap();
+        let root = (&mut &database).write_tree(vec![file("a", open)]).unwrap();
+        let answer = (&mut &database).write_tree(vec![file("a", secret)]).unwrap();
+
+        let mut gate = Gate::new(database, [root]);
+        assert!(matches!(gate.blob(open), Err(ObjectError::Refused(_))), "tree not served yet");
+        gate.tree(root).unwrap();
+        assert_eq!(gate.blob(open).unwrap(), "open");
+        assert!(matches!(gate.tree(answer), Err(ObjectError::Refused(_))));
+        let smuggled = NewObject::Tree(vec![file("b", secret)]);
+        assert!(matches!(gate.put(vec![smuggled]), Err(ObjectError::Refused(_))));
+        assert!(matches!(gate.blob(secret), Err(ObjectError::Refused(_))));
+    }
+}

@@ -1,0 +1,194 @@
+//! The host's end of the pipe.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use catena_model::{ModelError, Reply};
+use catena_plugin::{Event, Exchange, NewObject};
+use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+
+use crate::frame::{FrameError, receive_async, send_async};
+use crate::message::{FromWorker, Job, JobResult, ToWorker};
+
+/// How long a worker may go on past the wall-clock limits of its plugins, which
+/// it enforces itself, before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Bytes of a dead worker's stderr that are reported.
+const STDERR_KEPT: usize = 2000;
+
+/// How a worker is started.
+#[derive(Debug, Clone)]
+pub struct WorkerCommand {
+    /// The program, which is this one.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// Why a job came to nothing. Always an infrastructure failure.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The process can't be started.
+    #[error("can't start a worker process `{program}`")]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The process ended before its job was done.
+    #[error("the worker process died ({status}){stderr}")]
+    Died {
+        /// How it ended.
+        status: String,
+        /// The end of what it wrote to stderr, or nothing.
+        stderr: String,
+    },
+    /// The process did not keep to the protocol.
+    #[error("the worker process broke the protocol")]
+    Protocol(#[source] FrameError),
+    /// The process was killed for taking too long.
+    #[error("the worker process did not end within {0:?} and was killed")]
+    Overdue(Duration),
+    /// The worker reports that the job could not be done.
+    #[error("the worker could not do its job: {0}")]
+    Failed(String),
+    /// The host's own side can't go on, such as a journal that can't be written.
+    #[error(transparent)]
+    Host(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What the host does for a worker. An error ends the job.
+#[async_trait]
+pub trait HostSide: Send {
+    /// Serves a tree.
+    fn tree(&mut self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError>;
+    /// Serves a blob.
+    fn blob(&mut self, id: BlobId) -> Result<Bytes, ObjectError>;
+    /// Stores objects.
+    fn put(&mut self, objects: Vec<NewObject>) -> Result<(), ObjectError>;
+    /// Has a model take its turn. The inner result is the guest's.
+    async fn complete(
+        &mut self,
+        exchange: Exchange,
+    ) -> Result<Result<Reply, ModelError>, Box<dyn std::error::Error + Send + Sync>>;
+    /// Takes note of what happened.
+    fn record(&mut self, event: Event) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// A started worker process. Dropping it kills it.
+pub struct Worker {
+    child: Child,
+    pipe: UnixStream,
+}
+
+impl Worker {
+    /// Starts a worker with an empty environment and no handle but the pipe.
+    pub fn start(command: &WorkerCommand) -> Result<Self, WorkerError> {
+        let start = || -> std::io::Result<Self> {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            let child = Command::new(&command.program)
+                .args(&command.arguments)
+                .env_clear()
+                .current_dir("/")
+                .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()?;
+            Ok(Self { child, pipe: UnixStream::from_std(ours)? })
+        };
+        start().map_err(|source| WorkerError::Start { program: command.program.clone(), source })
+    }
+
+    /// The process id, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Has the worker do `job`, serving it from `host`, within `wall` and a
+    /// little more. Time that the host spends waiting for a model counts.
+    pub async fn run(
+        mut self,
+        job: Job,
+        wall: Duration,
+        host: &mut dyn HostSide,
+    ) -> Result<JobResult, WorkerError> {
+        let limit = wall + GRACE;
+        match tokio::time::timeout(limit, self.serve(job, host)).await {
+            Err(_) => Err(WorkerError::Overdue(limit)),
+            Ok(Err(WorkerError::Protocol(FrameError::Closed))) => Err(self.obituary().await),
+            Ok(Ok(JobResult::Failed(reason))) => Err(WorkerError::Failed(reason)),
+            Ok(result) => result,
+        }
+    }
+
+    async fn serve(
+        &mut self,
+        job: Job,
+        host: &mut dyn HostSide,
+    ) -> Result<JobResult, WorkerError> {
+        self.send(&ToWorker::Run(Box::new(job))).await?;
+        loop {
+            let message = receive_async(&mut self.pipe).await.map_err(WorkerError::Protocol)?;
+            let answer = match message {
+                FromWorker::Tree(id) => {
+                    ToWorker::Tree(host.tree(id).map(|tree| tree.to_vec()).map_err(Into::into))
+                }
+                FromWorker::Blob(id) => ToWorker::Blob(host.blob(id).map_err(Into::into)),
+                FromWorker::Put(objects) => {
+                    ToWorker::Stored(host.put(objects).map_err(Into::into))
+                }
+                FromWorker::Complete(exchange) => {
+                    ToWorker::Completed(host.complete(*exchange).await?)
+                }
+                FromWorker::Record(event) => {
+                    host.record(event)?;
+                    continue;
+                }
+                FromWorker::Done(result) => return Ok(*result),
+            };
+            self.send(&answer).await?;
+        }
+    }
+
+    async fn send(&mut self, message: &ToWorker) -> Result<(), WorkerError> {
+        send_async(&mut self.pipe, message).await.map_err(WorkerError::Protocol)
+    }
+
+    /// Says how the process ended.
+    async fn obituary(&mut self) -> WorkerError {
+        let mut text = Vec::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            // What was written before the end is worth more than a failure to read it.
+            let _ = stderr.read_to_end(&mut text).await;
+        }
+        let status = match self.child.wait().await {
+            Ok(status) => describe(status),
+            Err(err) => err.to_string(),
+        };
+        let tail = text.get(text.len().saturating_sub(STDERR_KEPT)..).unwrap_or_default();
+        let tail = String::from_utf8_lossy(tail).trim().to_owned();
+        let stderr = if tail.is_empty() { String::new() } else { format!(": {tail}") };
+        WorkerError::Died { status, stderr }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "unknown end".to_owned(),
+    }
+}

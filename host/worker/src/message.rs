@@ -1,0 +1,128 @@
+//! What crosses the pipe.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use catena_model::{ConversationId, Edit, ModelError, Reply};
+use catena_plugin::session::{JudgeStart, PluginSpec, SessionStart};
+use catena_plugin::{Attempt, Event, Exchange, Judged, NewObject, Submission, Task, Used};
+use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
+use serde::{Deserialize, Serialize};
+
+/// From the host to the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// The first message: what to do.
+    Run(Box<Job>),
+    /// Answers [`FromWorker::Tree`].
+    Tree(Result<Vec<TreeEntry>, ObjectFailure>),
+    /// Answers [`FromWorker::Blob`].
+    Blob(Result<Bytes, ObjectFailure>),
+    /// Answers [`FromWorker::Complete`].
+    Completed(Result<Reply, ModelError>),
+    /// Answers [`FromWorker::Put`].
+    Stored(Result<(), ObjectFailure>),
+}
+
+/// From the worker to the host.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// Asks for a tree.
+    Tree(TreeId),
+    /// Asks for a blob.
+    Blob(BlobId),
+    /// Asks a model for a turn.
+    Complete(Box<Exchange>),
+    /// Hands over objects.
+    Put(Vec<NewObject>),
+    /// Tells what happened. The only message without an answer but the last.
+    Record(Event),
+    /// The last message.
+    Done(Box<JobResult>),
+}
+
+/// What a worker is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Job {
+    /// A round of a scaffold.
+    Attempt(AttemptJob),
+    /// A judgement.
+    Judge(JudgeJob),
+}
+
+/// A round of a scaffold with its tools.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AttemptJob {
+    /// The scaffold.
+    pub scaffold: PluginSpec,
+    /// Its tools, in the order of the run file.
+    pub tools: Vec<PluginSpec>,
+    /// Worktree, scratch and conversation.
+    pub start: SessionStart,
+    /// What the agent is asked.
+    pub task: Task,
+}
+
+/// A judgement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JudgeJob {
+    /// The judge.
+    pub judge: PluginSpec,
+    /// What it sees.
+    pub start: JudgeStart,
+    /// What it judges.
+    pub submission: Submission,
+}
+
+/// What came of a job.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum JobResult {
+    /// Of [`Job::Attempt`].
+    Attempt(Attempt),
+    /// Of [`Job::Judge`].
+    Judge(JudgeResult),
+    /// The job could not be begun or brought to its end; a fault of the host.
+    Failed(String),
+}
+
+/// A judgement with what it took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JudgeResult {
+    /// What the judge said.
+    pub judged: Judged,
+    /// What it changed in conversations since its last exchange.
+    pub edits: Vec<(ConversationId, Edit)>,
+    /// What it used.
+    pub used: BTreeMap<String, Used>,
+}
+
+/// [`ObjectError`] in a form that can cross.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ObjectFailure {
+    /// The object database does not have it.
+    Missing(String),
+    /// The worker was never given a tree that contains it.
+    Refused(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl From<ObjectError> for ObjectFailure {
+    fn from(err: ObjectError) -> Self {
+        match err {
+            ObjectError::Missing(id) => Self::Missing(id),
+            ObjectError::Refused(id) => Self::Refused(id),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl From<ObjectFailure> for ObjectError {
+    fn from(failure: ObjectFailure) -> Self {
+        match failure {
+            ObjectFailure::Missing(id) => Self::Missing(id),
+            ObjectFailure::Refused(id) => Self::Refused(id),
+            ObjectFailure::Other(reason) => Self::Io(reason),
+        }
+    }
+}

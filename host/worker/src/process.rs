@@ -1,0 +1,213 @@
+//! The worker's end of the pipe: one job, then the process ends.
+
+use std::collections::HashMap;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use catena_model::{ModelError, Reply};
+use catena_plugin::engine::GUEST_THREAD_STACK;
+use catena_plugin::session::PluginSpec;
+use catena_plugin::{
+    Attempt, Engine, Event, Exchange, LoadedPlugin, NewObject, Outside, Session, attempt, evaluate,
+};
+use catena_tree::{BlobId, ObjectError, Objects, TreeEntry, TreeId};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::frame::{FrameError, receive, send};
+use crate::message::{AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker};
+
+/// Bytes of blobs that a worker keeps, beside those its overlay holds.
+const BLOB_CACHE: usize = 64 << 20;
+
+/// Runs the job that comes over standard input and returns when it is done.
+/// Calls `orphaned`, which is to end the process, as soon as the host is gone,
+/// whatever a guest may be doing.
+pub fn run(orphaned: impl FnOnce() + Send + 'static) -> Result<(), FrameError> {
+    let stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    watch(&stream, orphaned)?;
+    let pipe = Arc::new(Pipe { inner: Mutex::new(Inner { stream, cache: Cache::default() }) });
+    let ToWorker::Run(job) = receive(&mut &pipe.lock().stream)? else {
+        return Err(FrameError::Closed);
+    };
+    let guest_pipe = pipe.clone();
+    let guests = std::thread::Builder::new()
+        .name("guests".to_owned())
+        .stack_size(GUEST_THREAD_STACK)
+        .spawn(move || do_job(&guest_pipe, *job))?;
+    let result = guests.join().unwrap_or_else(|_| {
+        JobResult::Failed("the worker's thread panicked; this is a bug of the host".to_owned())
+    });
+    send(&mut &pipe.lock().stream, &FromWorker::Done(Box::new(result)))
+}
+
+/// Waits beside the guests for the pipe to be hung up.
+fn watch(stream: &UnixStream, orphaned: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let stream = stream.try_clone()?;
+    std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
+        let mut polled = [PollFd::new(&stream, PollFlags::RDHUP)];
+        loop {
+            match poll(&mut polled, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+        orphaned();
+    })?;
+    Ok(())
+}
+
+fn do_job(pipe: &Arc<Pipe>, job: Job) -> JobResult {
+    let outside: Arc<dyn Outside> = pipe.clone();
+    let result = match job {
+        Job::Attempt(job) => run_attempt(outside, job),
+        Job::Judge(job) => run_judge(outside, job),
+    };
+    result.unwrap_or_else(JobResult::Failed)
+}
+
+fn run_attempt(outside: Arc<dyn Outside>, job: AttemptJob) -> Result<JobResult, String> {
+    let engine = engine()?;
+    let scaffold = load(&engine, job.scaffold)?;
+    let tools =
+        job.tools.into_iter().map(|spec| load(&engine, spec)).collect::<Result<Vec<_>, _>>()?;
+    let session = Arc::new(Session::new(outside, job.start, tools));
+    let end = attempt(&session, &scaffold, &job.task);
+    let session = session.finish().map_err(|err| chain(&err))?;
+    Ok(JobResult::Attempt(Attempt { end, session }))
+}
+
+fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob) -> Result<JobResult, String> {
+    let engine = engine()?;
+    let judge = load(&engine, job.judge)?;
+    let session = Arc::new(Session::for_judge(outside, job.start));
+    let judged = evaluate(&session, &judge, &job.submission);
+    let (edits, used) = session.conversations_and_use();
+    Ok(JobResult::Judge(JudgeResult { judged, edits, used }))
+}
+
+fn engine() -> Result<Engine, String> {
+    Engine::new().map_err(|err| format!("{err:#}"))
+}
+
+fn load(engine: &Engine, spec: PluginSpec) -> Result<LoadedPlugin, String> {
+    LoadedPlugin::load(engine, spec).map_err(|err| chain(&err))
+}
+
+/// An error with its causes, in one line.
+fn chain(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        text.push_str(": ");
+        text.push_str(&err.to_string());
+        cause = err.source();
+    }
+    text
+}
+
+/// The pipe as [`Outside`].
+struct Pipe {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    stream: UnixStream,
+    cache: Cache,
+}
+
+/// Trees and blobs that came over the pipe.
+#[derive(Default)]
+struct Cache {
+    trees: HashMap<TreeId, Arc<[TreeEntry]>>,
+    blobs: HashMap<BlobId, Bytes>,
+    blob_bytes: usize,
+}
+
+impl Cache {
+    fn keep(&mut self, id: BlobId, content: Bytes) {
+        if self.blob_bytes + content.len() > BLOB_CACHE {
+            self.blobs.clear();
+            self.blob_bytes = 0;
+        }
+        self.blob_bytes += content.len();
+        self.blobs.insert(id, content);
+    }
+}
+
+impl Pipe {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn ask(&mut self, question: &FromWorker) -> Result<ToWorker, FrameError> {
+        send(&mut self.stream, question)?;
+        receive(&mut self.stream)
+    }
+}
+
+/// A host that does not answer, or answers something else, is gone for good.
+fn lost(answer: Result<ToWorker, FrameError>) -> ObjectError {
+    let reason = match answer {
+        Ok(_) => "the host answered another question".to_owned(),
+        Err(err) => chain(&err),
+    };
+    ObjectError::Io(reason)
+}
+
+impl Objects for Pipe {
+    fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        let mut inner = self.lock();
+        if let Some(entries) = inner.cache.trees.get(&id) {
+            return Ok(entries.clone());
+        }
+        match inner.ask(&FromWorker::Tree(id)) {
+            Ok(ToWorker::Tree(Ok(entries))) => {
+                let entries: Arc<[TreeEntry]> = entries.into();
+                inner.cache.trees.insert(id, entries.clone());
+                Ok(entries)
+            }
+            Ok(ToWorker::Tree(Err(failure))) => Err(failure.into()),
+            other => Err(lost(other)),
+        }
+    }
+
+    fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
+        let mut inner = self.lock();
+        if let Some(content) = inner.cache.blobs.get(&id) {
+            return Ok(content.clone());
+        }
+        match inner.ask(&FromWorker::Blob(id)) {
+            Ok(ToWorker::Blob(Ok(content))) => {
+                inner.cache.keep(id, content.clone());
+                Ok(content)
+            }
+            Ok(ToWorker::Blob(Err(failure))) => Err(failure.into()),
+            other => Err(lost(other)),
+        }
+    }
+}
+
+impl Outside for Pipe {
+    fn complete(&self, exchange: Exchange) -> Result<Reply, ModelError> {
+        match self.lock().ask(&FromWorker::Complete(Box::new(exchange))) {
+            Ok(ToWorker::Completed(answer)) => answer,
+            other => Err(ModelError::Unavailable(lost(other).to_string())),
+        }
+    }
+
+    fn put(&self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
+        match self.lock().ask(&FromWorker::Put(objects)) {
+            Ok(ToWorker::Stored(answer)) => answer.map_err(ObjectError::from),
+            other => Err(lost(other)),
+        }
+    }
+
+    fn record(&self, event: Event) {
+        // A host that is gone is found at the next question.
+        let _ = send(&mut self.lock().stream, &FromWorker::Record(event));
+    }
+}
