@@ -4,7 +4,6 @@
 //! Only differing directories are read, and contents only where a rename has
 //! to be told from a deletion and an addition.
 
-
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects};
 use crate::path::RepoPath;
@@ -81,10 +80,11 @@ impl Change {
         match (self.before, self.after) {
             (None, _) => ChangeKind::Added,
             (_, None) => ChangeKind::Deleted,
-            (
-                Some(EntryKind::File { id: before, .. }),
-                Some(EntryKind::File { id: after, .. }),
-            ) if before == after => ChangeKind::ModeChanged,
+            (Some(EntryKind::File { id: before, .. }), Some(EntryKind::File { id: after, .. }))
+                if before == after =>
+            {
+                ChangeKind::ModeChanged
+            }
             (Some(EntryKind::File { .. }), Some(EntryKind::File { .. }))
             | (Some(EntryKind::Symlink(_)), Some(EntryKind::Symlink(_)))
             | (Some(EntryKind::Submodule(_)), Some(EntryKind::Submodule(_))) => {

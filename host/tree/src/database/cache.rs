@@ -22,8 +22,7 @@ struct Generations<K, V> {
 impl<K: Eq + Hash + Copy, V: Clone> Bounded<K, V> {
     /// An empty cache for values that cost `budget` together.
     pub(super) fn new(budget: usize) -> Self {
-        let generations =
-            Generations { young: HashMap::new(), old: HashMap::new(), young_cost: 0 };
+        let generations = Generations { young: HashMap::new(), old: HashMap::new(), young_cost: 0 };
         Self { budget, generations: Mutex::new(generations) }
     }
 

@@ -55,7 +55,7 @@ pub(super) fn tree(id: TreeId, data: &[u8]) -> Result<Vec<(BString, EntryKind)>,
 
 /// The content of a commit object.
 pub(super) fn encode_commit(commit: &NewCommit) -> Vec<u8> {
-    let parents: String =
+    let parents: Vec<_> =
         commit.parents.iter().map(|parent| format!("parent {parent}\n")).collect();
     let person = format!(
         "{} <{}> {} +0000",
@@ -64,8 +64,10 @@ pub(super) fn encode_commit(commit: &NewCommit) -> Vec<u8> {
         commit.time
     );
     format!(
-        "tree {}\n{parents}author {person}\ncommitter {person}\n\n{}",
-        commit.tree, commit.message
+        "tree {}\n{}author {person}\ncommitter {person}\n\n{}",
+        commit.tree,
+        parents.concat(),
+        commit.message
     )
     .into_bytes()
 }

@@ -6,9 +6,7 @@ use bstr::BStr;
 use gix::merge::plumbing::tree::{Conflict as Found, Resolution, ResolutionFailure};
 
 use super::trees::Outcome;
-use super::{
-    Conflict, ConflictKind, ConflictPolicy, MergeError, MergeRequest, Merged, union,
-};
+use super::{Conflict, ConflictKind, ConflictPolicy, MergeError, MergeRequest, Merged, union};
 use crate::database::ObjectDatabase;
 use crate::ids::{BlobId, TreeId};
 use crate::objects::{EntryKind, ObjectError, ObjectSink, Objects};
@@ -63,16 +61,21 @@ pub(super) fn resolve(
 
 impl Disagreement {
     fn of(conflict: &Found) -> Result<Self, MergeError> {
-        let (ours, theirs) = (&conflict.ours, &conflict.theirs);
-        let locations = [ours.location(), theirs.location()];
-        let sources = [ours.source_location(), theirs.source_location()];
+        // One side may be a directory, renamed: it is not itself in conflict.
+        let files = || {
+            [&conflict.ours, &conflict.theirs]
+                .into_iter()
+                .filter(|change| !change.entry_mode().is_tree())
+        };
+        let locations = || files().map(|change| change.location());
+        let sources = files().map(|change| change.source_location());
         let (kind, moved_to) = named(conflict);
         let final_place = moved_to.or_else(|| renamed_to(conflict));
         let shown: BTreeSet<_> = match kind {
-            ConflictKind::Rename => paths(locations)?,
-            _ => paths(final_place.or(locations.first().copied()))?,
+            ConflictKind::Rename => paths(locations())?,
+            _ => paths(final_place.or_else(|| locations().next()))?,
         };
-        let mut involved = paths(locations.into_iter().chain(sources).chain(moved_to))?;
+        let mut involved = paths(locations().chain(sources).chain(moved_to))?;
         involved.extend(shown.iter().cloned());
         Ok(Self { kind, shown, involved })
     }

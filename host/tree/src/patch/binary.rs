@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn data_that_unpacks_to_too_much_is_refused() {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&[0; 100_000]).unwrap();
+        encoder.write_all(&vec![0; 100_000]).unwrap();
         let packed = encoder.finish().unwrap();
         assert!(inflate(&packed, 99_999).is_err());
         assert!(inflate(&packed, MAX_UNPACKED + 1).is_err());

@@ -41,13 +41,8 @@ struct Part<'a> {
 fn parts(change: &Change) -> Vec<Part<'_>> {
     let new_path = change.path.as_bstr();
     let old_path = change.previous_path.as_ref().unwrap_or(&change.path).as_bstr();
-    let part = |before, after| Part {
-        old_path,
-        new_path,
-        before,
-        after,
-        similarity: change.similarity,
-    };
+    let part =
+        |before, after| Part { old_path, new_path, before, after, similarity: change.similarity };
     match (change.before, change.after) {
         (Some(before), Some(after)) if file_type(before) != file_type(after) => {
             vec![part(Some(before), None), part(None, Some(after))]

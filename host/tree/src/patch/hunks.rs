@@ -25,9 +25,9 @@ pub(super) fn write(
         .map(|hunk| Change { before: wide(&hunk.before), after: wide(&hunk.after) })
         .collect();
     let mut section = Section { lines: &before, searched: 0, found: Vec::new() };
-    for group in changes.chunk_by(|a, b| {
-        b.before.start.saturating_sub(a.before.end) <= 2 * context as usize
-    }) {
+    for group in
+        changes.chunk_by(|a, b| b.before.start.saturating_sub(a.before.end) <= 2 * context as usize)
+    {
         write_hunk(out, &before, &after, group, context as usize, &mut section)?;
     }
     Ok(())

@@ -34,7 +34,10 @@ impl<'a> Image<'a> {
     /// Applies a hunk; the error says why it does not fit.
     pub(super) fn apply(&mut self, hunk: &'a Hunk) -> Result<(), String> {
         let side = |gone: LineChange| {
-            hunk.lines.iter().filter(move |line| line.change != gone).map(|line| line.text.as_slice())
+            hunk.lines
+                .iter()
+                .filter(move |line| line.change != gone)
+                .map(|line| line.text.as_slice())
         };
         let old: Vec<&[u8]> = side(LineChange::Added).collect();
         let start = self.find(&old, &Anchors::of(hunk)).ok_or_else(|| self.mismatch(hunk, &old))?;

@@ -104,15 +104,15 @@ fn hunk(lines: &mut Lines<'_>) -> Result<Hunk, PatchError> {
             Some((b'-', text)) => (LineChange::Removed, text),
             Some((b'+', text)) => (LineChange::Added, text),
             // Some tools strip the blank of an empty context line.
-            Some((b'\n', _)) => (LineChange::Context, line),
-            Some((b'\r', b"\n")) => (LineChange::Context, line),
+            Some((b'\n', _) | (b'\r', b"\n")) => (LineChange::Context, line),
             Some((b'\\', _)) => {
                 strip_line_feed(&mut hunk);
                 continue;
             }
             _ => return Err(syntax(lines.number, "a hunk has fewer lines than its head says")),
         };
-        let counts = (u64::from(change != LineChange::Added), u64::from(change != LineChange::Removed));
+        let counts =
+            (u64::from(change != LineChange::Added), u64::from(change != LineChange::Removed));
         let too_many = || syntax(lines.number, "a hunk has more lines than its head says");
         old = old.checked_sub(counts.0).ok_or_else(too_many)?;
         new = new.checked_sub(counts.1).ok_or_else(too_many)?;

@@ -7,9 +7,7 @@ use bytes::Bytes;
 
 use super::{Edit, FileKind, FileState, submodule_content, submodule_id};
 use crate::ids::TreeId;
-use crate::objects::{
-    EntryKind, ObjectError, ObjectSink, Objects, TreeEntry, entry_named,
-};
+use crate::objects::{EntryKind, ObjectError, ObjectSink, Objects, TreeEntry, entry_named};
 use crate::path::RepoPath;
 
 /// What `path` is in `tree`, `None` if there is nothing. The root is a directory.
@@ -57,13 +55,12 @@ pub(super) fn files_below(
         match kind {
             Some(EntryKind::Directory(id)) => {
                 for entry in objects.tree(id)?.iter() {
-                    let below = path.join(entry.name.as_bstr()).map_err(|err| {
-                        ObjectError::Malformed {
+                    let below =
+                        path.join(entry.name.as_bstr()).map_err(|err| ObjectError::Malformed {
                             id: id.to_string(),
                             expected: "tree",
                             reason: err.to_string(),
-                        }
-                    })?;
+                        })?;
                     waiting.push((below, Some(entry.kind)));
                 }
             }

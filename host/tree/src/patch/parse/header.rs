@@ -24,15 +24,30 @@ struct Fields {
     action: Option<Action>,
     /// From `diff --git`, only when both sides have the same name.
     both: Option<BString>,
-    /// From `---` and `+++`; `Some(None)` is `/dev/null`.
-    minus: Option<Option<BString>>,
-    plus: Option<Option<BString>>,
+    /// From `---` and `+++`.
+    minus: Option<Side>,
+    plus: Option<Side>,
     from: Option<BString>,
     to: Option<BString>,
     old_kind: Option<FileKind>,
     new_kind: Option<FileKind>,
     old_id: Option<String>,
     new_id: Option<String>,
+}
+
+/// What `---` or `+++` name.
+enum Side {
+    Nothing,
+    File(BString),
+}
+
+impl Side {
+    fn file(self) -> Option<BString> {
+        match self {
+            Self::Nothing => None,
+            Self::File(name) => Some(name),
+        }
+    }
 }
 
 impl Header {
@@ -66,9 +81,11 @@ impl Header {
 impl Fields {
     /// Takes a line of the head; `false` if the line is not one.
     fn read(&mut self, line: &[u8], number: usize) -> Result<bool, PatchError> {
-        let mode = |text: &[u8]| kind_of_mode(text).ok_or_else(|| {
-            syntax(number, &format!("`{}` is not a mode git has", text.as_bstr()))
-        });
+        let mode = |text: &[u8]| {
+            kind_of_mode(text).ok_or_else(|| {
+                syntax(number, &format!("`{}` is not a mode git has", text.as_bstr()))
+            })
+        };
         let name = |text: &[u8]| name(text).ok_or_else(|| syntax(number, "a name is not closed"));
         if let Some(text) = line.strip_prefix(b"old mode ") {
             self.old_kind = Some(mode(text)?);
@@ -93,8 +110,9 @@ impl Fields {
         } else if let Some(text) = line.strip_prefix(b"+++ ") {
             self.plus = Some(side_name(text));
         } else {
-            return Ok(line.starts_with(b"similarity index ")
-                || line.starts_with(b"dissimilarity index "));
+            return Ok(
+                line.starts_with(b"similarity index ") || line.starts_with(b"dissimilarity index ")
+            );
         }
         Ok(true)
     }
@@ -117,12 +135,12 @@ impl Fields {
 
     fn finish(self, number: usize) -> Result<Header, PatchError> {
         let action = self.action.unwrap_or(match (&self.minus, &self.plus) {
-            (Some(None), Some(Some(_))) => Action::Create,
-            (Some(Some(_)), Some(None)) => Action::Delete,
+            (Some(Side::Nothing), Some(Side::File(_))) => Action::Create,
+            (Some(Side::File(_)), Some(Side::Nothing)) => Action::Delete,
             _ => Action::Modify,
         });
-        let old = self.from.or_else(|| self.minus.flatten()).or_else(|| self.both.clone());
-        let new = self.to.or_else(|| self.plus.flatten()).or(self.both);
+        let old = self.from.or_else(|| self.minus.and_then(Side::file)).or_else(|| self.both.clone());
+        let new = self.to.or_else(|| self.plus.and_then(Side::file)).or(self.both);
         let path = |name: Option<BString>| {
             let name = name.ok_or_else(|| syntax(number, "the file of a change is not named"))?;
             RepoPath::new(name).map_err(|err| syntax(number, &err.to_string()))
@@ -166,17 +184,17 @@ fn name(text: &[u8]) -> Option<BString> {
     if text.starts_with(b"\"") { Some(unquote(text)?.0) } else { Some(text.into()) }
 }
 
-/// The name after `---` or `+++` without its first directory; `None` for
-/// `/dev/null`. A tab ends it, as a time may follow.
-fn side_name(text: &[u8]) -> Option<BString> {
+/// What `---` or `+++` name, without the first directory. A tab ends the name,
+/// as a time may follow.
+fn side_name(text: &[u8]) -> Side {
     let whole = match unquote(text) {
         Some((name, _)) => name,
         None => text.split(|byte| *byte == b'\t').next().unwrap_or_default().into(),
     };
     if whole == "/dev/null" {
-        return None;
+        return Side::Nothing;
     }
-    Some(without_first_directory(whole.as_bstr()).into())
+    Side::File(without_first_directory(whole.as_bstr()).into())
 }
 
 /// The name in `a/name b/name`, if both are the same. A name with blanks makes

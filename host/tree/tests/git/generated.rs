@@ -1,0 +1,173 @@
+//! Trees that proptest makes up, and changes to them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use catena_tree::patch::{Edit, FileKind, edit_tree};
+use catena_tree::{RepoPath, TreeId};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::environment::Repository;
+
+/// Paths with all that needs care in patches: blanks, quotes, tabs, bytes that
+/// are not UTF-8, files whose name is a directory elsewhere.
+const PATHS: [&[u8]; 14] = [
+    b"a",
+    b"a/x",
+    b"a/y.txt",
+    b"b",
+    b"b/x",
+    b"b/c/x",
+    b"b/c/deep.py",
+    b"plain",
+    b"with blank",
+    b"b/with blank b/x",
+    b"quo\"te\\",
+    b"tab\there",
+    "\u{e4}/\u{f6}".as_bytes(),
+    b"bytes\xff\xfe",
+];
+
+/// The files of a tree. A path below a file of the same tree is left out when
+/// the tree is written.
+pub(crate) type Files = BTreeMap<&'static [u8], (FileKind, Vec<u8>)>;
+
+/// One change to a tree.
+#[derive(Debug, Clone)]
+pub(crate) enum Mutation {
+    /// Puts a file somewhere.
+    Put(&'static [u8], (FileKind, Vec<u8>)),
+    /// Takes a file away.
+    Remove(Index),
+    /// Moves a file.
+    Move(Index, &'static [u8]),
+    /// Replaces a line of a text.
+    Edit(Index, Index, &'static str),
+    /// Turns the executable bit.
+    Chmod(Index),
+}
+
+pub(crate) fn files() -> impl Strategy<Value = Files> {
+    proptest::collection::btree_map(select(&PATHS[..]), file(), 0..8)
+}
+
+pub(crate) fn mutations(count: usize) -> impl Strategy<Value = Vec<Mutation>> {
+    vec(mutation(), 0..count)
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let line = select(&["changed\n", "changed too\n", "", "more\nthan one\n", "no end"][..]);
+    prop_oneof![
+        2 => (select(&PATHS[..]), file()).prop_map(|(path, file)| Mutation::Put(path, file)),
+        1 => any::<Index>().prop_map(Mutation::Remove),
+        2 => (any::<Index>(), select(&PATHS[..])).prop_map(|(from, to)| Mutation::Move(from, to)),
+        6 => (any::<Index>(), any::<Index>(), line).prop_map(|(f, at, l)| Mutation::Edit(f, at, l)),
+        1 => any::<Index>().prop_map(Mutation::Chmod),
+    ]
+}
+
+fn file() -> impl Strategy<Value = (FileKind, Vec<u8>)> {
+    let submodule = vec(select(&b"0123456789abcdef"[..]), 40)
+        .prop_map(|id| [b"Subproject commit ".as_slice(), &id, b"\n"].concat());
+    prop_oneof![
+        8 => (regular(), text()).prop_map(|(kind, text)| (kind, text)),
+        2 => (regular(), vec(any::<u8>(), 0..300)).prop_map(|(kind, bytes)| (kind, bytes)),
+        1 => select(&["a", "../b/c", "plain"][..])
+            .prop_map(|target| (FileKind::Symlink, target.as_bytes().to_vec())),
+        1 => submodule.prop_map(|line| (FileKind::Submodule, line)),
+    ]
+}
+
+fn regular() -> impl Strategy<Value = FileKind> {
+    select(&[FileKind::Regular, FileKind::Regular, FileKind::Executable][..])
+}
+
+/// Lines that repeat and lines that do not, with all sorts of line ends.
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop_oneof![
+        select(&["\n", "}\n", "    return x\n", "def f():\n", "crlf\r\n", "-- \n"][..])
+            .prop_map(str::to_owned),
+        (0..30_u8).prop_map(|number| format!("line {number} of some length\n")),
+    ];
+    (vec(line, 0..40), any::<bool>()).prop_map(|(lines, whole)| {
+        let mut text = lines.concat().into_bytes();
+        if !whole {
+            text.pop();
+        }
+        text
+    })
+}
+
+pub(crate) fn mutated(files: &Files, mutations: &[Mutation]) -> Files {
+    let mut files = files.clone();
+    for mutation in mutations {
+        let key = |index: &Index| {
+            let keys: Vec<_> = files.keys().copied().collect();
+            (!keys.is_empty()).then(|| keys[index.index(keys.len())])
+        };
+        match mutation {
+            Mutation::Put(path, file) => {
+                files.insert(path, file.clone());
+            }
+            Mutation::Remove(index) => {
+                key(index).and_then(|path| files.remove(path));
+            }
+            Mutation::Move(index, to) => {
+                if let Some(file) = key(index).and_then(|path| files.remove(path)) {
+                    files.insert(to, file);
+                }
+            }
+            Mutation::Edit(index, at, line) => {
+                let path = key(index);
+                if let Some((FileKind::Regular | FileKind::Executable, content)) =
+                    path.and_then(|path| files.get_mut(path))
+                {
+                    edit(content, *at, line);
+                }
+            }
+            Mutation::Chmod(index) => {
+                let path = key(index);
+                match path.and_then(|path| files.get_mut(path)) {
+                    Some((kind @ FileKind::Regular, _)) => *kind = FileKind::Executable,
+                    Some((kind @ FileKind::Executable, _)) => *kind = FileKind::Regular,
+                    _ => {}
+                }
+            }
+        }
+    }
+    files
+}
+
+fn edit(content: &mut Vec<u8>, at: Index, line: &str) {
+    let mut lines: Vec<_> = content.split_inclusive(|byte| *byte == b'\n').collect();
+    if lines.is_empty() {
+        lines.push(b"");
+    }
+    let at = at.index(lines.len());
+    lines[at] = line.as_bytes();
+    *content = lines.concat();
+}
+
+/// Writes the tree of `files`.
+pub(crate) fn tree(repository: &Repository, files: &Files) -> TreeId {
+    let mut sink = &repository.db;
+    edit_tree(&repository.db, &mut sink, TreeId::EMPTY, &edits(files)).unwrap()
+}
+
+/// The edits that write `files`.
+pub(crate) fn edits(files: &Files) -> Vec<Edit> {
+    let below_a_file = |path: &[u8]| {
+        files.keys().any(|file| path.strip_prefix(*file).is_some_and(|rest| rest.starts_with(b"/")))
+    };
+    files
+        .iter()
+        .filter(|(path, _)| !below_a_file(path))
+        .map(|(path, (kind, content))| Edit::Write {
+            path: RepoPath::new(*path).unwrap(),
+            content: Bytes::copy_from_slice(content),
+            kind: *kind,
+        })
+        .collect()
+}

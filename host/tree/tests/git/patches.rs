@@ -1,0 +1,322 @@
+//! Trees, differences and patches.
+
+use bstr::ByteSlice;
+use bytes::Bytes;
+use catena_tree::diff::{ChangeKind, DiffOptions, Renames, changes};
+use catena_tree::patch::{self, Edit, FileKind, PatchError, edit_tree};
+use catena_tree::{MemoryObjects, ObjectError, Objects, RepoPath, TreeId};
+use proptest::prelude::*;
+
+use crate::environment::{Repository, write};
+use crate::generated::{edits, files, mutated, mutations, tree};
+
+use FileKind::{Executable, Regular, Submodule, Symlink};
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn edited_tree_is_the_one_git_writes(before in files(), after in files()) {
+        let repository = Repository::new();
+        let old = tree(&repository, &before);
+        let written = edits(&after);
+        let kept = |path: &RepoPath| written.iter().any(|edit| edit.path() == path);
+        let mut all: Vec<Edit> = edits(&before)
+            .iter()
+            .map(|edit| edit.path().clone())
+            .filter(|path| !kept(path))
+            .map(|path| Edit::Delete { path })
+            .collect();
+        all.extend(written.iter().cloned());
+        let mut sink = &repository.db;
+        let new = edit_tree(&repository.db, &mut sink, old, &all).unwrap();
+        prop_assert_eq!(new, tree(&repository, &after));
+        repository.git(&["read-tree", &new.to_string()], b"");
+        let listed = repository.git(&["ls-files", "-z"], b"");
+        let listed: Vec<_> = listed.split_str("\0").filter(|path| !path.is_empty()).collect();
+        let expected: Vec<_> = written.iter().map(|edit| edit.path().as_bstr().as_bytes()).collect();
+        prop_assert_eq!(listed, expected);
+        let rewritten = repository.git_line(&["write-tree", "--missing-ok"]);
+        prop_assert_eq!(rewritten, new.to_string());
+    }
+
+    #[test]
+    fn git_applies_what_we_write(
+        base in files(), changed in mutations(8), context in 1..5_u32, renames in any::<bool>(),
+    ) {
+        let repository = Repository::new();
+        let (from, to) = (tree(&repository, &base), tree(&repository, &mutated(&base, &changed)));
+        let renames = if renames { Renames::Detect } else { Renames::Ignore };
+        let options = DiffOptions { context_lines: context, renames, paths: Vec::new() };
+        let text = patch::write(&repository.db, from, to, &options).unwrap();
+        prop_assert_eq!(repository.git_apply(from, &text), to);
+        let back = patch::parse(&text).unwrap();
+        let mut sink = &repository.db;
+        prop_assert_eq!(patch::apply(&repository.db, &mut sink, from, &back).unwrap().tree, to);
+    }
+
+    #[test]
+    fn we_apply_what_git_writes(
+        base in files(), changed in mutations(8), option in 0..4_usize,
+    ) {
+        let repository = Repository::new();
+        let (from, to) = (tree(&repository, &base), tree(&repository, &mutated(&base, &changed)));
+        let option = ["-M", "--no-renames", "--find-copies-harder", "-U1"][option];
+        let args = ["diff", "--binary", "--full-index", option, &from.to_string(), &to.to_string()];
+        let text = repository.git(&args, b"");
+        let parsed = patch::parse(&text).unwrap();
+        let mut sink = &repository.db;
+        let applied = patch::apply(&repository.db, &mut sink, from, &parsed).unwrap();
+        prop_assert_eq!(applied.tree, to, "{}", text.as_bstr());
+    }
+
+    #[test]
+    fn changes_are_those_git_names(base in files(), changed in mutations(10)) {
+        let repository = Repository::new();
+        let (from, to) = (tree(&repository, &base), tree(&repository, &mutated(&base, &changed)));
+        let args = ["diff-tree", "-r", "-z", "-M", "--name-status", &from.to_string(), &to.to_string()];
+        let text = repository.git(&args, b"");
+        let mut fields = text.split_str("\0");
+        let mut expected = Vec::new();
+        while let Some(status) = fields.next().filter(|status| !status.is_empty()) {
+            let first = fields.next().unwrap().to_vec();
+            let second = status.starts_with(b"R").then(|| fields.next().unwrap().to_vec());
+            expected.push((status.to_vec(), first, second));
+        }
+        let found = changes(&repository.db, from, to, &DiffOptions::default()).unwrap();
+        let mut found: Vec<_> = found.iter().map(name_status).collect();
+        found.sort();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn any_text_as_patch_is_an_error_at_worst(
+        text in prop::collection::vec(
+            prop::sample::select(&[
+                "diff --git a/x b/x\n", "--- a/x\n", "+++ b/x\n", "@@ -1,2 +1 @@\n", " a\n", "-b\n",
+                "+c\n", "\\ No newline at end of file\n", "GIT binary patch\n", "literal 3\n",
+                "Kcmb\n", "\n", "rename from x\n", "rename to \"y\\\n", "old mode 7\n",
+                "deleted file mode 100644\n", "index 12..34 100644\n", "@@ -0,0 +99999999999 @@\n",
+            ][..]),
+            0..12,
+        ),
+    ) {
+        let repository = Repository::new();
+        let from = repository.tree(&[("x", Regular, "a\nb\n")]);
+        if let Ok(parsed) = patch::parse(text.concat().as_bytes()) {
+            let mut sink = &repository.db;
+            let _ = patch::apply(&repository.db, &mut sink, from, &parsed);
+        }
+    }
+}
+
+fn name_status(change: &catena_tree::diff::Change) -> (Vec<u8>, Vec<u8>, Option<Vec<u8>>) {
+    let path = |path: &RepoPath| path.as_bstr().to_vec();
+    let status = match change.kind() {
+        ChangeKind::Added => "A".to_owned(),
+        ChangeKind::Deleted => "D".to_owned(),
+        ChangeKind::Modified | ChangeKind::ModeChanged => "M".to_owned(),
+        ChangeKind::TypeChanged => "T".to_owned(),
+        ChangeKind::Renamed => format!("R{:03}", change.similarity.unwrap()),
+    };
+    match &change.previous_path {
+        Some(previous) => (status.into_bytes(), path(previous), Some(path(&change.path))),
+        None => (status.into_bytes(), path(&change.path), None),
+    }
+}
+
+/// A text of numbered lines.
+fn numbered(lines: std::ops::Range<u32>) -> String {
+    lines.map(|number| format!("line {number}\n")).collect()
+}
+
+fn apply(repository: &Repository, from: TreeId, text: &str) -> Result<TreeId, PatchError> {
+    let parsed = patch::parse(text.as_bytes())?;
+    let mut sink = &repository.db;
+    patch::apply(&repository.db, &mut sink, from, &parsed).map(|applied| applied.tree)
+}
+
+#[test]
+fn patch_reads_as_git_writes_it() {
+    let repository = Repository::new();
+    let old = "def f():\n    a\n    b\n    c\n    d\n    e\n    f\n    g\n";
+    let from = repository.tree(&[
+        ("moved.py", Regular, old),
+        ("gone", Regular, "x\n"),
+        ("tool", Regular, "run\n"),
+        ("module", Submodule, "Subproject commit 1111111111111111111111111111111111111111\n"),
+        ("link", Regular, "was a file\n"),
+    ]);
+    let to = repository.tree(&[
+        ("new name.py", Regular, &old.replace("    g\n", "    G")),
+        ("tool", Executable, "run\n"),
+        ("module", Submodule, "Subproject commit 2222222222222222222222222222222222222222\n"),
+        ("link", Symlink, "tool"),
+        ("n\u{e4}u", Regular, ""),
+        ("binary", Regular, "a\0b"),
+    ]);
+    let ours = patch::write(&repository.db, from, to, &DiffOptions::default()).unwrap();
+    let args = ["diff", "--binary", "--full-index", "-M", &from.to_string(), &to.to_string()];
+    let theirs = repository.git(&args, b"");
+    let sections = |text: &[u8]| {
+        let mut sections: Vec<_> =
+            text.to_str().unwrap().split("diff --git ").map(str::to_owned).collect();
+        // How zlib packs is not part of the format.
+        sections.retain(|section| !section.contains("GIT binary patch"));
+        sections.sort();
+        sections
+    };
+    assert_eq!(sections(&ours), sections(&theirs));
+}
+
+#[test]
+fn hunk_is_found_where_lines_above_were_added() {
+    let repository = Repository::new();
+    let old = repository.tree(&[("x", Regular, &numbered(1..20))]);
+    let new = repository.tree(&[("x", Regular, &numbered(1..20).replace("line 10\n", "ten\n"))]);
+    let text = patch::write(&repository.db, old, new, &DiffOptions::default()).unwrap();
+    let shifted = repository.tree(&[("x", Regular, &(numbered(50..70) + &numbered(1..20)))]);
+    let made = apply(&repository, shifted, text.to_str().unwrap()).unwrap();
+    assert_eq!(made, repository.git_apply(shifted, &text));
+}
+
+#[test]
+fn patch_that_does_not_fit_names_file_hunk_and_cause_and_changes_nothing() {
+    let repository = Repository::new();
+    let from = repository.tree(&[("x", Regular, "a\nB\nc\n"), ("y", Regular, "a\n")]);
+    let text = "--- a/y\n+++ b/y\n@@ -1 +1 @@\n-a\n+b\n--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b\n+d\n c\n";
+    let err = apply(&repository, from, text).unwrap_err();
+    assert_eq!(err.to_string(), "`x`: hunk 1 (line 1) does not apply: line 2 is `B`, not `b`");
+}
+
+#[test]
+fn patches_of_models_and_mail_are_read() {
+    let repository = Repository::new();
+    let from = repository.tree(&[("dir/x", Regular, "a\n\nb\n")]);
+    let expected = repository.tree(&[("dir/x", Regular, "a\n\nc\n")]);
+    let body = "--- a/dir/x\n+++ b/dir/x\t2020-01-01\n@@ -1,3 +1,3 @@ f\n a\n\n-b\n+c";
+    let texts = [
+        body.to_owned(),
+        format!(
+            "From 1234 Mon Sep 17\nSubject: [PATCH] x\n\ntext\n---\n dir/x | 2 +-\n\n{body}\n-- \n2.47.3\n"
+        ),
+        format!("diff --git a/dir/x b/dir/x\nindex 1234567..89abcde 100644\n{body}\n"),
+        body.replace("a/dir", "/work/dir")
+            .replace("b/dir", "dir")
+            .replace("/work/dir/x", "old/dir/x")
+            .replace("+++ dir/x", "+++ new/dir/x"),
+    ];
+    for text in texts {
+        assert_eq!(apply(&repository, from, &text).unwrap(), expected, "{text}");
+    }
+}
+
+#[test]
+fn patch_cannot_reach_out_of_the_tree() {
+    for path in ["../x", ".git/config", "/etc/passwd", "a/../../x", "a//x"] {
+        let text = format!(
+            "diff --git a/x b/x\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n"
+        );
+        assert!(patch::parse(text.as_bytes()).is_err(), "{path}");
+    }
+}
+
+#[test]
+fn files_swap_names_and_a_file_becomes_a_directory() {
+    let repository = Repository::new();
+    let (one, two) = (numbered(1..20), numbered(50..80));
+    let from =
+        repository.tree(&[("a", Regular, &one), ("b", Regular, &two), ("c", Regular, "c\n")]);
+    let to =
+        repository.tree(&[("a", Regular, &two), ("b", Regular, &one), ("c/d", Regular, "c\n")]);
+    let swap = "diff --git a/a b/b\nsimilarity index 100%\nrename from a\nrename to b\n\
+                diff --git a/b b/a\nsimilarity index 100%\nrename from b\nrename to a\n\
+                diff --git a/c b/c/d\nsimilarity index 100%\nrename from c\nrename to c/d\n";
+    assert_eq!(apply(&repository, from, swap).unwrap(), to);
+    assert_eq!(repository.git_apply(from, swap.as_bytes()), to);
+}
+
+#[test]
+fn file_is_not_created_over_another_or_over_a_directory() {
+    let repository = Repository::new();
+    let from = repository.tree(&[("a", Regular, "a\n"), ("dir/x", Regular, "x\n")]);
+    for path in ["a", "a/b", "dir"] {
+        let text = format!(
+            "diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n"
+        );
+        let err = apply(&repository, from, &text).unwrap_err();
+        assert!(matches!(err, PatchError::File { .. }), "{path}: {err}");
+    }
+}
+
+#[test]
+fn binary_delta_of_git_is_applied_only_to_its_content() {
+    let repository = Repository::new();
+    let noise: String =
+        (0..4000_u32).map(|n| char::from(u8::try_from(n * n % 127).unwrap())).collect();
+    let from = repository.tree(&[("x", Regular, &noise)]);
+    let to = repository.tree(&[("x", Regular, &noise.replacen("\0", "changed", 1))]);
+    let args = ["diff", "--binary", "--full-index", &from.to_string(), &to.to_string()];
+    let text = repository.git(&args, b"");
+    assert!(text.contains_str("\ndelta "));
+    let text = text.to_str().unwrap();
+    assert_eq!(apply(&repository, from, text).unwrap(), to);
+    let other = repository.tree(&[("x", Regular, &noise.replace('\u{1}', "2"))]);
+    assert!(apply(&repository, other, text).is_err());
+}
+
+#[test]
+fn difference_is_limited_to_paths() {
+    let repository = Repository::new();
+    let from =
+        repository.tree(&[("a/x", Regular, "1"), ("b/x", Regular, "1"), ("ab", Regular, "1")]);
+    let to = repository.tree(&[("a/x", Regular, "2"), ("b/x", Regular, "2"), ("ab", Regular, "2")]);
+    let paths = vec![RepoPath::new("a").unwrap()];
+    let options = DiffOptions { paths, ..DiffOptions::default() };
+    let found = changes(&repository.db, from, to, &options).unwrap();
+    let found: Vec<_> = found.iter().map(|change| change.path.to_string()).collect();
+    assert_eq!(found, ["a/x"]);
+}
+
+#[test]
+fn missing_blob_costs_the_rename_but_not_the_difference() {
+    let objects = MemoryObjects::new(catena_tree::objects::NoObjects);
+    let mut sink = &objects;
+    let edit = |path: &str, content: &str| [write(path, Regular, content)];
+    let kept =
+        edit_tree(&objects, &mut sink, TreeId::EMPTY, &edit("new", &numbered(1..30))).unwrap();
+    let elsewhere = Repository::new();
+    let lost = elsewhere.tree(&[("old", Regular, &numbered(1..31))]);
+    let entries = elsewhere.db.tree(lost).unwrap().to_vec();
+    assert_eq!(objects.insert_tree(entries).unwrap(), lost);
+
+    let found = changes(&objects, lost, kept, &DiffOptions::default()).unwrap();
+    let kinds: Vec<_> = found.iter().map(catena_tree::diff::Change::kind).collect();
+    assert_eq!(kinds, [ChangeKind::Added, ChangeKind::Deleted]);
+    let err = patch::write(&objects, lost, kept, &DiffOptions::default()).unwrap_err();
+    assert!(matches!(err, ObjectError::Missing(_)));
+}
+
+#[test]
+fn edit_below_a_file_replaces_it_and_emptied_directories_vanish() {
+    let repository = Repository::new();
+    let from = repository.tree(&[("a", Regular, "a"), ("dir/deep/x", Regular, "x")]);
+    let edits = [
+        write("a/b", Regular, "b"),
+        Edit::Delete { path: RepoPath::new("dir/deep/x").unwrap() },
+        Edit::Delete { path: RepoPath::new("not/there").unwrap() },
+        Edit::Write {
+            path: RepoPath::new("run").unwrap(),
+            content: Bytes::from("r"),
+            kind: Executable,
+        },
+    ];
+    let mut sink = &repository.db;
+    let made = edit_tree(&repository.db, &mut sink, from, &edits).unwrap();
+    assert_eq!(made, repository.tree(&[("a/b", Regular, "b"), ("run", Executable, "r")]));
+}
