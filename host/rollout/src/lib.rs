@@ -1,1 +1,33 @@
-//! One agent over one chain: stages, carry, refinement, journal.
+//! One agent over one chain: stages, carry, rounds, judging, journal.
+//!
+//! Reading order:
+//!
+//! * [`run_file`]: `run.toml`, which says everything about a run.
+//! * [`run`]: a run on disk, and carrying it out.
+//! * [`carry`]: the tree a stage starts from.
+//! * [`rollout`], `stage`: one agent over one chain.
+//! * `serve`: what the host does for a rollout's workers, from the journal or live.
+//! * [`journal`], [`record`]: what is written down before anybody acts on it.
+//! * [`summary`]: a rollout as its journal tells it.
+//!
+//! The invariant: a rollout is a function of its plan and of the answers in its
+//! journal. Resuming runs it again against the journal and goes on live.
+
+pub mod carry;
+pub mod journal;
+pub mod progress;
+pub mod record;
+pub mod rollout;
+pub mod run;
+pub mod run_file;
+mod serve;
+mod stage;
+pub mod summary;
+
+pub use carry::{CarryError, CarryMode, CarryRecord};
+pub use journal::{Journal, JournalError};
+pub use progress::{Progress, ProgressEvent};
+pub use record::{Record, RolloutEnd, RolloutId, StageOutcome};
+pub use run::{Run, RunError, RunOptions};
+pub use run_file::{RunFile, RunFileError};
+pub use summary::{RolloutSummary, StageSummary};

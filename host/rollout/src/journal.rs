@@ -1,0 +1,307 @@
+//! A journal on disk: one line per record, `<crc32> <json>`, appended and never
+//! changed.
+//!
+//! A record is handed to the operating system before anybody acts on it, so it
+//! survives the end of this process at any instant. A last line without its end
+//! was never acted on and is dropped; any other damage is an error that names
+//! the line.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::record::{Header, JOURNAL_VERSION, Record, RolloutEnd};
+
+/// Why a journal can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file can't be read or written.
+    #[error("journal `{path}`")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line other than the last is damaged.
+    #[error("journal `{path}`, line {line}: {reason}; the file was altered or the disk is failing")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The journal is not of this rollout under this plan.
+    #[error("journal `{path}` is of {found}, not of {expected}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is of.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// The replay came to another record than the journal has.
+    #[error(
+        "replaying `{path}` strays at record {index}: the journal has {journaled}, the replay \
+         {replayed}; the program, a plugin or the repository has changed"
+    )]
+    Strayed {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        index: usize,
+        /// The record in the journal.
+        journaled: String,
+        /// The record of the replay.
+        replayed: String,
+    },
+    /// A verification came to an exchange the journal does not have.
+    #[error("journal `{path}` ends before the rollout does, so the replay would need a live model")]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Whether a replay may go on past the journal's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// It goes on live and appends.
+    Live,
+    /// It is an error: nothing may be written.
+    Forbidden,
+}
+
+/// An open journal. Records are first replayed, then written.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    replay: VecDeque<Record>,
+    replayed: usize,
+    beyond: Beyond,
+}
+
+/// The records of a journal and where the intact part ends.
+struct Intact {
+    records: Vec<Record>,
+    bytes: u64,
+}
+
+impl Journal {
+    /// Opens the journal at `path` for the rollout that `header` names. A file
+    /// that exists is replayed; one that does not is begun.
+    pub fn open(path: &Path, header: &Header, beyond: Beyond) -> Result<Self, JournalError> {
+        let io_error = |source| JournalError::Io { path: path.to_owned(), source };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(beyond == Beyond::Live)
+            .create(beyond == Beyond::Live)
+            .open(path)
+            .map_err(io_error)?;
+        let intact = read_intact(path, &mut file)?;
+        if beyond == Beyond::Live {
+            file.set_len(intact.bytes).map_err(io_error)?;
+        }
+        let replay = intact.records.into();
+        let mut journal =
+            Self { path: path.to_owned(), file, replay, replayed: 0, beyond };
+        if beyond == Beyond::Live {
+            journal.forget_infrastructure_failures()?;
+        }
+        journal.check_header(header)?;
+        journal.note(Record::Header(header.clone()))?;
+        Ok(journal)
+    }
+
+    /// Reads all intact records of a journal.
+    pub fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
+        let mut file = File::open(path)
+            .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
+        let records = read_intact(path, &mut file)?.records;
+        Ok(without_interruptions(records))
+    }
+
+    /// Whether the next record comes from the journal.
+    pub fn is_replaying(&self) -> bool {
+        !self.replay.is_empty()
+    }
+
+    /// The records that are still to be replayed.
+    pub fn ahead(&self) -> impl Iterator<Item = &Record> {
+        self.replay.iter()
+    }
+
+    /// Takes the next record of the journal, if there is one.
+    pub fn next(&mut self) -> Option<Record> {
+        let record = self.replay.pop_front();
+        self.replayed += usize::from(record.is_some());
+        record
+    }
+
+    /// Puts down what has happened: compares it with the journal while that
+    /// lasts, then appends it. Returns the record that counts, whose wall-clock
+    /// times are the journal's.
+    pub fn note(&mut self, record: Record) -> Result<Record, JournalError> {
+        let Some(journaled) = self.next() else {
+            self.append(&record)?;
+            return Ok(record);
+        };
+        if journaled.without_times() == record.without_times() {
+            return Ok(journaled);
+        }
+        Err(self.strayed(&journaled, &record))
+    }
+
+    /// The error of a replay that came to `replayed` where the journal, whose
+    /// record was just taken, has `journaled`.
+    pub fn strayed(&self, journaled: &Record, replayed: &Record) -> JournalError {
+        JournalError::Strayed {
+            path: self.path.clone(),
+            index: self.replayed,
+            journaled: shorten(journaled),
+            replayed: shorten(replayed),
+        }
+    }
+
+    fn append(&mut self, record: &Record) -> Result<(), JournalError> {
+        if self.beyond == Beyond::Forbidden {
+            return Err(JournalError::Incomplete { path: self.path.clone() });
+        }
+        let io_error = |source| JournalError::Io { path: self.path.clone(), source };
+        let json = serde_json::to_string(record).map_err(|err| io_error(err.into()))?;
+        let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+        self.file.write_all(line.as_bytes()).map_err(io_error)
+    }
+
+    /// Makes everything appended so far survive a loss of power.
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        self.file
+            .sync_data()
+            .map_err(|source| JournalError::Io { path: self.path.clone(), source })
+    }
+
+    /// A rollout that ended by no fault of its own is gone on with: its end is
+    /// taken back by a further record.
+    fn forget_infrastructure_failures(&mut self) -> Result<(), JournalError> {
+        if ended_by_infrastructure(self.replay.make_contiguous()) {
+            self.append(&Record::Resumed)?;
+            self.replay.push_back(Record::Resumed);
+        }
+        let records = std::mem::take(&mut self.replay);
+        self.replay = without_interruptions(records.into()).into();
+        Ok(())
+    }
+
+    fn check_header(&self, expected: &Header) -> Result<(), JournalError> {
+        let foreign = |found: String| {
+            Err(JournalError::Foreign {
+                path: self.path.clone(),
+                found,
+                expected: format!("rollout `{}` under plan {}", expected.rollout, expected.plan),
+            })
+        };
+        match self.replay.front() {
+            None => Ok(()),
+            Some(Record::Header(found)) if found.journal != JOURNAL_VERSION => {
+                foreign(format!("journal version {}", found.journal))
+            }
+            Some(Record::Header(found)) if found.rollout != expected.rollout => {
+                foreign(format!("rollout `{}`", found.rollout))
+            }
+            Some(Record::Header(found)) if found.plan != expected.plan => {
+                foreign(format!("plan {}: the run file, chains or plugins have changed", found.plan))
+            }
+            Some(Record::Header(_)) => Ok(()),
+            Some(_) => foreign("nothing known: it has no header".to_owned()),
+        }
+    }
+}
+
+fn ended_by_infrastructure(records: &[Record]) -> bool {
+    matches!(records.last(), Some(Record::Ended(RolloutEnd::Infrastructure { .. })))
+}
+
+/// Drops every end by infrastructure that was gone on from, with what had been
+/// put down on the way to it.
+fn without_interruptions(records: Vec<Record>) -> Vec<Record> {
+    let mut kept: Vec<Record> = Vec::with_capacity(records.len());
+    for record in records {
+        if record != Record::Resumed {
+            kept.push(record);
+            continue;
+        }
+        let interrupted = |record: &Record| {
+            matches!(
+                record,
+                Record::Ended(RolloutEnd::Infrastructure { .. })
+                    | Record::StageEnded { outcome: RolloutEnd::Infrastructure { .. }, .. }
+            )
+        };
+        while kept.last().is_some_and(interrupted) {
+            kept.pop();
+        }
+        drop_failed_tail(&mut kept);
+    }
+    kept
+}
+
+/// What led to the failure must not be replayed: the model's last error, and
+/// the end of the attempt that it brought about.
+fn drop_failed_tail(kept: &mut Vec<Record>) {
+    use crate::record::ExchangeAnswer;
+    use catena_model::ModelError;
+    let unavailable = kept.iter().rposition(|record| {
+        matches!(
+            record,
+            Record::Exchange { answer: ExchangeAnswer::Error(ModelError::Unavailable(_)), .. }
+        )
+    });
+    if let Some(index) = unavailable {
+        kept.truncate(index);
+    }
+}
+
+fn read_intact(path: &Path, file: &mut File) -> Result<Intact, JournalError> {
+    let io_error = |source| JournalError::Io { path: path.to_owned(), source };
+    let mut text = Vec::new();
+    file.rewind().map_err(io_error)?;
+    file.read_to_end(&mut text).map_err(io_error)?;
+    let mut intact = Intact { records: Vec::new(), bytes: 0 };
+    let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    for (index, line) in lines.iter().enumerate() {
+        match parse_line(line) {
+            Ok(record) => {
+                intact.records.push(record);
+                intact.bytes += line.len() as u64;
+            }
+            Err(_) if index + 1 == lines.len() && !line.ends_with(b"\n") => break,
+            Err(reason) => {
+                return Err(JournalError::Damaged { path: path.to_owned(), line: index + 1, reason });
+            }
+        }
+    }
+    Ok(intact)
+}
+
+fn parse_line(line: &[u8]) -> Result<Record, String> {
+    let line = line.strip_suffix(b"\n").ok_or("the line does not end")?;
+    let text = std::str::from_utf8(line).map_err(|err| err.to_string())?;
+    let (sum, json) = text.split_once(' ').ok_or("there is no checksum")?;
+    let sum = u32::from_str_radix(sum, 16).map_err(|_| "there is no checksum")?;
+    if sum != crc32fast::hash(json.as_bytes()) {
+        return Err("the checksum does not match".to_owned());
+    }
+    serde_json::from_str(json).map_err(|err| err.to_string())
+}
+
+/// A record as error messages quote it.
+fn shorten(record: &Record) -> String {
+    let json = serde_json::to_string(record).unwrap_or_default();
+    let end = json.floor_char_boundary(300);
+    let mark = if end < json.len() { "…" } else { "" };
+    format!("`{}{mark}`", json.get(..end).unwrap_or_default())
+}

@@ -1,0 +1,58 @@
+//! What a run tells while it goes on. Nothing depends on anybody listening.
+
+use catena_model::Usage;
+
+use crate::record::{RolloutEnd, RolloutId, StageOutcome};
+
+/// Something a watcher may want to show.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProgressEvent {
+    /// A rollout began or is gone on with.
+    RolloutStarted {
+        /// Stages of its chain.
+        stages: u32,
+    },
+    /// A round began.
+    RoundStarted {
+        /// Counted from 1.
+        stage: u32,
+        /// Counted from 1.
+        round: u32,
+    },
+    /// The model took a turn.
+    Turn {
+        /// What it took.
+        usage: Usage,
+    },
+    /// A tool call ended.
+    ToolCall {
+        /// Which tool.
+        tool: String,
+    },
+    /// A stage ended.
+    StageEnded {
+        /// Counted from 1.
+        stage: u32,
+        /// How.
+        outcome: StageOutcome,
+    },
+    /// A rollout ended.
+    RolloutEnded {
+        /// How.
+        end: RolloutEnd,
+    },
+}
+
+/// Somebody who watches a run.
+pub trait Progress: Send + Sync {
+    /// Is told of an event. Called from the run's own tasks, so it must be quick.
+    fn tell(&self, rollout: &RolloutId, event: ProgressEvent);
+}
+
+/// Nobody watches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Progress for Unwatched {
+    fn tell(&self, _rollout: &RolloutId, _event: ProgressEvent) {}
+}

@@ -1,0 +1,246 @@
+//! What a journal holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use catena_chain::{ChainId, StageId};
+use catena_model::{ConversationId, Edit, ModelError, Reply};
+use catena_plugin::session::SessionEnd;
+use catena_plugin::{AttemptEnd, CallFailure, Digest, Event, Judged, Used};
+use catena_tree::{RepoPath, TreeId};
+use serde::{Deserialize, Serialize};
+
+use crate::carry::CarryRecord;
+
+/// Version of the journal's form.
+pub const JOURNAL_VERSION: u32 = 1;
+
+/// One agent over one chain, in one repetition: `<chain>.<trial>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RolloutId {
+    /// The chain.
+    pub chain: ChainId,
+    /// The repetition, counted from 1.
+    pub trial: u32,
+}
+
+impl fmt::Display for RolloutId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.chain, self.trial)
+    }
+}
+
+/// The first record: what the journal is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of the journal's form.
+    pub journal: u32,
+    /// Version of the program that began it.
+    pub catena: String,
+    /// Which rollout.
+    pub rollout: RolloutId,
+    /// Digest of run file, chain file and plugins: a rollout can only be
+    /// resumed under the plan it began with.
+    pub plan: Digest,
+    /// The agent was shown the answer; never exported, never ranked.
+    pub control: bool,
+}
+
+/// What the answer to one model exchange was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExchangeAnswer {
+    /// The model's turn.
+    Reply(Reply),
+    /// There was none.
+    Error(ModelError),
+}
+
+/// A submission: what the agent hands in at the end of a round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmissionRecord {
+    /// The tree, without what was left out.
+    pub tree: TreeId,
+    /// New files that ignore rules or the run's `exclude` kept out. The agent
+    /// still has them.
+    pub left_out: Vec<RepoPath>,
+    /// Files changed since the stage began.
+    pub files: u64,
+}
+
+/// How a stage ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum StageOutcome {
+    /// A submission reached the threshold.
+    Accepted {
+        /// Its score.
+        score: f64,
+    },
+    /// No submission did.
+    Rejected {
+        /// The score of the last one; none where nothing was submitted.
+        score: Option<f64>,
+        /// Why, where it was not the score alone.
+        reason: Option<String>,
+    },
+    /// The carry did not merge and the policy is to stop.
+    Conflict,
+    /// A limit of the agent was reached.
+    OverBudget {
+        /// Which.
+        which: String,
+    },
+    /// A plugin failed.
+    PluginFailed {
+        /// Which plugin.
+        plugin: String,
+        /// How.
+        #[serde(flatten)]
+        failure: CallFailure,
+    },
+    /// The judge came to no verdict, or nothing could be put before it.
+    NoVerdict {
+        /// Why.
+        reason: String,
+    },
+    /// Not the agent's doing: a worker that died, a model that can't be reached.
+    Infrastructure {
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl StageOutcome {
+    /// One word for tables.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Rejected { .. } => "rejected",
+            Self::Conflict => "conflict",
+            Self::OverBudget { .. } => "over budget",
+            Self::PluginFailed { .. } => "plugin failed",
+            Self::NoVerdict { .. } => "no verdict",
+            Self::Infrastructure { .. } => "infrastructure",
+        }
+    }
+
+    /// Why it ended so, where there is more to say than the word.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Accepted { .. } | Self::Conflict => None,
+            Self::Rejected { reason, .. } => reason.clone(),
+            Self::OverBudget { which } => Some(which.clone()),
+            Self::PluginFailed { plugin, failure } => Some(format!("`{plugin}` {failure}")),
+            Self::NoVerdict { reason } | Self::Infrastructure { reason } => Some(reason.clone()),
+        }
+    }
+}
+
+/// How a rollout ended: as its last stage did, or accepted when all stages were.
+/// A rollout that went on past a rejected stage ends as that stage did.
+pub type RolloutEnd = StageOutcome;
+
+/// One record of a journal, in the order in which things happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+pub enum Record {
+    /// The first record.
+    Header(Header),
+    /// A stage began.
+    StageStarted {
+        /// Counted from 1.
+        stage: u32,
+        /// Its id in the chain file.
+        id: StageId,
+        /// Where its tree came from.
+        carry: CarryRecord,
+        /// The agent's main conversation at this stage.
+        conversation: ConversationId,
+    },
+    /// A round began.
+    RoundStarted {
+        /// The stage.
+        stage: u32,
+        /// Counted from 1.
+        round: u32,
+    },
+    /// A model was asked and answered. The answer is here before the guest has it.
+    Exchange {
+        /// Whose turn it was.
+        conversation: ConversationId,
+        /// Digest of everything that was asked, to notice a replay that strays.
+        request: Digest,
+        /// What plugins changed in conversations since the record before.
+        edits: Vec<(ConversationId, Edit)>,
+        /// Tools offered, by digest; the definitions follow in `Tools` once.
+        tools: Digest,
+        /// The answer.
+        answer: ExchangeAnswer,
+    },
+    /// The definitions behind a digest of tools, before its first use.
+    Tools {
+        /// The digest.
+        digest: Digest,
+        /// The definitions.
+        definitions: Vec<catena_model::ToolDefinition>,
+    },
+    /// Something happened in the sandbox.
+    Event(Event),
+    /// A round of the scaffold ended.
+    AttemptEnded {
+        /// How.
+        end: AttemptEnd,
+        /// What it left.
+        session: Box<SessionEnd>,
+    },
+    /// The agent handed in its work.
+    Submitted(SubmissionRecord),
+    /// The judge was heard.
+    Judged {
+        /// Which judge.
+        judge: String,
+        /// What it said.
+        judged: Judged,
+        /// What it changed in conversations since its last exchange.
+        edits: Vec<(ConversationId, Edit)>,
+        /// What it used.
+        used: BTreeMap<String, Used>,
+    },
+    /// A stage ended.
+    StageEnded {
+        /// Counted from 1.
+        stage: u32,
+        /// How.
+        #[serde(flatten)]
+        outcome: StageOutcome,
+        /// The tree the agent leaves behind.
+        tree: TreeId,
+    },
+    /// The rollout ended.
+    Ended(RolloutEnd),
+    /// A rollout that had ended by an infrastructure failure is gone on with.
+    Resumed,
+}
+
+impl Record {
+    /// The record without what differs from one replay to the next: wall-clock
+    /// times.
+    #[must_use]
+    pub fn without_times(&self) -> Self {
+        let mut record = self.clone();
+        match &mut record {
+            Self::Event(Event::ToolCall { wall_us, .. }) => *wall_us = 0,
+            Self::AttemptEnded { session, .. } => clear_times(&mut session.used),
+            Self::Judged { used, .. } => clear_times(used),
+            _ => {}
+        }
+        record
+    }
+}
+
+fn clear_times(used: &mut BTreeMap<String, Used>) {
+    for used in used.values_mut() {
+        used.wall_us = 0;
+    }
+}

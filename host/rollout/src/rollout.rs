@@ -1,0 +1,239 @@
+//! One agent over one chain, stage by stage.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use catena_chain::{Chain, Stage};
+use catena_model::{ConversationId, Model};
+use catena_plugin::Digest;
+use catena_plugin::session::PluginSpec;
+use catena_tree::{ObjectDatabase, RepoPath, TreeId};
+use catena_worker::WorkerCommand;
+
+use crate::carry::{CarryError, CarryMode, CarryRecord, Left, carry};
+use crate::journal::{Beyond, Journal, JournalError};
+use crate::progress::{Progress, ProgressEvent};
+use crate::record::{Header, JOURNAL_VERSION, Record, RolloutEnd, RolloutId, StageOutcome};
+use crate::run_file::{ConversationScope, OnReject, RunFile};
+use crate::serve::Ledger;
+
+/// Why a rollout could not be brought to an end that can be put down.
+#[derive(Debug, thiserror::Error)]
+pub enum RolloutError {
+    /// The journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The object database can't be used.
+    #[error("object database of the run")]
+    Objects(#[from] catena_tree::ObjectError),
+}
+
+/// What all rollouts of a run share.
+pub struct Plan {
+    /// The run file.
+    pub file: RunFile,
+    /// Objects of the repository and of the agents.
+    pub database: ObjectDatabase,
+    /// The scaffold.
+    pub scaffold: PluginSpec,
+    /// Its tools.
+    pub tools: Vec<PluginSpec>,
+    /// The judge.
+    pub judge: PluginSpec,
+    /// The model.
+    pub model: Option<Arc<dyn Model>>,
+    /// How workers are started.
+    pub worker: WorkerCommand,
+    /// Digest of run file, chain file and plugins.
+    pub digest: Digest,
+    /// Who watches.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Plan {
+    /// Whether the agent is shown the answer.
+    pub fn is_control(&self) -> bool {
+        self.scaffold.manifest.plugin.control
+    }
+}
+
+/// What goes from stage to stage.
+pub(crate) struct Carried {
+    /// The agent's accepted tree and the index of the stage it is of.
+    pub(crate) left: Option<(usize, TreeId)>,
+    /// New files that stayed out of the submission, and the tree that has them.
+    pub(crate) left_out: Vec<RepoPath>,
+    pub(crate) left_out_tree: TreeId,
+    pub(crate) scratch: TreeId,
+    pub(crate) snapshots: BTreeMap<String, TreeId>,
+    pub(crate) conversation: Option<ConversationId>,
+}
+
+impl Carried {
+    fn nothing() -> Self {
+        Self {
+            left: None,
+            left_out: Vec::new(),
+            left_out_tree: TreeId::EMPTY,
+            scratch: TreeId::EMPTY,
+            snapshots: BTreeMap::new(),
+            conversation: None,
+        }
+    }
+}
+
+/// One rollout at work.
+pub(crate) struct Rollout<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) chain: &'a Chain,
+    pub(crate) ledger: Ledger,
+    pub(crate) carried: Carried,
+}
+
+/// Runs a rollout, or goes on with one, and returns how it ended. What was done
+/// before is replayed from the journal at `path`.
+pub async fn roll_out(
+    plan: &Plan,
+    chain: &Chain,
+    id: &RolloutId,
+    path: &Path,
+    beyond: Beyond,
+) -> Result<RolloutEnd, RolloutError> {
+    let header = Header {
+        journal: JOURNAL_VERSION,
+        catena: env!("CARGO_PKG_VERSION").to_owned(),
+        rollout: id.clone(),
+        plan: plan.digest,
+        control: plan.is_control(),
+    };
+    let journal = Journal::open(path, &header, beyond)?;
+    let (model, budget) = (plan.model.clone(), plan.file.budget);
+    let ledger = Ledger::new(id.clone(), journal, model, budget, plan.progress.clone());
+    let mut rollout = Rollout { plan, chain, ledger, carried: Carried::nothing() };
+    rollout.run().await
+}
+
+impl Rollout<'_> {
+    async fn run(&mut self) -> Result<RolloutEnd, RolloutError> {
+        let stages = u32::try_from(self.chain.stages.len()).unwrap_or(u32::MAX);
+        self.ledger.tell(ProgressEvent::RolloutStarted { stages });
+        let mut outcomes = Vec::new();
+        for (index, stage) in self.chain.stages.iter().enumerate() {
+            let outcome = self.stage(index, stage).await?;
+            let stops = self.stops_at(&outcome);
+            outcomes.push(outcome);
+            if stops {
+                break;
+            }
+        }
+        let end = end_of(outcomes);
+        self.ledger.journal.note(Record::Ended(end.clone()))?;
+        self.ledger.journal.sync()?;
+        self.ledger.tell(ProgressEvent::RolloutEnded { end: end.clone() });
+        Ok(end)
+    }
+
+    fn stops_at(&self, outcome: &StageOutcome) -> bool {
+        match outcome {
+            StageOutcome::Accepted { .. } => false,
+            StageOutcome::Rejected { .. } | StageOutcome::NoVerdict { .. } => {
+                self.plan.file.on_reject == OnReject::Stop
+            }
+            StageOutcome::Conflict
+            | StageOutcome::OverBudget { .. }
+            | StageOutcome::PluginFailed { .. }
+            | StageOutcome::Infrastructure { .. } => true,
+        }
+    }
+
+    async fn stage(&mut self, index: usize, stage: &Stage) -> Result<StageOutcome, RolloutError> {
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        self.ledger.begin_stage(stage.id.as_str());
+        let (outcome, tree) = match self.carry_into(stage) {
+            Err(err) => (StageOutcome::Infrastructure { reason: describe(&err) }, stage.base.tree),
+            Ok(carry) => {
+                let conversation = self.conversation_of_stage();
+                self.ledger.journal.note(Record::StageStarted {
+                    stage: number,
+                    id: stage.id.clone(),
+                    carry: carry.clone(),
+                    conversation,
+                })?;
+                self.rounds(number, stage, &carry, conversation).await?
+            }
+        };
+        self.keep_what_is_left(index, &outcome, tree);
+        self.ledger.journal.note(Record::StageEnded {
+            stage: number,
+            outcome: outcome.clone(),
+            tree,
+        })?;
+        self.ledger.journal.sync()?;
+        self.ledger.tell(ProgressEvent::StageEnded { stage: number, outcome: outcome.clone() });
+        Ok(outcome)
+    }
+
+    fn carry_into(&mut self, stage: &Stage) -> Result<CarryRecord, CarryError> {
+        if self.plan.file.mode == CarryMode::Isolated {
+            self.carried = Carried::nothing();
+        }
+        let left = match (self.plan.file.mode, self.carried.left) {
+            (CarryMode::Carried, Some((index, tree))) => {
+                self.chain.stages.get(index).map(|stage| Left { stage, tree })
+            }
+            _ => None,
+        };
+        let file = &self.plan.file;
+        carry(&self.plan.database, stage, left, file.on_conflict, &file.union)
+    }
+
+    fn conversation_of_stage(&mut self) -> ConversationId {
+        let goes_on = self.plan.file.conversation == ConversationScope::Chain;
+        let id = match self.carried.conversation.filter(|_| goes_on) {
+            Some(id) => id,
+            None => self.ledger.conversations.open(),
+        };
+        self.carried.conversation = Some(id);
+        id
+    }
+
+    fn keep_what_is_left(&mut self, index: usize, outcome: &StageOutcome, tree: TreeId) {
+        let accepted = matches!(outcome, StageOutcome::Accepted { .. });
+        if accepted || self.plan.file.on_reject != OnReject::ContinueOracle {
+            self.carried.left = Some((index, tree));
+        } else {
+            self.carried.left = None;
+            self.carried.left_out.clear();
+        }
+    }
+}
+
+/// How a rollout with these stages ended: as the first stage that was not
+/// accepted, or accepted with the mean score.
+fn end_of(outcomes: Vec<StageOutcome>) -> RolloutEnd {
+    let mut sum = 0.0;
+    let mut count = 0.0;
+    for outcome in outcomes {
+        match outcome {
+            StageOutcome::Accepted { score } => {
+                sum += score;
+                count += 1.0;
+            }
+            other => return other,
+        }
+    }
+    RolloutEnd::Accepted { score: if count > 0.0 { sum / count } else { 0.0 } }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn describe(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        text.push_str(": ");
+        text.push_str(&err.to_string());
+        cause = err.source();
+    }
+    text
+}

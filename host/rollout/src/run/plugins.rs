@@ -1,0 +1,95 @@
+//! From the plugins a run file uses to what a worker loads.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use catena_plugin::session::PluginSpec;
+use catena_plugin::{
+    ComponentCache, Digest, Engine, Limits, PluginKind, ResolvedPlugin, cache, check,
+};
+
+use super::{RunError, RunOptions, engine, open_cache};
+use crate::run_file::{PluginUse, RunFile};
+
+/// All plugins of a run.
+pub struct Prepared {
+    /// The scaffold.
+    pub scaffold: PluginSpec,
+    /// Its tools.
+    pub tools: Vec<PluginSpec>,
+    /// The judge.
+    pub judge: PluginSpec,
+    /// Digests of component and manifest, by the plugin's name.
+    pub digests: BTreeMap<String, (Digest, Digest)>,
+}
+
+/// Where a plugin is: as the run file says, or by name in one of the plugin
+/// directories.
+pub(super) fn locate(plugin: &Path, base: &Path, plugin_dirs: &[PathBuf]) -> PathBuf {
+    let here = base.join(plugin);
+    if here.exists() || plugin.components().count() != 1 {
+        return here;
+    }
+    let installed = plugin_dirs.iter().map(|dir| dir.join(plugin)).find(|dir| dir.exists());
+    installed.unwrap_or(here)
+}
+
+/// Finds, checks and compiles all plugins of a run.
+pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, RunError> {
+    let mut preparation = Preparation {
+        engine: engine()?,
+        cache: open_cache(options)?,
+        digests: BTreeMap::new(),
+    };
+    let scaffold = preparation.plugin(&file.scaffold, PluginKind::Scaffold)?;
+    let judge = preparation.plugin(&file.judge, PluginKind::Judge)?;
+    let tools = file.tools.iter().map(|tool| preparation.plugin(tool, PluginKind::Tool));
+    let tools = tools.collect::<Result<_, _>>()?;
+    Ok(Prepared { scaffold, tools, judge, digests: preparation.digests })
+}
+
+struct Preparation {
+    engine: Engine,
+    cache: ComponentCache,
+    digests: BTreeMap<String, (Digest, Digest)>,
+}
+
+impl Preparation {
+    fn plugin(&mut self, used: &PluginUse, expected: PluginKind) -> Result<PluginSpec, RunError> {
+        let plugin = resolve_use(used, expected)?;
+        let digests = (plugin.component_digest, plugin.manifest_digest);
+        self.digests.insert(plugin.name().to_owned(), digests);
+        let compiled = self.cache.compiled(&self.engine, &plugin)?;
+        let component = cache::load_compiled(&self.engine, &compiled)?;
+        check(&self.engine, &component, &plugin.manifest)?;
+        Ok(spec(plugin, used, compiled))
+    }
+}
+
+/// Finds a plugin and checks that it is what its place in the run file asks for.
+pub fn resolve_use(used: &PluginUse, expected: PluginKind) -> Result<ResolvedPlugin, RunError> {
+    let plugin = ResolvedPlugin::load(&used.plugin)?;
+    let found = plugin.manifest.plugin.kind;
+    if found != expected {
+        let plugin = plugin.name().to_owned();
+        return Err(RunError::WrongKind { plugin, found, expected });
+    }
+    if used.grant.reference && !plugin.manifest.plugin.control {
+        return Err(RunError::ReferenceWithoutControl(plugin.name().to_owned()));
+    }
+    Ok(plugin)
+}
+
+fn spec(plugin: ResolvedPlugin, used: &PluginUse, compiled: PathBuf) -> PluginSpec {
+    let manifest = plugin.manifest;
+    let ceiling = Limits::defaults(manifest.plugin.kind).replaced_by(&used.limits);
+    let mut config = manifest.config.clone();
+    config.extend(used.config.clone());
+    PluginSpec {
+        rights: manifest.capabilities.intersection(&used.grant),
+        limits: ceiling.lowered_to(&manifest.limits),
+        config: serde_json::to_string(&config).unwrap_or_else(|_| "{}".to_owned()),
+        compiled,
+        manifest,
+    }
+}

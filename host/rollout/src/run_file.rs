@@ -1,0 +1,280 @@
+//! `run.toml`: everything that is to be known about a run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use catena_chain::ChainId;
+use catena_model::Price;
+use catena_plugin::units::ByteSize;
+use catena_plugin::{Granted, LimitsRequest};
+use catena_tree::merge::ConflictPolicy;
+use serde::{Deserialize, Serialize};
+
+use crate::carry::CarryMode;
+
+/// The version of the run file's form that this program reads.
+pub const RUN_FILE_VERSION: u32 = 1;
+
+/// Why a run file can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFileError {
+    /// The file can't be read.
+    #[error("can't read the run file `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a run file; the source tells line, column and key.
+    #[error("`{path}` is not a valid run file")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// The file is of a version this program does not know.
+    #[error("`{path}` has run file version {found}; this program reads version 1")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+    },
+    /// A value makes no sense.
+    #[error("`{path}`: `{key}` is {found}; {expected}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Which key.
+        key: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+/// What happens to the rest of a chain when a stage is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnReject {
+    /// The rollout ends.
+    #[default]
+    Stop,
+    /// The next stage carries what there is.
+    ContinueAgent,
+    /// The next stage starts from its base.
+    ContinueOracle,
+}
+
+/// How far one conversation reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConversationScope {
+    /// Over all stages of the chain.
+    #[default]
+    Chain,
+    /// A new one for each stage.
+    Stage,
+}
+
+/// A parsed `run.toml`. Relative paths are relative to the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunFile {
+    /// Version of the file's form; 1.
+    pub version: u32,
+    /// Name of the run, for people.
+    pub name: String,
+    /// The chain file.
+    pub chains: PathBuf,
+    /// Which chains of it; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<ChainId>,
+    /// Clones of the repositories that the chain file names.
+    pub repositories: BTreeMap<String, PathBuf>,
+    /// Repetitions of each chain.
+    #[serde(default = "one")]
+    pub trials: u32,
+    /// Rounds that may follow a rejected first one.
+    #[serde(default = "three")]
+    pub refinements: u32,
+    /// The score from which a submission is accepted.
+    #[serde(default = "default_threshold")]
+    pub threshold: f64,
+    /// Where the tree of a stage comes from.
+    #[serde(default)]
+    pub mode: CarryMode,
+    /// What happens to paths that do not merge.
+    #[serde(default)]
+    pub on_conflict: ConflictPolicy,
+    /// What happens after a stage that was not accepted.
+    #[serde(default)]
+    pub on_reject: OnReject,
+    /// How far one conversation reaches.
+    #[serde(default)]
+    pub conversation: ConversationScope,
+    /// Globs of files, such as changelogs, whose conflicts are merged by union.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub union: Vec<String>,
+    /// Patterns, in the form of `.gitignore`, of new files that stay out of
+    /// submissions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Rollouts at a time.
+    #[serde(default = "two")]
+    pub concurrency: u32,
+    /// Seed of all random numbers that guests see.
+    #[serde(default)]
+    pub seed: u64,
+    /// The scaffold.
+    pub scaffold: PluginUse,
+    /// Its tools, in the order in which the model is told of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<PluginUse>,
+    /// The judge.
+    pub judge: PluginUse,
+    /// The model; plugins with the `model` right need one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelUse>,
+    /// Bounds on a whole rollout.
+    #[serde(default)]
+    pub budget: Budget,
+    /// What an agent may add to the worktree.
+    #[serde(default)]
+    pub workspace: WorkspaceQuota,
+}
+
+/// A plugin and what the operator gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginUse {
+    /// A directory with a `plugin.toml`, or the name of an installed plugin.
+    pub plugin: PathBuf,
+    /// What it may do, of what its manifest asks for; nothing by default.
+    #[serde(default)]
+    pub grant: Granted,
+    /// Limits in the place of the defaults.
+    #[serde(default)]
+    pub limits: LimitsRequest,
+    /// Values over those of its manifest's `[config]`.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub config: toml::Table,
+}
+
+/// A model and its price.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ModelUse {
+    /// Plays replies from a file.
+    Scripted {
+        /// Name under which it appears.
+        #[serde(default = "scripted_name")]
+        name: String,
+        /// The file of replies.
+        script: PathBuf,
+        /// Context window in tokens; 0 when unknown.
+        #[serde(default)]
+        context_window: u64,
+        /// US dollars per million tokens.
+        #[serde(default)]
+        price: Price,
+    },
+}
+
+/// Bounds on what one rollout may consume at the model.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Exchanges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u64>,
+    /// Tokens in and out, cached ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<f64>,
+}
+
+/// What an agent may add to the worktree over the tree its stage began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkspaceQuota {
+    /// Bytes of files.
+    pub bytes: ByteSize,
+    /// Files, directories and symlinks.
+    pub entries: u64,
+}
+
+impl Default for WorkspaceQuota {
+    fn default() -> Self {
+        Self { bytes: ByteSize(256 << 20), entries: 50_000 }
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn two() -> u32 {
+    2
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn default_threshold() -> f64 {
+    0.8
+}
+
+fn scripted_name() -> String {
+    "scripted".to_owned()
+}
+
+impl RunFile {
+    /// Reads and checks a run file.
+    pub fn load(path: &Path) -> Result<Self, RunFileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| RunFileError::Read { path: path.to_owned(), source })?;
+        let file: Self = toml::from_str(&text).map_err(|source| RunFileError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        file.validate(path)?;
+        Ok(file)
+    }
+
+    /// The rounds that a stage can have.
+    pub fn rounds(&self) -> u32 {
+        self.refinements.saturating_add(1)
+    }
+
+    fn validate(&self, path: &Path) -> Result<(), RunFileError> {
+        if self.version != RUN_FILE_VERSION {
+            return Err(RunFileError::Version { path: path.to_owned(), found: self.version });
+        }
+        let wrong = |key, found: String, expected| {
+            Err(RunFileError::Value { path: path.to_owned(), key, found, expected })
+        };
+        if !(0.0..=1.0).contains(&self.threshold) {
+            return wrong("threshold", self.threshold.to_string(), "it must be from 0 to 1");
+        }
+        if self.trials == 0 {
+            return wrong("trials", "0".to_owned(), "it must be at least 1");
+        }
+        if self.concurrency == 0 {
+            return wrong("concurrency", "0".to_owned(), "it must be at least 1");
+        }
+        for pattern in &self.exclude {
+            if let Err(err) = catena_tree::gitignore::check_pattern(pattern) {
+                let expected = "it must be a pattern as in `.gitignore`";
+                return wrong("exclude", err.to_string(), expected);
+            }
+        }
+        Ok(())
+    }
+}

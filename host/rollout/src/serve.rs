@@ -1,0 +1,287 @@
+//! What the host does for a rollout's workers: objects through the gate, model
+//! exchanges from the journal or live.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use catena_model::{Conversation, ConversationId, Edit, Model, ModelError, Reply, Request, Usage};
+use catena_plugin::{Digest, Event, Exchange, NewObject};
+use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
+use catena_worker::{Gate, HostSide};
+use serde::Serialize;
+
+use crate::journal::{Journal, JournalError};
+use crate::progress::{Progress, ProgressEvent};
+use crate::record::{ExchangeAnswer, Record, RolloutId};
+use crate::run_file::Budget;
+
+type HostError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The host's copies of a rollout's conversations, and what they have cost.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Conversations {
+    held: BTreeMap<ConversationId, Conversation>,
+    usage: Usage,
+    turns: u64,
+}
+
+impl Conversations {
+    /// Starts a conversation and returns its id.
+    pub fn open(&mut self) -> ConversationId {
+        let id = ConversationId(self.next());
+        self.held.insert(id, Conversation::default());
+        id
+    }
+
+    /// The first id that no conversation has.
+    pub fn next(&self) -> u32 {
+        self.held.last_key_value().map_or(0, |(last, _)| last.0 + 1)
+    }
+
+    /// What a conversation holds; nothing for an id that is not known yet.
+    pub fn get(&self, id: ConversationId) -> Conversation {
+        self.held.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// All conversations, by id.
+    pub fn all(&self) -> &BTreeMap<ConversationId, Conversation> {
+        &self.held
+    }
+
+    /// Sum over all completions.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Completions so far.
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// Makes the changes that plugins asked for.
+    pub fn apply(&mut self, edits: &[(ConversationId, Edit)]) {
+        for (id, edit) in edits {
+            match edit {
+                Edit::Push(messages) => {
+                    self.held.entry(*id).or_default().messages.extend(messages.iter().cloned());
+                }
+                Edit::Replace(messages) => {
+                    self.held.entry(*id).or_default().messages.clone_from(messages);
+                }
+                Edit::ForkOf(of) => {
+                    let copy = self.get(*of).fork();
+                    self.held.insert(*id, copy);
+                }
+            }
+        }
+    }
+
+    /// Appends what the model said.
+    pub fn reply(&mut self, id: ConversationId, reply: &Reply) {
+        self.held.entry(id).or_default().push_reply(reply.message.clone(), reply.usage);
+        self.usage += reply.usage;
+        self.turns += 1;
+    }
+}
+
+/// What stays the same over all workers of a rollout.
+pub(crate) struct Ledger {
+    pub(crate) rollout: RolloutId,
+    pub(crate) journal: Journal,
+    pub(crate) conversations: Conversations,
+    pub(crate) model: Option<Arc<dyn Model>>,
+    pub(crate) budget: Budget,
+    pub(crate) progress: Arc<dyn Progress>,
+    known_tools: HashSet<Digest>,
+    /// The stage at work, as the chain file names it, and its exchanges so far.
+    stage: String,
+    turns_of_stage: usize,
+    /// Why the model could not be reached, once it could not.
+    pub(crate) unavailable: Option<String>,
+}
+
+impl Ledger {
+    pub(crate) fn new(
+        rollout: RolloutId,
+        journal: Journal,
+        model: Option<Arc<dyn Model>>,
+        budget: Budget,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
+        Self {
+            rollout,
+            journal,
+            conversations: Conversations::default(),
+            model,
+            budget,
+            progress,
+            known_tools: HashSet::new(),
+            stage: String::new(),
+            turns_of_stage: 0,
+            unavailable: None,
+        }
+    }
+
+    pub(crate) fn begin_stage(&mut self, id: &str) {
+        id.clone_into(&mut self.stage);
+        self.turns_of_stage = 0;
+    }
+
+    pub(crate) fn tell(&self, event: ProgressEvent) {
+        self.progress.tell(&self.rollout, event);
+    }
+
+    /// Answers an exchange from the journal or, past its end, live. A live
+    /// answer is in the journal before anybody sees it.
+    async fn exchange(
+        &mut self,
+        exchange: Exchange,
+    ) -> Result<Result<Reply, ModelError>, JournalError> {
+        self.conversations.apply(&exchange.edits);
+        let request = digest(&exchange);
+        let tools = digest(&exchange.tools);
+        if self.known_tools.insert(tools) {
+            let definitions = exchange.tools.clone();
+            self.journal.note(Record::Tools { digest: tools, definitions })?;
+        }
+        let answer = match self.journaled_answer(&exchange, request, tools)? {
+            Some(answer) => answer,
+            None => {
+                let answer = self.ask(&exchange).await;
+                let record = Record::Exchange {
+                    conversation: exchange.conversation,
+                    request,
+                    edits: exchange.edits,
+                    tools,
+                    answer: answer.clone(),
+                };
+                self.journal.note(record)?;
+                answer
+            }
+        };
+        Ok(self.settle(exchange.conversation, answer))
+    }
+
+    fn journaled_answer(
+        &mut self,
+        exchange: &Exchange,
+        request: Digest,
+        tools: Digest,
+    ) -> Result<Option<ExchangeAnswer>, JournalError> {
+        let Some(journaled) = self.journal.next() else { return Ok(None) };
+        if let Record::Exchange { request: known, answer, .. } = &journaled
+            && *known == request
+        {
+            return Ok(Some(answer.clone()));
+        }
+        let replayed = Record::Exchange {
+            conversation: exchange.conversation,
+            request,
+            edits: exchange.edits.clone(),
+            tools,
+            answer: ExchangeAnswer::Error(ModelError::Other("not asked yet".to_owned())),
+        };
+        Err(self.journal.strayed(&journaled, &replayed))
+    }
+
+    async fn ask(&self, exchange: &Exchange) -> ExchangeAnswer {
+        let Some(model) = &self.model else {
+            let reason = "the run file names no model".to_owned();
+            return ExchangeAnswer::Error(ModelError::Other(reason));
+        };
+        if let Some(which) = self.exhausted_budget() {
+            return ExchangeAnswer::Error(ModelError::BudgetExhausted(which));
+        }
+        let conversation = self.conversations.get(exchange.conversation);
+        let request = Request {
+            stage: &self.stage,
+            turn_of_stage: self.turns_of_stage,
+            messages: &conversation.messages,
+            tools: &exchange.tools,
+            sampling: &exchange.sampling,
+        };
+        match model.complete(request).await {
+            Ok(reply) => ExchangeAnswer::Reply(reply),
+            Err(err) => ExchangeAnswer::Error(err),
+        }
+    }
+
+    fn exhausted_budget(&self) -> Option<String> {
+        let usage = self.conversations.usage();
+        let tokens = usage.input_tokens + usage.output_tokens;
+        if self.budget.turns.is_some_and(|limit| self.conversations.turns() >= limit) {
+            return Some("turns".to_owned());
+        }
+        if self.budget.tokens.is_some_and(|limit| tokens >= limit) {
+            return Some("tokens".to_owned());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "costs stay far below 2^52")]
+        let spent = usage.cost_microusd as f64 / 1e6;
+        self.budget.usd.is_some_and(|limit| spent >= limit).then(|| "usd".to_owned())
+    }
+
+    fn settle(
+        &mut self,
+        conversation: ConversationId,
+        answer: ExchangeAnswer,
+    ) -> Result<Reply, ModelError> {
+        match answer {
+            ExchangeAnswer::Reply(reply) => {
+                self.conversations.reply(conversation, &reply);
+                self.turns_of_stage += 1;
+                self.tell(ProgressEvent::Turn { usage: reply.usage });
+                Ok(reply)
+            }
+            ExchangeAnswer::Error(err) => {
+                if let ModelError::Unavailable(reason) = &err {
+                    self.unavailable = Some(reason.clone());
+                }
+                Err(err)
+            }
+        }
+    }
+}
+
+/// Digest of a value's JSON form.
+pub(crate) fn digest<T: Serialize>(value: &T) -> Digest {
+    // Our own types always have a JSON form.
+    Digest::of(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// The host of one job: the ledger behind a gate.
+pub(crate) struct JobHost<'a> {
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) gate: Gate,
+}
+
+#[async_trait]
+impl HostSide for JobHost<'_> {
+    fn tree(&mut self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        self.gate.tree(id)
+    }
+
+    fn blob(&mut self, id: BlobId) -> Result<Bytes, ObjectError> {
+        self.gate.blob(id)
+    }
+
+    fn put(&mut self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
+        self.gate.put(objects)
+    }
+
+    async fn complete(
+        &mut self,
+        exchange: Exchange,
+    ) -> Result<Result<Reply, ModelError>, HostError> {
+        Ok(self.ledger.exchange(exchange).await?)
+    }
+
+    fn record(&mut self, event: Event) -> Result<(), HostError> {
+        if let Event::ToolCall { tool, .. } = &event {
+            self.ledger.tell(ProgressEvent::ToolCall { tool: tool.clone() });
+        }
+        self.ledger.journal.note(Record::Event(event))?;
+        Ok(())
+    }
+}
