@@ -28,8 +28,9 @@ pub struct VerifyError {
 pub enum StageFault {
     /// A commit cannot be read.
     #[error(
-        "commit `{commit}`, its {role}, cannot be read: {source}; fetch the branch the chains \
-         were resolved on, or resolve them again in this clone"
+        "commit `{commit}`, its {role}, {}; fetch the branch the chains were resolved on, or \
+         resolve them again in this clone",
+        trouble(source)
     )]
     Commit {
         /// The commit.
@@ -40,9 +41,7 @@ pub enum StageFault {
         source: ObjectError,
     },
     /// A tree cannot be read.
-    #[error(
-        "tree `{tree}` of its {role} cannot be read: {source}; the clone is damaged or too shallow"
-    )]
+    #[error("tree `{tree}` of its {role} {}; the clone is damaged or too shallow", trouble(source))]
     Tree {
         /// The tree.
         tree: TreeId,
@@ -287,6 +286,13 @@ fn contains(db: &ObjectDatabase, stage: &Stage, earlier: &Stage) -> Result<(), S
         Ok(true) => Ok(()),
         Ok(false) => Err(StageFault::NotContained { base, earlier }),
         Err(source) => Err(StageFault::Commit { commit: base, role: Role::Base, source }),
+    }
+}
+
+fn trouble(err: &ObjectError) -> String {
+    match err {
+        ObjectError::Missing(_) => "is not in the repository".to_owned(),
+        other => format!("cannot be read: {other}"),
     }
 }
 
