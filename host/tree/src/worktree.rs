@@ -5,7 +5,7 @@
 //! filesystem by node, so that an open file survives rename and removal, and it
 //! turns into a git tree in time proportional to what changed.
 //!
-//! Reading order: `node` (what is held), `lookup` and `resolve` (finding it),
+//! Reading order: `node` and `listing` (what is held), `lookup` and `resolve` (finding it),
 //! `content` (files), `edit` (directories), `at` (both by path, as system calls),
 //! `by_path` and `patching` (coarse calls), `snapshot` and `checkout` (to and
 //! from trees), `usage` (quota), `time`.
@@ -20,6 +20,7 @@ mod checkout;
 mod content;
 mod edit;
 mod error;
+mod listing;
 mod lookup;
 mod node;
 mod patching;

@@ -68,8 +68,18 @@ impl Worktree {
                 wanted.iter().map(|entry| (entry.name.as_slice(), entry)).collect();
             wanted.retain(|name, _| check_entry_name(name.as_bstr()).is_ok());
             steps.push(Step::Equals { dir, tree });
-            for child in self.children(dir) {
-                let name = self.nodes.get(child)?.name.clone();
+            // What is right already and was never touched need not become a node.
+            let (right, wrong): (Vec<_>, Vec<_>) =
+                self.untouched(dir).into_iter().partition(|entry| {
+                    wanted.get(entry.name.as_slice()).is_some_and(|new| new.kind == entry.kind)
+                });
+            for entry in &wrong {
+                self.child(dir, entry.name.as_ref())?;
+            }
+            for entry in &right {
+                wanted.remove(entry.name.as_slice());
+            }
+            for (name, child) in self.touched(dir) {
                 match wanted.remove(&*name) {
                     Some(entry) => ahead.extend(self.compare_entry(dir, child, entry, steps)),
                     None if self.holds_no_file(child) => {}

@@ -5,9 +5,8 @@ use bstr::{BStr, ByteSlice};
 use super::Worktree;
 use super::error::FsError;
 use super::lookup::check_searched_name;
-use super::node::{Body, Content, Directory, Listing, Name, Node, NodeId, NodeKind};
+use super::node::{Body, Content, Directory, Name, Node, NodeId, NodeKind};
 use super::time::LogicalTime;
-use crate::ids::TreeId;
 use crate::path::{MAX_PATH, check_entry_name};
 
 /// What to do when the name of a file to create is taken.
@@ -171,7 +170,10 @@ impl Worktree {
 
     fn check_empty(&mut self, dir: NodeId) -> Result<(), FsError> {
         self.load(dir)?;
-        if self.children(dir).is_empty() { Ok(()) } else { Err(FsError::NotEmpty) }
+        match self.entries(dir) {
+            Some(entries) if !entries.is_empty() => Err(FsError::NotEmpty),
+            _ => Ok(()),
+        }
     }
 
     /// Every path in a worktree can be written as a [`crate::RepoPath`].
@@ -193,7 +195,7 @@ impl Worktree {
         let mut ahead = vec![(node, 0)];
         while let Some((id, len)) = ahead.pop() {
             longest = longest.max(len);
-            for child in self.children(id) {
+            for child in self.touched_nodes(id) {
                 let name = self.nodes.get(child).map_or(0, |child| child.name.len());
                 ahead.push((child, len + 1 + name));
             }
@@ -222,12 +224,8 @@ impl Worktree {
 
     /// Takes a name out of a directory that was loaded.
     pub(super) fn detach(&mut self, dir: NodeId, name: &BStr, now: LogicalTime) -> Option<NodeId> {
+        let node = self.entries_mut(dir)?.remove(name.as_bytes())?;
         let parent = self.nodes.get_mut(dir).ok()?;
-        let Body::Directory(Directory { listing: Listing::Read(entries), .. }) = &mut parent.body
-        else {
-            return None;
-        };
-        let node = entries.remove(name.as_bytes())?;
         parent.modify(now);
         self.mark_changed(dir);
         Some(node)
@@ -242,11 +240,10 @@ impl Worktree {
         now: LogicalTime,
     ) -> Result<(), FsError> {
         let name = Name::from(name.as_bytes());
-        let parent = self.nodes.get_mut(dir)?;
-        if let Body::Directory(Directory { listing: Listing::Read(entries), .. }) = &mut parent.body
-        {
+        if let Some(entries) = self.entries_mut(dir) {
             entries.insert(name.clone(), node);
         }
+        let parent = self.nodes.get_mut(dir)?;
         parent.modify(now);
         let child = self.nodes.get_mut(node)?;
         child.parent = Some(dir);
@@ -260,7 +257,7 @@ impl Worktree {
     pub(super) fn unlink(&mut self, node: NodeId, now: LogicalTime) {
         let mut ahead = vec![node];
         while let Some(id) = ahead.pop() {
-            ahead.extend(self.children(id));
+            ahead.extend(self.touched_nodes(id));
             let Ok(node) = self.nodes.get_mut(id) else { continue };
             node.parent = None;
             node.linked = false;
@@ -304,21 +301,5 @@ impl Worktree {
         if let Ok(Node { parent: Some(dir), .. }) = self.nodes.get(node) {
             self.mark_changed(*dir);
         }
-    }
-
-    /// Whether a snapshot would leave a node out: a directory without any file.
-    pub(super) fn holds_no_file(&self, node: NodeId) -> bool {
-        let mut ahead = vec![node];
-        while let Some(id) = ahead.pop() {
-            match self.nodes.get(id).map(|node| &node.body) {
-                Ok(Body::Directory(directory)) if directory.saved == Some(TreeId::EMPTY) => {}
-                Ok(Body::Directory(directory)) => match &directory.listing {
-                    Listing::Read(entries) => ahead.extend(entries.values()),
-                    Listing::Unread { .. } => return false,
-                },
-                _ => return false,
-            }
-        }
-        true
     }
 }

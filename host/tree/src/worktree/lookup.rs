@@ -1,15 +1,12 @@
 //! Finding and describing nodes, and keeping count of who uses them.
 
-use std::collections::BTreeMap;
-
 use bstr::{BStr, BString, ByteSlice};
 
 use super::Worktree;
 use super::error::FsError;
-use super::node::{Body, Content, Listing, Name, Node, NodeId, NodeKind};
+use super::node::{Body, Content, NodeId, NodeKind};
 use super::time::{LogicalTime, SetTime, Times};
-use crate::objects::TreeEntry;
-use crate::path::{MAX_NAME, check_entry_name};
+use crate::path::MAX_NAME;
 
 /// What is known of a node without reading its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,15 +109,12 @@ impl Worktree {
     /// A submodule has none.
     pub fn read_dir(&mut self, dir: NodeId) -> Result<Vec<DirEntry>, FsError> {
         self.load(dir)?;
-        let node = self.nodes.get(dir)?;
-        if !node.linked {
+        if !self.nodes.get(dir)?.linked {
             return Err(FsError::NoEntry);
         }
-        let Body::Directory(directory) = &node.body else { return Ok(Vec::new()) };
-        let Listing::Read(entries) = &directory.listing else { return Ok(Vec::new()) };
-        let described = entries.iter().map(|(name, child)| {
-            let kind = self.nodes.get(*child)?.body.kind();
-            Ok(DirEntry { name: name.to_vec().into(), node: *child, kind })
+        let described = self.all_children(dir)?.into_iter().map(|(name, node)| {
+            let kind = self.nodes.get(node)?.body.kind();
+            Ok(DirEntry { name: name.to_vec().into(), node, kind })
         });
         described.collect()
     }
@@ -157,55 +151,6 @@ impl Worktree {
         Ok(found)
     }
 
-    /// The entry `name` of a directory, if there is one.
-    pub(super) fn child(&mut self, dir: NodeId, name: &BStr) -> Result<Option<NodeId>, FsError> {
-        self.load(dir)?;
-        let found = match &self.nodes.get(dir)?.body {
-            Body::Directory(directory) => match &directory.listing {
-                Listing::Read(entries) => entries.get(name.as_bytes()).copied(),
-                Listing::Unread { .. } => None,
-            },
-            _ => None,
-        };
-        Ok(found)
-    }
-
-    /// The nodes in a directory that was loaded, in order of names.
-    pub(super) fn children(&self, dir: NodeId) -> Vec<NodeId> {
-        match self.nodes.get(dir).map(|node| &node.body) {
-            Ok(Body::Directory(directory)) => match &directory.listing {
-                Listing::Read(entries) => entries.values().copied().collect(),
-                Listing::Unread { .. } => Vec::new(),
-            },
-            _ => Vec::new(),
-        }
-    }
-
-    /// Decodes a directory unless that was done before.
-    pub(super) fn load(&mut self, dir: NodeId) -> Result<(), FsError> {
-        let (tree, stamp) = match &self.nodes.get(dir)?.body {
-            Body::Directory(directory) => match directory.listing {
-                Listing::Unread { tree, stamp } => (tree, stamp),
-                Listing::Read(_) => return Ok(()),
-            },
-            Body::Submodule(_) => return Ok(()),
-            Body::File { .. } | Body::Symlink(_) => return Err(FsError::NotDirectory),
-        };
-        let entries = self.objects.tree(tree).map_err(|err| FsError::at(self.path_of(dir), err))?;
-        let mut listing = BTreeMap::new();
-        for entry in entries.iter().filter(|entry| can_show(entry)) {
-            let mut node = Node::new(Body::from_entry(entry, stamp), stamp);
-            node.parent = Some(dir);
-            node.name = Name::from(entry.name.as_slice());
-            node.linked = true;
-            listing.insert(node.name.clone(), self.nodes.insert(node)?);
-        }
-        if let Body::Directory(directory) = &mut self.nodes.get_mut(dir)?.body {
-            directory.listing = Listing::Read(listing);
-        }
-        Ok(())
-    }
-
     /// Where a node is, for messages and bounds; of an unlinked node its last name.
     pub(super) fn path_of(&self, id: NodeId) -> BString {
         let mut names = Vec::new();
@@ -219,12 +164,6 @@ impl Worktree {
         let below_root = names.iter().filter(|name| !name.is_empty());
         bstr::join("/", below_root).into()
     }
-}
-
-/// A tree made elsewhere may hold names that no worktree shows, such as `.git`.
-/// They are hidden, and gone once their directory changes.
-fn can_show(entry: &TreeEntry) -> bool {
-    check_entry_name(entry.name.as_ref()).is_ok()
 }
 
 /// Checks a name that is only looked for: it may be one that cannot exist.

@@ -1,11 +1,11 @@
 //! Nodes of a worktree and the arena that holds them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::error::FsError;
+use super::listing::{Entries, Listing};
 use super::time::{LogicalTime, Times};
 use crate::ids::{BlobId, CommitId, TreeId};
 use crate::objects::{EntryKind, TreeEntry};
@@ -63,15 +63,6 @@ pub(super) struct Directory {
     /// The tree this directory equals. None once something below it changed;
     /// then it is none in every directory above as well.
     pub(super) saved: Option<TreeId>,
-}
-
-pub(super) enum Listing {
-    /// Not looked at yet; its entries will carry the time `stamp`.
-    Unread {
-        tree: TreeId,
-        stamp: LogicalTime,
-    },
-    Read(BTreeMap<Name, NodeId>),
 }
 
 /// The bytes of a file or the target of a symlink.
@@ -163,7 +154,7 @@ impl Directory {
     }
 
     pub(super) fn empty() -> Self {
-        Self { listing: Listing::Read(BTreeMap::new()), saved: Some(TreeId::EMPTY) }
+        Self { listing: Listing::Read(Entries::empty()), saved: Some(TreeId::EMPTY) }
     }
 }
 

@@ -7,6 +7,7 @@ use bstr::ByteSlice;
 
 use super::Worktree;
 use super::error::FsError;
+use super::listing::Entries;
 use super::node::{Body, Content, Directory, Node, NodeId, NodeKind};
 use super::time::LogicalTime;
 use crate::ids::CommitId;
@@ -123,7 +124,7 @@ impl Worktree {
         while let Some(dir) = current {
             let Some((parent, node)) = self.place_of(&dir)? else { return Ok(()) };
             self.load(node)?;
-            if !self.is_plain_directory(node) || !self.children(node).is_empty() {
+            if !self.entries(node).is_some_and(Entries::is_empty) {
                 return Ok(());
             }
             if let Some(name) = dir.file_name()

@@ -35,7 +35,7 @@ impl Worktree {
                 self.nodes.get(id).map(|node| &node.body)
             {
                 changed.push(id);
-                ahead.extend(self.children(id));
+                ahead.extend(self.touched_nodes(id));
             }
         }
         changed
@@ -46,8 +46,9 @@ impl Worktree {
         dir: NodeId,
         sink: &mut dyn ObjectSink,
     ) -> Result<Vec<TreeEntry>, FsError> {
-        let mut entries = Vec::new();
-        for child in self.children(dir) {
+        let mut entries = self.untouched(dir);
+        entries.retain(holds_files);
+        for child in self.touched_nodes(dir) {
             let Some(kind) = self.entry_kind(child, sink)? else { continue };
             let node = self.nodes.get(child)?;
             let size = node.body.content().and_then(Content::known_size);
@@ -76,6 +77,23 @@ impl Worktree {
         Ok(Some(kind))
     }
 
+    /// Whether a snapshot would leave a node out: a directory without any file.
+    pub(super) fn holds_no_file(&self, node: NodeId) -> bool {
+        let mut ahead = vec![node];
+        while let Some(id) = ahead.pop() {
+            match self.nodes.get(id).map(|node| &node.body) {
+                Ok(Body::Directory(directory)) if directory.saved == Some(TreeId::EMPTY) => {}
+                Ok(Body::Directory(_)) => match self.entries(id) {
+                    Some(entries) if entries.untouched().any(holds_files) => return false,
+                    Some(entries) => ahead.extend(entries.nodes().map(|(_, node)| node)),
+                    None => return false,
+                },
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// The tree a directory is known to equal.
     pub(super) fn saved_tree(&self, dir: NodeId) -> Result<Option<TreeId>, FsError> {
         match &self.nodes.get(dir)?.body {
@@ -83,6 +101,10 @@ impl Worktree {
             _ => Ok(None),
         }
     }
+}
+
+fn holds_files(entry: &TreeEntry) -> bool {
+    entry.kind != EntryKind::Directory(TreeId::EMPTY)
 }
 
 fn save(content: &mut Content, sink: &mut dyn ObjectSink) -> Result<BlobId, FsError> {

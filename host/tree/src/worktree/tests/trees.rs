@@ -1,15 +1,16 @@
 //! Snapshots of worktrees, and checkouts of trees into them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::{FsError, Links, NodeKind, Worktree, WriteKind};
-use super::{Store, empty, example, name, options, path, snapshot, store};
+use super::{Store, empty, entry, example, name, options, path, snapshot, store};
 use crate::ids::{BlobId, TreeId};
-use crate::objects::{ObjectError, ObjectSink, TreeEntry};
+use crate::objects::{EntryKind, ObjectError, ObjectSink, Objects, TreeEntry};
 use crate::path::RepoPath;
 
 /// A sink that counts what it is given.
@@ -110,7 +111,7 @@ fn checkout_of_a_missing_tree_changes_nothing() {
     let before = snapshot(&store, &mut worktree);
     let broken = vec![
         super::file(&store, "README", "other"),
-        super::entry("src", crate::objects::EntryKind::Directory([5; 20].into())),
+        entry("src", EntryKind::Directory([5; 20].into())),
     ];
     let broken = store.insert_tree(broken).unwrap();
     let err = worktree.checkout(broken, &[]).unwrap_err();
@@ -140,6 +141,58 @@ fn entries_that_a_checkout_brings_are_new() {
     assert_eq!(deep.metadata.modified, worktree.now());
     let root = worktree.root();
     assert!(worktree.resolve(root, name("link"), Links::Follow).is_ok());
+}
+
+/// One tree, as it is.
+struct OneTree(Arc<[TreeEntry]>);
+
+impl Objects for OneTree {
+    fn tree(&self, _: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        Ok(self.0.clone())
+    }
+
+    fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
+        Err(ObjectError::Missing(id.to_string()))
+    }
+}
+
+#[test]
+fn every_entry_is_found_in_whatever_order_the_tree_has() {
+    // In git's order `a.b` stands before the directory `a`, which stands before `a0`.
+    let file = EntryKind::File { id: [1; 20].into(), executable: false };
+    let sorted = [
+        entry("a-", file),
+        entry("a.b", file),
+        entry("a", EntryKind::Directory(TreeId::EMPTY)),
+        entry("a0", file),
+        entry("b", file),
+    ];
+    let mut unsorted = sorted.clone();
+    unsorted.reverse();
+    for entries in [sorted, unsorted] {
+        let objects = Arc::new(OneTree(entries.clone().into()));
+        let mut worktree = Worktree::new(objects, [1; 20].into(), options());
+        let root = worktree.root();
+        for entry in &entries {
+            assert!(worktree.lookup(root, entry.name.as_ref()).is_ok(), "{}", entry.name);
+        }
+        for absent in ["a/", "A", "a.", "a00", "c"] {
+            assert!(worktree.lookup(root, name(absent)).is_err(), "{absent}");
+        }
+        let listed = worktree.read_dir(root).unwrap();
+        let listed: Vec<_> = listed.iter().map(|entry| entry.name.to_string()).collect();
+        assert_eq!(listed, ["a", "a-", "a.b", "a0", "b"]);
+    }
+}
+
+#[test]
+fn git_directory_in_a_tree_is_not_shown() {
+    let file = EntryKind::File { id: [1; 20].into(), executable: false };
+    let objects = OneTree([entry(".GIT", file), entry("a", file)].into());
+    let mut worktree = Worktree::new(Arc::new(objects), [1; 20].into(), options());
+    let root = worktree.root();
+    assert_eq!(worktree.lookup(root, name(".GIT")), Err(FsError::NoEntry));
+    assert_eq!(worktree.read_dir(root).unwrap().len(), 1);
 }
 
 type Files = BTreeMap<RepoPath, (WriteKindName, Vec<u8>)>;
