@@ -8,9 +8,12 @@ use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects};
 use crate::path::RepoPath;
 
-mod renames;
+pub(crate) mod renames;
 mod similarity;
 mod walk;
+
+/// Git's `diff.renameLimit`.
+const RENAME_LIMIT: usize = 1000;
 
 /// How two trees are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +111,7 @@ pub fn changes(
 ) -> Result<Vec<Change>, ObjectError> {
     let mut changes = walk::changes(objects, from, to, &options.paths)?;
     if options.renames == Renames::Detect {
-        changes = renames::pair(objects, changes)?;
+        changes = renames::pair(objects, &changes, RENAME_LIMIT)?;
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(changes)

@@ -1,21 +1,34 @@
 //! Three-way merge of trees, with the outcome that `git merge-tree` has.
 //!
 //! Merges run on an [`ObjectDatabase`]; blobs and trees they make are stored
-//! there. No attribute, filter or merge driver of the content takes part.
+//! there. No attribute, filter or merge driver of the content takes part. The
+//! steps are those of git's `ort` strategy, whose outcome is the specification:
+//!
+//! 1. `collect`: what differs between the three trees, path by path;
+//! 2. `renames`, `directories`: versions of a renamed file come together under
+//!    one path, new files follow a directory that the other side renamed;
+//! 3. `settle`: every path is decided, `content` merges files;
+//! 4. `outcome`: the tree is written, and the policy applied to conflicts.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::database::ObjectDatabase;
-use crate::diff::Renames;
 use crate::ids::TreeId;
 use crate::objects::ObjectError;
 use crate::path::RepoPath;
 
+mod collect;
+mod content;
+mod directories;
 mod outcome;
-mod trees;
+mod renames;
+mod settle;
 mod union;
+
+use content::Contents;
+use union::Globs;
 
 /// What happens to a path on which both sides disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -155,13 +168,12 @@ pub enum MergeError {
 ///   new name, made of its own and the label of its side;
 /// * added in a directory that the other side renamed: the file in the renamed directory.
 ///
-/// A blob that only a rename would need may be missing: renames are not looked
-/// for then.
+/// A missing blob matters only where the contents of a file must be merged.
 pub fn merge(db: &ObjectDatabase, request: &MergeRequest) -> Result<Merged, MergeError> {
-    let union = union::Globs::new(&request.union)?;
-    let outcome = match trees::merge(db, request, Renames::Detect) {
-        Err(MergeError::MissingObject { .. }) => trees::merge(db, request, Renames::Ignore)?,
-        outcome => outcome?,
-    };
-    outcome::resolve(db, request, &union, outcome)
+    let contents = Contents { db, request, union: Globs::new(&request.union)? };
+    let mut collected = collect::collect(db, request)?;
+    let original = collected.paths.clone();
+    let hidden = renames::apply(&contents, &mut collected)?;
+    let settled = settle::settle(&contents, &collected.paths)?;
+    outcome::resolve(db, request, &original, settled, hidden)
 }

@@ -3,16 +3,15 @@
 //! The steps and their order are git's: equal content first, then files that
 //! alone have their name on both sides, then the most similar pairs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use bstr::BString;
+use bstr::{BStr, BString};
 
 use super::Change;
 use super::similarity::{FULL, RENAMED, Spans, sizes_allow};
+use crate::ids::BlobId;
 use crate::objects::{EntryKind, ObjectError, Objects};
-
-/// Similarities are not computed for more pairs than the square of this.
-const LIMIT: usize = 1000;
+use crate::path::RepoPath;
 
 /// Files of equal name are taken for a rename without comparing them to others
 /// from this similarity on.
@@ -24,32 +23,103 @@ const EQUAL_CANDIDATES: usize = 102;
 /// Most similar sources that are remembered for each added file.
 const CANDIDATES: usize = 4;
 
+/// What counts as a rename.
+pub(crate) struct Rules<'a> {
+    /// Similarities are not computed for more pairs than the square of this.
+    pub(crate) limit: usize,
+    /// Whether an empty file can be renamed.
+    pub(crate) empty_files: bool,
+    /// The deleted files whose new place matters, where not all do.
+    pub(crate) sources: Option<&'a HashSet<RepoPath>>,
+    /// Guesses where the files of a directory went, by renames of equal content.
+    pub(crate) guess: &'a dyn Fn(&[Rename]) -> HashMap<RepoPath, RepoPath>,
+}
+
+/// A file on one side only.
+#[derive(Clone)]
+pub(crate) struct Lone {
+    pub(crate) path: RepoPath,
+    pub(crate) kind: EntryKind,
+}
+
+/// A deleted and an added file that are one.
+#[derive(Clone)]
+pub(crate) struct Rename {
+    pub(crate) from: Lone,
+    pub(crate) to: Lone,
+    /// How much of it stayed, from 0 to [`FULL`].
+    pub(crate) similarity: u64,
+}
+
 /// Joins pairs of a deleted and an added file into renames.
 pub(super) fn pair(
     objects: &dyn Objects,
-    mut changes: Vec<Change>,
+    changes: &[Change],
+    limit: usize,
 ) -> Result<Vec<Change>, ObjectError> {
-    changes.sort_by(|a, b| a.path.cmp(&b.path));
-    let (sources, rest): (Vec<_>, Vec<_>) =
-        changes.into_iter().partition(|change| change.after.is_none());
-    let (targets, mut others): (Vec<_>, Vec<_>) =
-        rest.into_iter().partition(|change| change.before.is_none());
-    let mut matching = Matching {
-        objects,
-        sources: sources.into_iter().map(File::deleted).collect(),
-        targets: targets.into_iter().map(File::added).collect(),
+    let lone = |change: &Change, kind: Option<EntryKind>| {
+        kind.map(|kind| Lone { path: change.path.clone(), kind })
     };
-    matching.by_equal_content();
-    matching.by_equal_name()?;
-    matching.by_similarity()?;
-    others.extend(matching.finish());
-    Ok(others)
+    let only = |side: fn(&Change) -> (Option<EntryKind>, Option<EntryKind>)| {
+        let mut files: Vec<_> = changes
+            .iter()
+            .filter_map(|change| match side(change) {
+                (Some(kind), None) => lone(change, Some(kind)),
+                _ => None,
+            })
+            .collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files
+    };
+    let deleted = only(|change| (change.before, change.after));
+    let added = only(|change| (change.after, change.before));
+    let guess = |_: &[Rename]| HashMap::new();
+    let rules = Rules { limit, empty_files: true, sources: None, guess: &guess };
+    let renames = detect(objects, deleted, added, &rules)?;
+
+    let moved: HashSet<_> =
+        renames.iter().flat_map(|rename| [&rename.from.path, &rename.to.path]).collect();
+    let lone_change = |change: &Change| change.before.is_none() || change.after.is_none();
+    let mut found: Vec<_> = changes
+        .iter()
+        .filter(|change| !(lone_change(change) && moved.contains(&change.path)))
+        .cloned()
+        .collect();
+    found.extend(renames.into_iter().map(|rename| Change {
+        path: rename.to.path,
+        previous_path: Some(rename.from.path),
+        before: Some(rename.from.kind),
+        after: Some(rename.to.kind),
+        similarity: u8::try_from(rename.similarity * 100 / FULL).ok(),
+    }));
+    Ok(found)
 }
 
-/// A file that is on one side only.
+/// Finds the renames among files that are deleted and added, both sorted by path.
+pub(crate) fn detect(
+    objects: &dyn Objects,
+    deleted: Vec<Lone>,
+    added: Vec<Lone>,
+    rules: &Rules<'_>,
+) -> Result<Vec<Rename>, ObjectError> {
+    let files = |files: Vec<Lone>| -> Vec<File> {
+        let empty = BlobId::of(b"");
+        let may = |file: &Lone| {
+            rules.empty_files
+                || !matches!(file.kind, EntryKind::File { id, .. } | EntryKind::Symlink(id) if id == empty)
+        };
+        files.into_iter().filter(may).map(File::new).collect()
+    };
+    let mut matching = Matching { objects, sources: files(deleted), targets: files(added) };
+    matching.by_equal_content();
+    let guess = (rules.guess)(&matching.renames());
+    matching.by_equal_name(rules.sources, &guess)?;
+    matching.by_similarity(rules.sources, rules.limit)?;
+    Ok(matching.renames())
+}
+
 struct File {
-    change: Change,
-    kind: Option<EntryKind>,
+    lone: Lone,
     /// The other end of the rename it was found to be part of, and its similarity.
     partner: Option<(usize, u64)>,
     spans: Content,
@@ -80,17 +150,15 @@ impl Matching<'_> {
     fn by_equal_content(&mut self) {
         let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, source) in self.sources.iter().enumerate() {
-            let Some(kind) = source.kind else { continue };
-            by_id.entry(kind.id_hex()).or_default().push(index);
+            by_id.entry(source.lone.kind.id_hex()).or_default().push(index);
         }
         for target in 0..self.targets.len() {
             let Some(file) = self.targets.get(target) else { continue };
-            let Some(kind) = file.kind else { continue };
-            let equal = by_id.get(&kind.id_hex()).map_or(&[][..], Vec::as_slice);
+            let equal = by_id.get(&file.lone.kind.id_hex()).map_or(&[][..], Vec::as_slice);
             let mut free = equal
                 .iter()
                 .filter_map(|index| Some((*index, self.sources.get(*index)?)))
-                .filter(|(_, source)| source.partner.is_none() && source.may_become(kind))
+                .filter(|(_, source)| source.partner.is_none() && source.may_become(file))
                 .take(EQUAL_CANDIDATES);
             let first = free.next();
             let chosen = first
@@ -104,15 +172,28 @@ impl Matching<'_> {
         }
     }
 
-    fn by_equal_name(&mut self) -> Result<(), ObjectError> {
+    fn by_equal_name(
+        &mut self,
+        relevant: Option<&HashSet<RepoPath>>,
+        guess: &HashMap<RepoPath, RepoPath>,
+    ) -> Result<(), ObjectError> {
         let sources = unique_names(&self.sources);
         let targets = unique_names(&self.targets);
-        let mut pairs: Vec<_> = sources
+        let places: HashMap<RepoPath, usize> = self
+            .targets
             .iter()
-            .filter_map(|(name, source)| Some(((*source)?, (*targets.get(name)?)?)))
+            .enumerate()
+            .map(|(index, file)| (file.lone.path.clone(), index))
             .collect();
-        pairs.sort_unstable();
-        for (source, target) in pairs {
+        for source in self.candidates(relevant) {
+            let Some(file) = self.sources.get(source) else { continue };
+            let Some(name) = file.name() else { continue };
+            let target = match (sources.get(name), targets.get(name)) {
+                (_, None) => None,
+                (Some(Some(_)), Some(Some(target))) => Some(*target),
+                _ => guessed_place(file, guess).and_then(|place| places.get(&place).copied()),
+            };
+            let Some(target) = target.filter(|target| self.is_free(*target)) else { continue };
             let similarity = self.similarity(source, target)?;
             if similarity >= SAME_NAME {
                 self.join(source, target, similarity);
@@ -121,10 +202,14 @@ impl Matching<'_> {
         Ok(())
     }
 
-    fn by_similarity(&mut self) -> Result<(), ObjectError> {
-        let sources: Vec<_> = unpaired(&self.sources).collect();
+    fn by_similarity(
+        &mut self,
+        relevant: Option<&HashSet<RepoPath>>,
+        limit: usize,
+    ) -> Result<(), ObjectError> {
+        let sources = self.candidates(relevant);
         let targets: Vec<_> = unpaired(&self.targets).collect();
-        if sources.len() * targets.len() > LIMIT * LIMIT {
+        if sources.len() * targets.len() > limit * limit {
             return Ok(());
         }
         let mut candidates = Vec::new();
@@ -143,14 +228,26 @@ impl Matching<'_> {
         }
         candidates.sort_by_key(Candidate::rank);
         for candidate in candidates {
-            let free = |files: &[File], index| {
-                files.get(index).is_some_and(|file: &File| file.partner.is_none())
-            };
-            if free(&self.sources, candidate.source) && free(&self.targets, candidate.target) {
+            let source = self.sources.get(candidate.source);
+            if source.is_some_and(|file| file.partner.is_none()) && self.is_free(candidate.target) {
                 self.join(candidate.source, candidate.target, candidate.similarity);
             }
         }
         Ok(())
+    }
+
+    /// The deleted files that have no partner and whose new place matters.
+    fn candidates(&self, relevant: Option<&HashSet<RepoPath>>) -> Vec<usize> {
+        let matters = |index: &usize| {
+            relevant.is_none_or(|relevant| {
+                self.sources.get(*index).is_some_and(|file| relevant.contains(&file.lone.path))
+            })
+        };
+        unpaired(&self.sources).filter(matters).collect()
+    }
+
+    fn is_free(&self, target: usize) -> bool {
+        self.targets.get(target).is_some_and(|file| file.partner.is_none())
     }
 
     fn same_name(&self, source: usize, target: usize) -> bool {
@@ -165,8 +262,8 @@ impl Matching<'_> {
         else {
             return Ok(0);
         };
-        let (Some(EntryKind::File { id: before, .. }), Some(EntryKind::File { id: after, .. })) =
-            (source.kind, target.kind)
+        let (EntryKind::File { id: before, .. }, EntryKind::File { id: after, .. }) =
+            (source.lone.kind, target.lone.kind)
         else {
             return Ok(0);
         };
@@ -192,23 +289,13 @@ impl Matching<'_> {
         }
     }
 
-    fn finish(self) -> Vec<Change> {
-        let Self { sources, targets, .. } = self;
-        let renamed = |file: File| {
-            let mut change = file.change;
-            if let Some((source, similarity)) = file.partner
-                && let Some(source) = sources.get(source)
-            {
-                change.previous_path = Some(source.change.path.clone());
-                change.before = source.kind;
-                change.similarity = u8::try_from(similarity * 100 / FULL).ok();
-            }
-            change
+    fn renames(&self) -> Vec<Rename> {
+        let rename = |to: &File| {
+            let (source, similarity) = to.partner?;
+            let from = self.sources.get(source)?.lone.clone();
+            Some(Rename { from, to: to.lone.clone(), similarity })
         };
-        let mut changes: Vec<_> = targets.into_iter().map(renamed).collect();
-        let deleted = sources.into_iter().filter(|file| file.partner.is_none());
-        changes.extend(deleted.map(|file| file.change));
-        changes
+        self.targets.iter().filter_map(rename).collect()
     }
 }
 
@@ -220,28 +307,24 @@ impl Candidate {
 }
 
 impl File {
-    fn deleted(change: Change) -> Self {
-        Self { kind: change.before, change, partner: None, spans: Content::Unread }
+    fn new(lone: Lone) -> Self {
+        Self { lone, partner: None, spans: Content::Unread }
     }
 
-    fn added(change: Change) -> Self {
-        Self { kind: change.after, change, partner: None, spans: Content::Unread }
+    fn name(&self) -> Option<&BStr> {
+        self.lone.path.file_name()
     }
 
-    fn name(&self) -> Option<&bstr::BStr> {
-        self.change.path.file_name()
-    }
-
-    /// Whether a file of this kind can be the same file renamed: a regular file
-    /// stays one, and anything else keeps its mode.
-    fn may_become(&self, kind: EntryKind) -> bool {
-        let regular = |kind| matches!(kind, EntryKind::File { .. });
-        self.kind.is_some_and(|own| (regular(own) && regular(kind)) || own.mode() == kind.mode())
+    /// Whether this file can be the other one renamed: a regular file stays one,
+    /// and anything else keeps its mode.
+    fn may_become(&self, other: &Self) -> bool {
+        let regular = |file: &Self| matches!(file.lone.kind, EntryKind::File { .. });
+        (regular(self) && regular(other)) || self.lone.kind.mode() == other.lone.kind.mode()
     }
 
     /// The spans of its content, `None` if that is missing.
     fn spans(&mut self, objects: &dyn Objects) -> Result<Option<&Spans>, ObjectError> {
-        if let (Content::Unread, Some(EntryKind::File { id, .. })) = (&self.spans, self.kind) {
+        if let (Content::Unread, EntryKind::File { id, .. }) = (&self.spans, self.lone.kind) {
             self.spans = match present(objects.blob(id))? {
                 Some(content) => Content::Read(Spans::of(&content)),
                 None => Content::Missing,
@@ -252,6 +335,12 @@ impl File {
             Content::Unread | Content::Missing => Ok(None),
         }
     }
+}
+
+/// Where a file went if it moved as its directory is guessed to have moved.
+fn guessed_place(file: &File, guess: &HashMap<RepoPath, RepoPath>) -> Option<RepoPath> {
+    let dir = guess.get(&file.lone.path.parent()?)?;
+    dir.join(file.name()?).ok()
 }
 
 fn unpaired(files: &[File]) -> impl Iterator<Item = usize> {

@@ -72,7 +72,8 @@ fn from_theirs(merged: &Merged) -> Vec<String> {
 }
 
 fn numbered() -> String {
-    (1..30).map(|number| format!("line {number}\n")).collect()
+    let lines: Vec<_> = (1..30).map(|number| format!("line {number}\n")).collect();
+    lines.concat()
 }
 
 proptest! {

@@ -132,7 +132,8 @@ fn name_status(change: &catena_tree::diff::Change) -> (Vec<u8>, Vec<u8>, Option<
 
 /// A text of numbered lines.
 fn numbered(lines: std::ops::Range<u32>) -> String {
-    lines.map(|number| format!("line {number}\n")).collect()
+    let lines: Vec<_> = lines.map(|number| format!("line {number}\n")).collect();
+    lines.concat()
 }
 
 fn apply(repository: &Repository, from: TreeId, text: &str) -> Result<TreeId, PatchError> {
@@ -260,7 +261,7 @@ fn binary_delta_of_git_is_applied_only_to_its_content() {
     let noise: String =
         (0..4000_u32).map(|n| char::from(u8::try_from(n * n % 127).unwrap())).collect();
     let from = repository.tree(&[("x", Regular, &noise)]);
-    let to = repository.tree(&[("x", Regular, &noise.replacen("\0", "changed", 1))]);
+    let to = repository.tree(&[("x", Regular, &noise.replacen('\0', "changed", 1))]);
     let args = ["diff", "--binary", "--full-index", &from.to_string(), &to.to_string()];
     let text = repository.git(&args, b"");
     assert!(text.contains_str("\ndelta "));

@@ -139,7 +139,8 @@ impl Fields {
             (Some(Side::File(_)), Some(Side::Nothing)) => Action::Delete,
             _ => Action::Modify,
         });
-        let old = self.from.or_else(|| self.minus.and_then(Side::file)).or_else(|| self.both.clone());
+        let old =
+            self.from.or_else(|| self.minus.and_then(Side::file)).or_else(|| self.both.clone());
         let new = self.to.or_else(|| self.plus.and_then(Side::file)).or(self.both);
         let path = |name: Option<BString>| {
             let name = name.ok_or_else(|| syntax(number, "the file of a change is not named"))?;

@@ -1,0 +1,158 @@
+//! Merge of one file.
+
+use bstr::ByteSlice;
+use bytes::Bytes;
+use gix::diff::blob::{Algorithm, InternedInput};
+use gix::merge::blob::builtin_driver::text;
+use gix::merge::blob::{Resolution, builtin_driver};
+use std::num::NonZeroU8;
+
+use super::collect::{BASE, OURS, Stages, THEIRS};
+use super::union::Globs;
+use super::{MergeError, MergeRequest};
+use crate::database::ObjectDatabase;
+use crate::ids::BlobId;
+use crate::objects::{EntryKind, ObjectError, Objects};
+use crate::patch::is_binary;
+use crate::path::RepoPath;
+
+/// A merged file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MergedFile {
+    pub(super) entry: EntryKind,
+    pub(super) clean: bool,
+    /// Whether the entry is ours because nothing could be merged.
+    pub(super) kept_ours: bool,
+}
+
+/// How long the lines are that mark a conflict.
+#[derive(Clone, Copy)]
+pub(super) enum Markers {
+    /// As everywhere.
+    Plain,
+    /// One longer, for content that may come to stand inside another conflict.
+    Nested,
+}
+
+/// Merges contents in a database.
+pub(super) struct Contents<'a> {
+    pub(super) db: &'a ObjectDatabase,
+    pub(super) request: &'a MergeRequest,
+    pub(super) union: Globs,
+}
+
+impl Contents<'_> {
+    /// Merges a file that both sides have, with the same type.
+    pub(super) fn merge(
+        &self,
+        path: &RepoPath,
+        stages: &Stages,
+        markers: Markers,
+    ) -> Result<Option<MergedFile>, MergeError> {
+        let (Some(ours), Some(theirs)) = (stages.entry(OURS), stages.entry(THEIRS)) else {
+            return Ok(None);
+        };
+        let base = stages.entry(BASE);
+        let trivial = |entry| MergedFile { entry, clean: true, kept_ours: false };
+        let kept = MergedFile { entry: ours, clean: false, kept_ours: true };
+        let (
+            EntryKind::File { id: our_id, executable: our_bit },
+            EntryKind::File { id: their_id, executable: their_bit },
+        ) = (ours, theirs)
+        else {
+            return Ok(Some(match base {
+                _ if ours == theirs => trivial(ours),
+                base if base == Some(ours) => trivial(theirs),
+                base if base == Some(theirs) => trivial(ours),
+                _ => kept,
+            }));
+        };
+        let (base_id, base_bit) = match base {
+            Some(EntryKind::File { id, executable }) => (Some(id), Some(executable)),
+            _ => (None, None),
+        };
+        let (executable, bit_clean) = if our_bit == their_bit || Some(our_bit) == base_bit {
+            (their_bit, true)
+        } else {
+            (our_bit, Some(their_bit) == base_bit)
+        };
+        let file = |id| EntryKind::File { id, executable };
+        let merged = if our_id == their_id || base_id == Some(our_id) {
+            trivial(file(their_id))
+        } else if base_id == Some(their_id) {
+            trivial(file(our_id))
+        } else {
+            let labels = self.labels(path, stages);
+            let (id, clean) =
+                self.text(path, [base_id, Some(our_id), Some(their_id)], &labels, markers)?;
+            MergedFile { entry: file(id), clean, kept_ours: id == our_id }
+        };
+        Ok(Some(MergedFile { clean: merged.clean && bit_clean, ..merged }))
+    }
+
+    /// The labels, with the path of each side where a rename makes them differ.
+    fn labels(&self, path: &RepoPath, stages: &Stages) -> [Vec<u8>; 2] {
+        let [base, ours, theirs] = stages.paths.each_ref().map(|own| own.as_ref().unwrap_or(path));
+        let labels = &self.request.labels;
+        if base == ours && ours == theirs {
+            return [labels.ours.clone().into_bytes(), labels.theirs.clone().into_bytes()];
+        }
+        let with_path = |label: &str, path: &RepoPath| {
+            [label.as_bytes(), b":", path.as_bstr().as_bytes()].concat()
+        };
+        [with_path(&labels.ours, ours), with_path(&labels.theirs, theirs)]
+    }
+
+    fn text(
+        &self,
+        path: &RepoPath,
+        ids: [Option<BlobId>; 3],
+        [ours_label, theirs_label]: &[Vec<u8>; 2],
+        markers: Markers,
+    ) -> Result<(BlobId, bool), MergeError> {
+        let read = |id: Option<BlobId>| id.map_or(Ok(Bytes::new()), |id| self.db.blob(id));
+        let [base, ours, theirs] = ids.map(read);
+        let (base, ours, theirs) =
+            (base.map_err(missing)?, ours.map_err(missing)?, theirs.map_err(missing)?);
+        let [_, our_id, _] = ids;
+        if [&base, &ours, &theirs].into_iter().any(|content| is_binary(content)) {
+            return Ok((our_id.unwrap_or(BlobId::of(&ours)), false));
+        }
+        let marker_size = match markers {
+            Markers::Plain => PLAIN_MARKER,
+            Markers::Nested => NESTED_MARKER,
+        };
+        let conflict = if self.union.cover(path) {
+            text::Conflict::ResolveWithUnion
+        } else {
+            text::Conflict::Keep { style: text::ConflictStyle::Merge, marker_size }
+        };
+        let mut merged = Vec::new();
+        let resolution = builtin_driver::text(
+            &mut merged,
+            &mut InternedInput::default(),
+            text::Labels {
+                ancestor: None,
+                current: Some(ours_label.as_bstr()),
+                other: Some(theirs_label.as_bstr()),
+            },
+            &ours,
+            &base,
+            &theirs,
+            text::Options { diff_algorithm: Algorithm::Histogram, conflict },
+        );
+        let id = self.db.store_blob(&merged)?;
+        Ok((id, resolution != Resolution::Conflict))
+    }
+}
+
+const PLAIN_MARKER: NonZeroU8 = NonZeroU8::new(7).unwrap();
+const NESTED_MARKER: NonZeroU8 = NonZeroU8::new(8).unwrap();
+
+/// Says of a missing object that the merge needs it.
+pub(super) fn missing(err: ObjectError) -> MergeError {
+    match err {
+        ObjectError::Missing(id) => MergeError::MissingObject { id },
+        err => MergeError::Object(err),
+    }
+}
