@@ -72,6 +72,15 @@ pub fn subject(message: &str) -> &str {
     message.trim_start().lines().next().unwrap_or_default().trim_end()
 }
 
+/// The first line of a message without the stamp `(#N)` at its end.
+pub fn title(message: &str) -> &str {
+    let subject = subject(message);
+    SUFFIX
+        .find(subject)
+        .map_or(subject, |stamp| subject.get(..stamp.start()).unwrap_or(subject))
+        .trim_end()
+}
+
 /// All after the first line of a message.
 pub fn body(message: &str) -> &str {
     message.trim_start().split_once('\n').map_or("", |(_, body)| body).trim()
@@ -94,7 +103,7 @@ pub fn references(text: &str) -> Vec<Reference> {
             let Ok(number) = digits.as_str().parse() else { continue };
             let before = line.get(end_before..whole.start()).unwrap_or_default();
             end_before = whole.end();
-            let kind = kind(before);
+            let kind = if reverts(line, whole.start()) { EdgeKind::Reverts } else { kind(before) };
             references.push(Reference { number, kind, excerpt: excerpt(line, whole.start()) });
         }
     }
@@ -106,12 +115,23 @@ fn kind(before: &str) -> EdgeKind {
     found.map_or(EdgeKind::Mentions, |(_, kind)| *kind)
 }
 
+/// Whether byte `at` of `line` is inside what `Revert "…"`, as git writes it, quotes.
+fn reverts(line: &str, at: usize) -> bool {
+    let before = line.get(..at).unwrap_or_default();
+    before.starts_with("Revert \"") && line.get(at..).unwrap_or_default().contains('"')
+}
+
 /// At most 120 characters of `line` around byte `at`.
 fn excerpt(line: &str, at: usize) -> String {
     const BEFORE: usize = 60;
     const WHOLE: usize = 120;
     let before = line.get(..at).unwrap_or_default().chars().count();
-    line.chars().skip(before.saturating_sub(BEFORE)).take(WHOLE).collect()
+    let skipped = before.saturating_sub(BEFORE);
+    let part: String = line.chars().skip(skipped).take(WHOLE).collect();
+    match part.split_once(' ') {
+        Some((_, words)) if skipped > 0 => format!("… {}", words.trim_end()),
+        _ => part.trim_end().to_owned(),
+    }
 }
 
 fn captured_number(regex: &Regex, text: &str) -> Option<u64> {
@@ -146,6 +166,7 @@ mod tests {
         assert_eq!(kinds("Fixes a regression introduced in #12"), [(12, EdgeKind::Fixes)]);
         assert_eq!(kinds("supersedes PR #9"), [(9, EdgeKind::Supersedes)]);
         assert_eq!(kinds("as discussed in the review of #12"), [(12, EdgeKind::Mentions)]);
+        assert_eq!(kinds("Revert \"Faster (#12)\" (#15)"), [(12, EdgeKind::Reverts)]);
         assert_eq!(kinds("see https://example.org/a/b/pull/77"), [(77, EdgeKind::Mentions)]);
     }
 

@@ -353,7 +353,7 @@ impl Resolver<'_> {
         };
         Ok(PullRequest {
             number: listed.number,
-            title: listed.title.clone().unwrap_or_else(|| message::subject(told).to_owned()),
+            title: listed.title.clone().unwrap_or_else(|| message::title(told).to_owned()),
             body: listed.body.clone().unwrap_or_else(|| message::body(told).to_owned()),
             author: listed.author.clone().or(author),
             merged_at: Some(merge.time),

@@ -27,7 +27,7 @@ static CUT: LazyLock<[Regex; 8]> = LazyLock::new(|| {
         ),
         pattern(r"https?://\S+"),
         pattern(
-            r"(?i)[ \t]*[(\[]?(?:\b(?:see|fix(?:e[sd])?|close[sd]?|resolve[sd]?|follow[- ]?up (?:to|of|on)|backport of|supersedes|reverts):?\s+(?:also\s+)?)?(?:\b(?:pr|pull request|issue)s?\s*)?(?:\B#|\bgh-)\d+(?:\s*(?:,|and|&)\s*(?:\B#|\bgh-)\d+)*[)\]]?",
+            r"(?i)[ \t]*[(\[]?(?:\b(?:see|fix(?:e[sd])?|close[sd]?|resolve[sd]?|follow[- ]?up (?:to|of|on)|backport of|supersedes|reverts):?\s+(?:also\s+)?)?(?:\b(?:pr|pull request|issue)s?\s*)?(?:[\w./-]*#|\bgh-)\d+(?:\s*(?:,|and|&)\s*(?:[\w./-]*#|\bgh-)\d+)*[)\]]?",
         ),
         pattern(r"\b(?:[0-9]+[a-f]|[a-f]+[0-9])[0-9a-f]{5,38}\b"),
         pattern(r"\B@[A-Za-z0-9][A-Za-z0-9-]*\b"),
@@ -35,7 +35,8 @@ static CUT: LazyLock<[Regex; 8]> = LazyLock::new(|| {
     ]
 });
 static BLANKS: LazyLock<Regex> = LazyLock::new(|| pattern(r"[ \t]+"));
-static LINE_ENDS: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^[ \t]*[:;,.]+[ \t]+|[ \t]+$"));
+static LINE_ENDS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)^[ \t]*[-*:;,.]*[ \t]*$|^[ \t]*[:;,.]+[ \t]+|[ \t]+$"));
 static BEFORE_POINT: LazyLock<Regex> = LazyLock::new(|| pattern(r"[ \t]+([.,;:])"));
 static GAPS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\n\s*\n\s*"));
 
@@ -129,5 +130,11 @@ mod tests {
         let commits = ["MAINT: tidy\n\nlong", "TST: more tests", "TST: more tests"];
         assert_eq!(query(&pull_request("", "", &commits)), "- MAINT: tidy\n- TST: more tests");
         assert_eq!(query(&pull_request("MAINT: tidy", "", &["MAINT: tidy"])), "MAINT: tidy");
+    }
+
+    #[test]
+    fn lines_of_which_nothing_is_left_go() {
+        let body = "First.\n\nSee other/repo#12, #13.\n\n* #14\n\nLast.";
+        assert_eq!(clean(body, None), "First.\n\nLast.");
     }
 }
