@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 use catena_chain::{Chain, EdgeKind, Stage};
 use catena_mine::{ChainLists, Resolution, ResolveOptions, resolve};
 
+use catena_tree::merge::{ConflictPolicy, Labels, MergeRequest, merge};
+
 use super::*;
 
 /// A grown repository and a directory for checkouts.
@@ -84,7 +86,25 @@ impl Demo {
         let output = self.run("git", &[&args[..], &[ours, &theirs]].concat());
         let text = String::from_utf8(output.stdout).unwrap();
         let mut lines = text.lines().map(str::to_owned).filter(|line| !line.is_empty());
-        (lines.next().unwrap(), lines.collect())
+        let outcome = (lines.next().unwrap(), lines.collect());
+        assert_eq!(self.own_carry(before, ours, stage), outcome, "ours differs from git's");
+        outcome
+    }
+
+    /// The same by our own merge.
+    fn own_carry(&self, before: &Stage, ours: &str, stage: &Stage) -> (String, Vec<String>) {
+        let theirs = stage.base.tree;
+        let request = MergeRequest {
+            base: before.human,
+            ours: ours.parse().unwrap(),
+            theirs,
+            policy: ConflictPolicy::Markers,
+            labels: Labels { ours: ours.to_owned(), theirs: theirs.to_string() },
+            union: Vec::new(),
+        };
+        let merged = merge(&self.db, &request).unwrap();
+        let paths = merged.conflicts.iter().map(|conflict| conflict.path.to_string()).collect();
+        (merged.tree.to_string(), paths)
     }
 
     /// Runs one command of the agent. Its `/tmp` is a directory of this test.
