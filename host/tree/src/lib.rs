@@ -1,1 +1,31 @@
-//! Code as content: git trees, overlay worktrees, patches and three-way merges.
+//! Code as content: a state of the codebase is a git tree id, and everything
+//! that happens to code is a function from tree ids to tree ids.
+//!
+//! Reading order:
+//!
+//! * [`ids`], [`path`]: names of things, which cannot hold a wrong value.
+//! * [`objects`]: what an object source offers, in memory or on disk.
+//! * [`database`]: the bare git object database of a run, and the history of a clone.
+//! * [`worktree`]: the overlay an agent works in, and its snapshots.
+//! * [`diff`], [`patch`]: differences of two trees, written and applied as git patches.
+//! * [`gitignore`]: which new files a submission leaves out.
+//! * [`merge`]: three-way merge of trees, by which state is carried.
+//!
+//! This is the only crate that names gix. It never runs git, never reads a
+//! configuration and never lets content (attributes, hooks) act on the host.
+
+pub mod database;
+pub mod diff;
+pub mod gitignore;
+pub mod ids;
+pub mod merge;
+pub mod objects;
+pub mod patch;
+pub mod path;
+pub mod worktree;
+
+pub use database::ObjectDatabase;
+pub use ids::{BlobId, CommitId, TreeId};
+pub use objects::{EntryKind, MemoryObjects, ObjectError, Objects, TreeEntry};
+pub use path::{PathError, RepoPath};
+pub use worktree::Worktree;
