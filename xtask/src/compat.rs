@@ -5,6 +5,7 @@
 //! target directory. Their figures are for notes and docs.
 
 mod datasets;
+mod python_guest;
 mod venv;
 
 use std::path::PathBuf;
@@ -23,11 +24,14 @@ pub(crate) enum Check {
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         data: PathBuf,
     },
+    /// Build the plugin written in Python and check it against the host
+    PythonGuest,
 }
 
 /// Runs one check.
 pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, check: &Check) -> anyhow::Result<()> {
     match check {
         Check::Datasets { data } => datasets::run(checkout, phases, data),
+        Check::PythonGuest => python_guest::run(checkout, phases),
     }
 }

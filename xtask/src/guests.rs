@@ -1,5 +1,5 @@
-//! Builds plugins written in Rust: those in `guests/`, and any other crate that
-//! has a `plugin.toml` beside its `Cargo.toml`.
+//! Builds plugins: those in `guests/`, and any other crate that has a
+//! `plugin.toml` beside its `Cargo.toml`.
 //!
 //! [`toolchain`] finds a compiler for WebAssembly. Cargo decides what has to be
 //! compiled; all plugins share one target directory, so that the SDK and, where
@@ -7,6 +7,7 @@
 //! the manifest and the component, each replaced whole and only when it changed.
 
 mod component;
+mod python;
 mod toolchain;
 
 use std::fs;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 use crate::checkout::run as run_command;
 use crate::failure::Failure;
+pub(crate) use python::build_python_guest;
 pub(crate) use toolchain::{WasmToolchain, wasm_toolchain};
 
 const COMPILER_HINT: &str = "the compiler's message above says what to mend";
@@ -176,6 +178,33 @@ mod tests {
         replace_if_changed(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// The interfaces of `catena:plugin` that a built plugin imports.
+    fn imports(name: &str) -> Vec<String> {
+        let root = crate::checkout::Checkout::locate().unwrap().root;
+        let dir = target_dir(&root).unwrap().join("plugins").join(name);
+        let component = fs::read(dir.join(name.replace('-', "_")).with_extension("wasm"))
+            .expect("`cargo xtask guests` builds the plugins");
+        let wit_component::DecodedWasm::Component(resolve, world) =
+            wit_component::decode(&component).unwrap()
+        else {
+            panic!("`{name}` is no component")
+        };
+        let mut names: Vec<_> =
+            resolve.worlds[world].imports.keys().map(|key| resolve.name_world_key(key)).collect();
+        names.retain(|name| name.starts_with("catena:"));
+        names
+    }
+
+    #[test]
+    fn a_component_imports_only_the_interfaces_it_uses() {
+        // `types` and `model` are named by the types of its export.
+        assert_eq!(
+            imports("scaffold-nop"),
+            ["catena:plugin/types@0.1.0", "catena:plugin/model@0.1.0"]
+        );
+        assert!(imports("scaffold-oracle").contains(&"catena:plugin/reference@0.1.0".to_owned()));
     }
 
     #[test]
