@@ -27,7 +27,9 @@ pub(crate) fn build(checkout: &Checkout, phases: &mut Phases) -> anyhow::Result<
     guests::build_all(&checkout.root)?;
     phases.begin("build catena (the first time takes minutes)");
     run_command(
-        checkout.cargo().args(["build", "--package", "catena"]),
+        // Of the whole workspace, so that dependencies get the features that the
+        // tests give them too, and none is compiled twice.
+        checkout.cargo().args(["build", "--workspace", "--bin", "catena"]),
         "the compiler's message above says what to mend",
     )
 }
