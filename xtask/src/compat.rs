@@ -20,18 +20,26 @@ use crate::phase::Phases;
 pub(crate) enum Check {
     /// Load an export with the `datasets` library
     Datasets {
-        /// Exported JSONL
+        /// Exported JSONL; the demo's, where none is named
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        data: PathBuf,
+        data: Option<PathBuf>,
     },
-    /// Build the plugin written in Python and check it against the host
+    /// Build the plugin written in Python, check it against the host, and roll it out
     PythonGuest,
 }
 
-/// Runs one check.
-pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, check: &Check) -> anyhow::Result<()> {
+/// Runs one check, or all of them where none is chosen.
+pub(crate) fn run(
+    checkout: &Checkout,
+    phases: &mut Phases,
+    check: Option<Check>,
+) -> anyhow::Result<()> {
     match check {
-        Check::Datasets { data } => datasets::run(checkout, phases, data),
-        Check::PythonGuest => python_guest::run(checkout, phases),
+        Some(Check::Datasets { data }) => datasets::run(checkout, phases, data.as_deref()),
+        Some(Check::PythonGuest) => python_guest::run(checkout, phases),
+        None => {
+            datasets::run(checkout, phases, None)?;
+            python_guest::run(checkout, phases)
+        }
     }
 }

@@ -56,7 +56,7 @@ enum Command {
     /// Check Catena against third-party software; needs a package registry
     Compat {
         #[command(subcommand)]
-        check: compat::Check,
+        check: Option<compat::Check>,
     },
     /// Check the architecture rules
     Tidy,
@@ -90,7 +90,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo { arguments } => demo::run(&checkout, &mut phases, &arguments),
         Command::Test { arguments } => test::run(&checkout, &mut phases, &arguments),
-        Command::Compat { check } => compat::run(&checkout, &mut phases, &check),
+        Command::Compat { check } => compat::run(&checkout, &mut phases, check),
         Command::Tidy => tidy::run(&checkout),
         Command::Guests => {
             let plugins = guests::build_all(&checkout.root)?;
