@@ -213,10 +213,9 @@ impl Merger<'_> {
         let related = [change.from.clone(), change.to.clone()];
         self.change(&change.to, |stages| stages.related.extend(related));
         if type_changed {
-            // The other side put something else where the file was: that stays.
-            if !collides {
-                self.change(&change.to, |stages| stages.take(BASE, &source, &change.from));
-            }
+            // The other side put something else where the file was: that stays. If
+            // it also has a file where this one came to be, it has moved it there too.
+            self.change(&change.to, |stages| stages.take(BASE, &source, &change.from));
             self.change(&change.from, |stages| stages.set(BASE, None));
             return Ok(());
         }

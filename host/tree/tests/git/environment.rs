@@ -66,8 +66,14 @@ impl Repository {
         self.git_line(&["write-tree", "--missing-ok"]).parse().unwrap()
     }
 
-    /// The tree git merges, and whether it is in conflict.
-    pub(crate) fn git_merge(&self, base: TreeId, ours: TreeId, theirs: TreeId) -> (TreeId, bool) {
+    /// The tree git merges, and whether it is in conflict; `None` where git stops
+    /// at an assertion of its own, as version 2.47 does on some renames.
+    pub(crate) fn git_merge(
+        &self,
+        base: TreeId,
+        ours: TreeId,
+        theirs: TreeId,
+    ) -> Option<(TreeId, bool)> {
         let base = format!("--merge-base={base}");
         let (ours, theirs) = (ours.to_string(), theirs.to_string());
         let args = ["merge-tree", "--write-tree", &base, &ours, &theirs];
@@ -76,9 +82,10 @@ impl Repository {
         let conflict = match output.status.code() {
             Some(0) => false,
             Some(1) => true,
+            None => return None,
             _ => panic!("git merge-tree: {}", String::from_utf8_lossy(&output.stderr)),
         };
-        (text.lines().next().unwrap().parse().unwrap(), conflict)
+        Some((text.lines().next().unwrap().parse().unwrap(), conflict))
     }
 }
 

@@ -13,10 +13,14 @@ use crate::environment::Repository;
 
 /// Paths with all that needs care in patches: blanks, quotes, tabs, bytes that
 /// are not UTF-8, files whose name is a directory elsewhere.
-const PATHS: [&[u8]; 14] = [
+const PATHS: [&[u8]; 18] = [
     b"a",
     b"a/x",
     b"a/y.txt",
+    b"a/c/x",
+    b"a/c/y.txt",
+    b"c/x",
+    b"c/y.txt",
     b"b",
     b"b/x",
     b"b/c/x",
@@ -30,9 +34,12 @@ const PATHS: [&[u8]; 14] = [
     b"bytes\xff\xfe",
 ];
 
+/// Directories that are moved, each also to a place where none of [`PATHS`] is.
+const DIRECTORIES: [&str; 6] = ["a/", "a/c/", "b/", "c/", "new/", "new/c/"];
+
 /// The files of a tree. A path below a file of the same tree is left out when
 /// the tree is written.
-pub(crate) type Files = BTreeMap<&'static [u8], (FileKind, Vec<u8>)>;
+pub(crate) type Files = BTreeMap<Vec<u8>, (FileKind, Vec<u8>)>;
 
 /// One change to a tree.
 #[derive(Debug, Clone)]
@@ -47,10 +54,13 @@ pub(crate) enum Mutation {
     Edit(Index, Index, &'static str),
     /// Turns the executable bit.
     Chmod(Index),
+    /// Moves all files of a directory.
+    MoveDirectory(&'static str, &'static str),
 }
 
 pub(crate) fn files() -> impl Strategy<Value = Files> {
-    proptest::collection::btree_map(select(&PATHS[..]), file(), 0..8)
+    let path = select(&PATHS[..]).prop_map(<[u8]>::to_vec);
+    proptest::collection::btree_map(path, file(), 0..10)
 }
 
 pub(crate) fn mutations(count: usize) -> impl Strategy<Value = Vec<Mutation>> {
@@ -65,6 +75,8 @@ fn mutation() -> impl Strategy<Value = Mutation> {
         2 => (any::<Index>(), select(&PATHS[..])).prop_map(|(from, to)| Mutation::Move(from, to)),
         6 => (any::<Index>(), any::<Index>(), line).prop_map(|(f, at, l)| Mutation::Edit(f, at, l)),
         1 => any::<Index>().prop_map(Mutation::Chmod),
+        2 => (select(&DIRECTORIES[..]), select(&DIRECTORIES[..]))
+            .prop_map(|(from, to)| Mutation::MoveDirectory(from, to)),
     ]
 }
 
@@ -104,36 +116,43 @@ pub(crate) fn mutated(files: &Files, mutations: &[Mutation]) -> Files {
     let mut files = files.clone();
     for mutation in mutations {
         let key = |index: &Index| {
-            let keys: Vec<_> = files.keys().copied().collect();
-            (!keys.is_empty()).then(|| keys[index.index(keys.len())])
+            let keys: Vec<_> = files.keys().cloned().collect();
+            (!keys.is_empty()).then(|| keys[index.index(keys.len())].clone())
         };
         match mutation {
             Mutation::Put(path, file) => {
-                files.insert(path, file.clone());
+                files.insert(path.to_vec(), file.clone());
             }
             Mutation::Remove(index) => {
-                key(index).and_then(|path| files.remove(path));
+                key(index).and_then(|path| files.remove(&path));
             }
             Mutation::Move(index, to) => {
-                if let Some(file) = key(index).and_then(|path| files.remove(path)) {
-                    files.insert(to, file);
+                if let Some(file) = key(index).and_then(|path| files.remove(&path)) {
+                    files.insert(to.to_vec(), file);
                 }
             }
             Mutation::Edit(index, at, line) => {
                 let path = key(index);
                 if let Some((FileKind::Regular | FileKind::Executable, content)) =
-                    path.and_then(|path| files.get_mut(path))
+                    path.and_then(|path| files.get_mut(&path))
                 {
                     edit(content, *at, line);
                 }
             }
             Mutation::Chmod(index) => {
                 let path = key(index);
-                match path.and_then(|path| files.get_mut(path)) {
+                match path.and_then(|path| files.get_mut(&path)) {
                     Some((kind @ FileKind::Regular, _)) => *kind = FileKind::Executable,
                     Some((kind @ FileKind::Executable, _)) => *kind = FileKind::Regular,
                     _ => {}
                 }
+            }
+            Mutation::MoveDirectory(from, to) => {
+                let moved = |path: Vec<u8>| match path.strip_prefix(from.as_bytes()) {
+                    Some(below) => [to.as_bytes(), below].concat(),
+                    None => path,
+                };
+                files = files.into_iter().map(|(path, file)| (moved(path), file)).collect();
             }
         }
     }
@@ -159,13 +178,16 @@ pub(crate) fn tree(repository: &Repository, files: &Files) -> TreeId {
 /// The edits that write `files`.
 pub(crate) fn edits(files: &Files) -> Vec<Edit> {
     let below_a_file = |path: &[u8]| {
-        files.keys().any(|file| path.strip_prefix(*file).is_some_and(|rest| rest.starts_with(b"/")))
+        let is_below = |file: &Vec<u8>| {
+            path.strip_prefix(file.as_slice()).is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        files.keys().any(is_below)
     };
     files
         .iter()
         .filter(|(path, _)| !below_a_file(path))
         .map(|(path, (kind, content))| Edit::Write {
-            path: RepoPath::new(*path).unwrap(),
+            path: RepoPath::new(path.as_slice()).unwrap(),
             content: Bytes::copy_from_slice(content),
             kind: *kind,
         })

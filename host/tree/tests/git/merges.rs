@@ -34,7 +34,7 @@ impl Case {
     fn merge(&self) -> Merged {
         let MergeRequest { base, ours, theirs, .. } = self.request;
         let merged = merge(&self.repository.db, &self.request).unwrap();
-        let (tree, conflict) = self.repository.git_merge(base, ours, theirs);
+        let (tree, conflict) = self.repository.git_merge(base, ours, theirs).unwrap();
         assert_eq!(conflict, !merged.conflicts.is_empty(), "{:?}", merged.conflicts);
         assert!(conflict || tree == merged.tree);
         merged
@@ -88,7 +88,9 @@ proptest! {
         let repository = Repository::new();
         let trees = [base.clone(), mutated(&base, &ours), mutated(&base, &theirs)]
             .map(|files| tree(&repository, &files));
-        let (tree, conflict) = repository.git_merge(trees[0], trees[1], trees[2]);
+        let by_git = repository.git_merge(trees[0], trees[1], trees[2]);
+        prop_assume!(by_git.is_some());
+        let (tree, conflict) = by_git.unwrap();
         let mut request = request(trees);
         request.policy =
             [ConflictPolicy::Markers, ConflictPolicy::Upstream, ConflictPolicy::Stop][policy];
