@@ -1,2 +1,107 @@
-//! The catena binary.
-fn main() {}
+//! The `catena` binary: one file per subcommand in `commands`, and what they
+//! share: errors for people ([`failure`]), where things lie on this machine
+//! ([`machine`]), tables and JSON ([`output`]), progress ([`watch`]).
+//!
+//! This is the only crate that prints, reads the environment or exits.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program speaks on its standard streams"
+)]
+
+mod commands;
+mod demo;
+mod failure;
+mod machine;
+mod output;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::machine::Machine;
+use crate::output::Format;
+
+/// Rolls untrusted coding agents out over chains of pull requests.
+#[derive(Parser)]
+#[command(name = "catena", version, about, after_help = EXIT_CODES)]
+struct Arguments {
+    /// Print JSON on stdout, and nothing else
+    #[arg(long, global = true)]
+    json: bool,
+    /// Look for plugins by name in this directory as well
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    plugins: Vec<std::path::PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed for a reason outside the input
+  2    bad input or usage
+  3    the run finished, but a rollout ended as an infrastructure failure
+  4    a check was not passed
+  130  stopped by the user; `catena resume` goes on";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Roll a scripted agent out over an embedded chain, from repository to data
+    Demo(commands::demo::Arguments),
+    /// Make chain files
+    #[command(subcommand)]
+    Chain(commands::chain::Command),
+    /// Carry out a run file
+    Run(commands::run::Arguments),
+    /// Go on with a run that was interrupted
+    Resume(commands::resume::Arguments),
+    /// Replay a run from its journals and compare every record
+    Verify(commands::verify::Arguments),
+    /// Show what a run has come to
+    Show(commands::show::Arguments),
+    /// Write training data from a run
+    Export(commands::export::Arguments),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(commands::plugin::Command),
+    /// Serve as a worker process; started by the host, never by people
+    #[command(hide = true)]
+    Worker,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Worker) {
+        return commands::worker::run();
+    }
+    start_log();
+    let format = if arguments.json { Format::Json } else { Format::Text };
+    match run(arguments, format) {
+        Ok(code) => code,
+        Err(failure) => failure.report(format),
+    }
+}
+
+fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
+    let machine = Machine::look(arguments.plugins)?;
+    match arguments.command {
+        Command::Demo(arguments) => commands::demo::run(&arguments, &machine, format),
+        Command::Chain(command) => commands::chain::run(command, format),
+        Command::Run(arguments) => commands::run::run(&arguments, &machine, format),
+        Command::Resume(arguments) => commands::resume::run(&arguments, &machine, format),
+        Command::Verify(arguments) => commands::verify::run(&arguments, &machine, format),
+        Command::Show(arguments) => commands::show::run(&arguments, format),
+        Command::Export(arguments) => commands::export::run(&arguments, format),
+        Command::Plugin(command) => commands::plugin::run(command, &machine, format),
+        Command::Worker => Ok(commands::worker::run()),
+    }
+}
+
+/// Logs to stderr what `RUST_LOG` asks for; nothing by default.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

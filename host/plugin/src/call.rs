@@ -216,6 +216,7 @@ fn with_instance<R>(
         calls: 1,
         peak_memory: state.limiter.peak_memory as u64,
         fuel,
+        peak_fuel: fuel,
         wall_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
         output: state.output.written(),
         refused: state.refused,

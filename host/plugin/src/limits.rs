@@ -108,6 +108,8 @@ pub struct Used {
     pub peak_memory: u64,
     /// Fuel.
     pub fuel: u64,
+    /// Most fuel of one call, which is what the limit is on.
+    pub peak_fuel: u64,
     /// Wall-clock time in microseconds. Not the same in every replay.
     pub wall_us: u64,
     /// Bytes written to stdout, stderr and the log, before any cut.
@@ -122,6 +124,7 @@ impl Used {
         self.calls += other.calls;
         self.peak_memory = self.peak_memory.max(other.peak_memory);
         self.fuel += other.fuel;
+        self.peak_fuel = self.peak_fuel.max(other.peak_fuel);
         self.wall_us += other.wall_us;
         self.output += other.output;
         self.refused += other.refused;

@@ -18,8 +18,10 @@ use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile, ChainFileError};
 use catena_model::{Model, ModelInfo, ScriptError, ScriptedModel};
-use catena_plugin::session::PluginSpec;
-use catena_plugin::{CacheError, CheckError, ComponentCache, Digest, Engine, PluginKind, ResolveError};
+use catena_plugin::{
+    CacheError, CheckError, ComponentCache, Digest, Effective, Engine, Limits, PluginKind,
+    ResolveError,
+};
 use catena_tree::ObjectDatabase;
 use catena_worker::WorkerCommand;
 use serde::{Deserialize, Serialize};
@@ -168,8 +170,22 @@ struct PlanFile {
     catena: String,
     file: RunFile,
     chains: Digest,
-    /// Component and manifest of each plugin, by its name.
-    plugins: BTreeMap<String, (Digest, Digest)>,
+    /// The plugins, by name.
+    plugins: BTreeMap<String, PlannedPlugin>,
+}
+
+/// A plugin as a run uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedPlugin {
+    /// Digest of its component.
+    pub component: Digest,
+    /// Digest of its manifest.
+    pub manifest: Digest,
+    /// What it may do.
+    pub rights: Effective,
+    /// What each of its calls may use.
+    pub limits: Limits,
 }
 
 /// A run, ready to be carried out.
@@ -199,7 +215,7 @@ impl Run {
             version: 1,
             catena: env!("CARGO_PKG_VERSION").to_owned(),
             chains: Digest::of(&chains_text),
-            plugins: prepared.digests.clone(),
+            plugins: prepared.planned.clone(),
             file,
         };
         write_file(&dir.join("chains.json"), &chains_text)?;
@@ -221,8 +237,8 @@ impl Run {
         }
         let chains = ChainFile::load(&chains_path)?;
         let prepared = plugins::prepare(&plan_file.file, options)?;
-        let differs = prepared.digests.iter().find(|(name, digests)| {
-            plan_file.plugins.get(name.as_str()) != Some(digests)
+        let differs = prepared.planned.iter().find(|(name, planned)| {
+            plan_file.plugins.get(name.as_str()) != Some(planned)
         });
         if let Some((name, _)) = differs {
             return Err(changed(format!("plugin `{name}`")));
@@ -345,10 +361,21 @@ pub fn summaries(dir: &Path) -> Result<Vec<RolloutSummary>, RunError> {
     Ok(summaries)
 }
 
-/// The run file and the chains that a run was begun with.
-pub fn planned(dir: &Path) -> Result<(RunFile, ChainFile), RunError> {
+/// What a run was begun with.
+pub struct Planned {
+    /// The run file, with absolute paths.
+    pub file: RunFile,
+    /// The chain file.
+    pub chains: ChainFile,
+    /// The plugins, by name.
+    pub plugins: BTreeMap<String, PlannedPlugin>,
+}
+
+/// Reads what a run was begun with.
+pub fn planned(dir: &Path) -> Result<Planned, RunError> {
     let plan = read_plan(dir)?;
-    Ok((plan.file, ChainFile::load(&dir.join("chains.json"))?))
+    let chains = ChainFile::load(&dir.join("chains.json"))?;
+    Ok(Planned { file: plan.file, chains, plugins: plan.plugins })
 }
 
 /// Where the journal of a rollout lies.
@@ -431,12 +458,6 @@ fn write_file(path: &Path, content: &[u8]) -> Result<(), RunError> {
 fn io_error(path: &Path, source: std::io::Error) -> RunError {
     RunError::Io { path: path.to_owned(), source }
 }
-
-/// A plugin as a run file uses it, made ready for a worker.
-pub use plugins::{Prepared, resolve_use};
-
-/// What [`Run`] hands to workers for each plugin.
-pub type Spec = PluginSpec;
 
 fn engine() -> Result<Engine, RunError> {
     Engine::new().map_err(|err| RunError::Engine(wasmtime_error::Error(format!("{err:#}"))))

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use catena_chain::StageId;
-use catena_model::{ConversationId, ToolDefinition, Usage};
+use catena_model::{ConversationId, Message, ToolDefinition, Usage};
 use catena_plugin::{Digest, Event, Judged, Used, Verdict};
 use catena_tree::TreeId;
 use serde::Serialize;
@@ -37,8 +37,9 @@ pub struct StageSummary {
     pub carry: CarryRecord,
     /// The agent's main conversation at this stage.
     pub conversation: ConversationId,
-    /// Messages of the main conversation when the stage ended.
-    pub messages: usize,
+    /// The main conversation as it stood when the stage ended.
+    #[serde(skip)]
+    pub transcript: Vec<Message>,
     /// Its rounds.
     pub rounds: Vec<RoundSummary>,
     /// How it ended; none while it goes on.
@@ -197,7 +198,7 @@ impl Fold {
             id: id.clone(),
             carry: carry.clone(),
             conversation,
-            messages: 0,
+            transcript: Vec::new(),
             rounds: Vec::new(),
             outcome: None,
             tree: None,
@@ -210,7 +211,7 @@ impl Fold {
     fn end_stage(&mut self, outcome: &StageOutcome, tree: TreeId) {
         let conversations = &self.summary.conversations;
         if let Some(stage) = self.summary.stages.last_mut() {
-            stage.messages = conversations.get(stage.conversation).messages.len();
+            stage.transcript = conversations.get(stage.conversation).messages;
             stage.outcome = Some(outcome.clone());
             stage.tree = Some(tree);
         }

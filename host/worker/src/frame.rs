@@ -1,5 +1,6 @@
 //! How messages stand in the pipe: four bytes of length, little-endian, then
-//! MessagePack with field names.
+//! MessagePack with field names. Ids are texts as in JSON: tagged enums, which
+//! are read in two steps, can't tell the forms apart.
 
 use std::io::{Read, Write};
 
@@ -43,7 +44,9 @@ impl From<std::io::Error> for FrameError {
 
 fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     let mut frame = vec![0; 4];
-    rmp_serde::encode::write_named(&mut frame, message).map_err(FrameError::Encode)?;
+    let mut serializer =
+        rmp_serde::Serializer::new(&mut frame).with_struct_map().with_human_readable();
+    message.serialize(&mut serializer).map_err(FrameError::Encode)?;
     let len = frame.len() - 4;
     match u32::try_from(len) {
         Ok(prefix) if len <= MAX_FRAME => {
@@ -62,7 +65,8 @@ fn length(prefix: [u8; 4]) -> Result<usize, FrameError> {
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
-    rmp_serde::from_slice(body).map_err(FrameError::Decode)
+    let mut deserializer = rmp_serde::Deserializer::new(body).with_human_readable();
+    T::deserialize(&mut deserializer).map_err(FrameError::Decode)
 }
 
 /// Sends a message, blocking.

@@ -5,22 +5,19 @@ use std::path::{Path, PathBuf};
 
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    ComponentCache, Digest, Engine, Limits, PluginKind, ResolvedPlugin, cache, check,
+    ComponentCache, Engine, Limits, PluginKind, ResolvedPlugin, cache, check,
 };
 
-use super::{RunError, RunOptions, engine, open_cache};
+use super::{PlannedPlugin, RunError, RunOptions, engine, open_cache};
 use crate::run_file::{PluginUse, RunFile};
 
 /// All plugins of a run.
-pub struct Prepared {
-    /// The scaffold.
-    pub scaffold: PluginSpec,
-    /// Its tools.
-    pub tools: Vec<PluginSpec>,
-    /// The judge.
-    pub judge: PluginSpec,
-    /// Digests of component and manifest, by the plugin's name.
-    pub digests: BTreeMap<String, (Digest, Digest)>,
+pub(super) struct Prepared {
+    pub(super) scaffold: PluginSpec,
+    pub(super) tools: Vec<PluginSpec>,
+    pub(super) judge: PluginSpec,
+    /// What the plan says of each plugin, by its name.
+    pub(super) planned: BTreeMap<String, PlannedPlugin>,
 }
 
 /// Where a plugin is: as the run file says, or by name in one of the plugin
@@ -39,35 +36,38 @@ pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, 
     let mut preparation = Preparation {
         engine: engine()?,
         cache: open_cache(options)?,
-        digests: BTreeMap::new(),
+        planned: BTreeMap::new(),
     };
     let scaffold = preparation.plugin(&file.scaffold, PluginKind::Scaffold)?;
     let judge = preparation.plugin(&file.judge, PluginKind::Judge)?;
     let tools = file.tools.iter().map(|tool| preparation.plugin(tool, PluginKind::Tool));
     let tools = tools.collect::<Result<_, _>>()?;
-    Ok(Prepared { scaffold, tools, judge, digests: preparation.digests })
+    Ok(Prepared { scaffold, tools, judge, planned: preparation.planned })
 }
 
 struct Preparation {
     engine: Engine,
     cache: ComponentCache,
-    digests: BTreeMap<String, (Digest, Digest)>,
+    planned: BTreeMap<String, PlannedPlugin>,
 }
 
 impl Preparation {
     fn plugin(&mut self, used: &PluginUse, expected: PluginKind) -> Result<PluginSpec, RunError> {
         let plugin = resolve_use(used, expected)?;
-        let digests = (plugin.component_digest, plugin.manifest_digest);
-        self.digests.insert(plugin.name().to_owned(), digests);
         let compiled = self.cache.compiled(&self.engine, &plugin)?;
         let component = cache::load_compiled(&self.engine, &compiled)?;
         check(&self.engine, &component, &plugin.manifest)?;
-        Ok(spec(plugin, used, compiled))
+        let (name, component, manifest) =
+            (plugin.name().to_owned(), plugin.component_digest, plugin.manifest_digest);
+        let spec = spec(plugin, used, compiled);
+        let (rights, limits) = (spec.rights.clone(), spec.limits.clone());
+        self.planned.insert(name, PlannedPlugin { component, manifest, rights, limits });
+        Ok(spec)
     }
 }
 
 /// Finds a plugin and checks that it is what its place in the run file asks for.
-pub fn resolve_use(used: &PluginUse, expected: PluginKind) -> Result<ResolvedPlugin, RunError> {
+fn resolve_use(used: &PluginUse, expected: PluginKind) -> Result<ResolvedPlugin, RunError> {
     let plugin = ResolvedPlugin::load(&used.plugin)?;
     let found = plugin.manifest.plugin.kind;
     if found != expected {

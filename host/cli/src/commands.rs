@@ -1,0 +1,11 @@
+//! One module per subcommand.
+
+pub(crate) mod chain;
+pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod plugin;
+pub(crate) mod resume;
+pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod verify;
+pub(crate) mod worker;

@@ -1,0 +1,167 @@
+//! `catena plugin`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use catena_plugin::check::imports;
+use catena_plugin::session::{LoadError, LoadedPlugin, PluginSpec};
+use catena_plugin::{Effective, Engine, Granted, Limits, ResolvedPlugin};
+use catena_rollout::{RunError, RunFile};
+use clap::ValueHint;
+use serde_json::json;
+
+use crate::failure::{Failure, check_hint};
+use crate::machine::Machine;
+use crate::output::{Format, print_json, table};
+
+/// Look at plugins.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Show what a plugin asks for, what a run grants, and what is in effect
+    Explain(Explain),
+    /// Check that a plugin is what its manifest says and can be run here
+    Check(Check),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Explain {
+    /// The plugin's directory, or the name of an installed one
+    plugin: PathBuf,
+    /// A run file whose grants to show; without one nothing is granted
+    #[arg(long, value_name = "RUN.TOML", value_hint = ValueHint::FilePath)]
+    run: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Check {
+    /// The plugin's directory, or the name of an installed one
+    plugin: PathBuf,
+}
+
+pub(crate) fn run(
+    command: Command,
+    machine: &Machine,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Explain(arguments) => explain(&arguments, machine, format),
+        Command::Check(arguments) => check(&arguments, machine, format),
+    }
+}
+
+fn explain(
+    arguments: &Explain,
+    machine: &Machine,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let plugin = ResolvedPlugin::load(&machine.find_plugin(&arguments.plugin))?;
+    let manifest = &plugin.manifest;
+    let (granted, limits) = match &arguments.run {
+        None => (Granted::default(), Limits::defaults(manifest.plugin.kind)),
+        Some(run) => granted_by(run, &plugin)?,
+    };
+    let limits = limits.lowered_to(&manifest.limits);
+    let effective: Effective = manifest.capabilities.intersection(&granted);
+    if format == Format::Json {
+        print_json(&json!({
+            "name": plugin.name(),
+            "version": manifest.plugin.version,
+            "kind": manifest.plugin.kind,
+            "control": manifest.plugin.control,
+            "component": plugin.component_digest,
+            "manifest": plugin.manifest_digest,
+            "asked": manifest.capabilities,
+            "granted": granted,
+            "effective": effective,
+            "limits": limits,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "{} {} ({}{})",
+        plugin.name(),
+        manifest.plugin.version,
+        manifest.plugin.kind,
+        if manifest.plugin.control { ", control: is shown the answer" } else { "" },
+    );
+    if !manifest.plugin.description.is_empty() {
+        println!("{}", manifest.plugin.description);
+    }
+    println!("component sha256:{}", plugin.component_digest);
+    let mut rights = table(&["capability", "asked", "granted", "effective"]);
+    let columns = manifest.capabilities.describe().into_iter();
+    let columns = columns.zip(granted.describe()).zip(effective.describe());
+    for (((name, asked), (_, granted)), (_, effective)) in columns {
+        rights.add_row(vec![name.to_owned(), asked, granted, effective]);
+    }
+    println!("{rights}");
+    println!(
+        "limits per call: memory {}, fuel {}, wall time {}, output {}, handles {}, host call {}",
+        limits.memory, limits.fuel, limits.wall, limits.output, limits.handles, limits.host_call,
+    );
+    if arguments.run.is_none() {
+        println!("hint: `--run RUN.TOML` shows what that run grants");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a run file gives the plugin of this name.
+fn granted_by(run: &Path, plugin: &ResolvedPlugin) -> Result<(Granted, Limits), Failure> {
+    let file = RunFile::load(run).map_err(RunError::from)?;
+    let uses = [&file.scaffold, &file.judge].into_iter().chain(&file.tools);
+    let mut named = uses.filter(|used| {
+        used.plugin.file_name().is_some_and(|name| name == plugin.name())
+    });
+    let Some(used) = named.next() else {
+        let reason = anyhow::anyhow!("`{}` does not use `{}`", run.display(), plugin.name());
+        return Err(Failure::input(reason).with_hint("name a plugin that the run file uses"));
+    };
+    let ceiling = Limits::defaults(plugin.manifest.plugin.kind).replaced_by(&used.limits);
+    Ok((used.grant.clone(), ceiling))
+}
+
+fn check(arguments: &Check, machine: &Machine, format: Format) -> Result<ExitCode, Failure> {
+    let plugin = ResolvedPlugin::load(&machine.find_plugin(&arguments.plugin))?;
+    let engine = Engine::new().map_err(|err| anyhow::anyhow!("{err:#}"))?;
+    let component = engine
+        .compile(&plugin.component)
+        .map_err(|err| anyhow::anyhow!("{err:#}"))
+        .with_context(|| format!("`{}` is not a component", plugin.name()));
+    let component = match component {
+        Ok(component) => component,
+        Err(err) => return not_passed(Failure::input(err), format),
+    };
+    let imports = imports(&engine, &component);
+    let manifest = plugin.manifest.clone();
+    let spec = PluginSpec {
+        rights: Effective::default(),
+        limits: Limits::defaults(manifest.plugin.kind),
+        config: "{}".to_owned(),
+        compiled: PathBuf::new(),
+        manifest,
+    };
+    match LoadedPlugin::link(&engine, &component, spec) {
+        Ok(_) => {}
+        Err(LoadError::Check(err)) => {
+            let hint = check_hint(&err);
+            return not_passed(Failure::input(err).with_hint(hint), format);
+        }
+        Err(err) => {
+            let hint = "rebuild it with an SDK of the version that this program serves";
+            return not_passed(Failure::input(err).with_hint(hint), format);
+        }
+    }
+    if format == Format::Json {
+        print_json(&json!({"name": plugin.name(), "passed": true, "imports": imports}))?;
+    } else {
+        println!("{}: a {} that can run here", plugin.name(), plugin.manifest.plugin.kind);
+        println!("imports: {}", imports.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn not_passed(failure: Failure, format: Format) -> Result<ExitCode, Failure> {
+    failure.report(format);
+    Ok(ExitCode::from(4))
+}

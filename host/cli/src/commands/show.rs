@@ -1,0 +1,134 @@
+//! `catena show`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use catena_rollout::run::{Planned, planned, summaries};
+use catena_rollout::RolloutSummary;
+use clap::ValueHint;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::output::{
+    Format, bytes, dollars, grouped, headline, limit_table, print_json, stage_table, table, tokens,
+};
+
+/// From this many rollouts on, a run is shown as one table.
+const MANY: usize = 4;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Directory of the run
+    #[arg(value_hint = ValueHint::DirPath)]
+    run: PathBuf,
+    /// Show this rollout alone, with everything there is
+    #[arg(long, value_name = "CHAIN.TRIAL")]
+    rollout: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
+    show(&arguments.run, arguments.rollout.as_deref(), format, json!({"run": arguments.run}))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows a run. `about` goes into the JSON as it is.
+pub(crate) fn show(
+    dir: &Path,
+    only: Option<&str>,
+    format: Format,
+    mut about: Value,
+) -> Result<(), Failure> {
+    let planned = planned(dir)?;
+    let mut all = summaries(dir)?;
+    if let Some(wanted) = only {
+        all.retain(|summary| summary.rollout.to_string() == wanted);
+        if all.is_empty() {
+            return Err(Failure::input(anyhow::anyhow!("the run has no rollout `{wanted}`"))
+                .with_hint(format!("`catena show {}` lists them", dir.display())));
+        }
+    }
+    if format == Format::Json {
+        if let Some(about) = about.as_object_mut() {
+            let rollouts = serde_json::to_value(&all).map_err(anyhow::Error::from)?;
+            about.insert("rollouts".to_owned(), rollouts);
+        }
+        return Ok(print_json(&about)?);
+    }
+    if all.len() >= MANY {
+        print_many(&all);
+    } else {
+        for summary in &all {
+            print_one(summary, &planned, only.is_some());
+        }
+    }
+    println!("run: {}", dir.display());
+    Ok(())
+}
+
+fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
+    println!("{}\n{}", headline(summary), stage_table(summary));
+    println!(
+        "{} turns, {} tool calls, {} tokens ({} cached), {}",
+        summary.turns,
+        summary.tool_calls,
+        grouped(tokens(&summary.usage)),
+        grouped(summary.usage.cached_tokens),
+        dollars(summary.usage.cost_microusd),
+    );
+    println!("\nlimits used\n{}", limit_table(summary, planned));
+    let quota = planned.file.workspace;
+    println!(
+        "worktree: at most {} of {} and {} of {} entries added, {} writes refused\n",
+        bytes(summary.workspace_bytes),
+        quota.bytes,
+        grouped(summary.workspace_entries),
+        grouped(quota.entries),
+        summary.workspace_refused,
+    );
+    print_conflicts(summary);
+    if with_feedback {
+        print_feedback(summary);
+        for (plugin, level, text) in &summary.logs {
+            println!("log {plugin} {level}: {text}");
+        }
+    }
+}
+
+fn print_conflicts(summary: &RolloutSummary) {
+    for stage in &summary.stages {
+        for conflict in stage.carry.conflicts() {
+            println!("stage {}: conflict in {} ({})", stage.stage, conflict.path, conflict.kind);
+        }
+    }
+}
+
+fn print_feedback(summary: &RolloutSummary) {
+    for stage in &summary.stages {
+        for round in &stage.rounds {
+            let Some(verdict) = &round.verdict else { continue };
+            println!("stage {} round {}: {:.2}", stage.stage, round.round, verdict.score);
+            for line in verdict.feedback.lines() {
+                println!("  {line}");
+            }
+        }
+    }
+}
+
+fn print_many(all: &[RolloutSummary]) {
+    let mut table = table(&["rollout", "end", "accepted", "carry", "turns", "tokens", "why"]);
+    for summary in all {
+        let carries: Vec<&str> =
+            summary.stages.iter().map(|stage| stage.carry.word()).collect();
+        let why = summary.end.as_ref().and_then(catena_rollout::RolloutEnd::reason);
+        table.add_row(vec![
+            summary.rollout.to_string(),
+            summary.end.as_ref().map_or("not finished", |end| end.word()).to_owned(),
+            format!("{} of {}", summary.accepted_prefix(), summary.stages.len()),
+            carries.join(" "),
+            summary.turns.to_string(),
+            grouped(tokens(&summary.usage)),
+            why.unwrap_or_default(),
+        ]);
+    }
+    println!("{table}");
+}

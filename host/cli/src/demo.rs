@@ -1,0 +1,3 @@
+//! What the demo consists of.
+
+pub(crate) mod repository;

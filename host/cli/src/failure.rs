@@ -1,0 +1,200 @@
+//! Errors as people read them: what failed, what caused it, what to do.
+
+use std::process::ExitCode;
+
+use catena_plugin::{CheckError, ManifestError, ResolveError};
+use catena_rollout::{JournalError, RunError, RunFileError};
+use serde_json::json;
+
+use crate::output::Format;
+
+/// Whose fault a failure is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The machine's, or ours.
+    Host,
+    /// The input's.
+    Input,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    fault: Fault,
+    error: anyhow::Error,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure that the input brought about.
+    pub(crate) fn input(error: impl Into<anyhow::Error>) -> Self {
+        Self { fault: Fault::Input, error: error.into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints the failure to stderr, or as JSON to stdout, and gives its exit code.
+    pub(crate) fn report(&self, format: Format) -> ExitCode {
+        let causes: Vec<String> = self.error.chain().skip(1).map(ToString::to_string).collect();
+        match format {
+            Format::Json => {
+                let error = json!({
+                    "error": self.error.to_string(), "causes": causes, "hint": self.hint,
+                });
+                println!("{error}");
+            }
+            Format::Text => {
+                eprintln!("error: {}", self.error);
+                for cause in causes {
+                    eprintln!("caused by: {}", cause.trim_end().replace('\n', "\n  "));
+                }
+                if let Some(hint) = &self.hint {
+                    eprintln!("hint: {hint}");
+                }
+            }
+        }
+        ExitCode::from(match self.fault {
+            Fault::Host => 1,
+            Fault::Input => 2,
+        })
+    }
+}
+
+/// Errors of the machine, by default.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { fault: Fault::Host, error, hint: None }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let (fault, hint) = judge_run_error(&error);
+        Self { fault, hint: hint.map(str::to_owned), error: error.into() }
+    }
+}
+
+fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
+    use RunError as E;
+    match error {
+        E::RunFile(err) => (Fault::Input, run_file_hint(err)),
+        E::ChainFile(_) => (
+            Fault::Input,
+            Some("make the chain file with `catena chain resolve`, or mend the place named above"),
+        ),
+        E::Verify { .. } => (
+            Fault::Input,
+            Some("fetch the missing commits into the clone, or resolve the chains again with it"),
+        ),
+        E::UnknownChain(_) => (Fault::Input, Some("`only` takes ids of chains in the chain file")),
+        E::NoQuery { .. } => {
+            (Fault::Input, Some("write the stage's `query` into the chain file"))
+        }
+        E::NoClone(_) => {
+            (Fault::Input, Some("add `\"owner/name\" = \"path of a clone\"` under `[repositories]`"))
+        }
+        E::Database(_) => (Fault::Input, Some("`[repositories]` takes paths of git repositories")),
+        E::Resolve(err) => (Fault::Input, resolve_hint(err)),
+        E::WrongKind { .. } => {
+            (Fault::Input, Some("put it under the key of its kind, or name another plugin"))
+        }
+        E::Compile(_) => (
+            Fault::Input,
+            Some("build the plugin as a component: see \"Write a plugin\" in the README"),
+        ),
+        E::Check(err) => (Fault::Input, Some(check_hint(err))),
+        E::ReferenceWithoutControl(_) => {
+            (Fault::Input, Some("take `reference` out of the grant"))
+        }
+        E::Script(_) => (Fault::Input, Some("mend the script that `[model]` names")),
+        E::Exists(_) => {
+            (Fault::Input, Some("name another directory, or go on with `catena resume`"))
+        }
+        E::NotARun { .. } => {
+            (Fault::Input, Some("name the directory that `catena run` printed"))
+        }
+        E::Locked(_) => (Fault::Input, Some("wait for the other process, or stop it")),
+        E::Changed { .. } => {
+            (Fault::Input, Some("bring it back as it was, or begin a new run"))
+        }
+        E::Journal(err) => (Fault::Host, journal_hint(err)),
+        E::Rollout { .. } => (
+            Fault::Host,
+            Some("the journal is as it was; look at the cause, then `catena resume`"),
+        ),
+        E::Engine(_) | E::Io { .. } => (Fault::Host, None),
+    }
+}
+
+fn run_file_hint(error: &RunFileError) -> Option<&'static str> {
+    match error {
+        RunFileError::Read { .. } => Some("`catena run` takes the path of a run file"),
+        RunFileError::Parse { .. } => {
+            Some("the run file's keys are described in docs/run-file.md")
+        }
+        RunFileError::Version { .. } => Some("write `version = 1`"),
+        RunFileError::Value { .. } => None,
+    }
+}
+
+fn resolve_hint(error: &ResolveError) -> Option<&'static str> {
+    match error {
+        ResolveError::NotFound(_) => {
+            Some("name a plugin's directory, or say where plugins are with `--plugins DIR`")
+        }
+        ResolveError::Manifest(err) => manifest_hint(err),
+        ResolveError::Component { .. } => {
+            Some("build the plugin, or mend `plugin.component` in its manifest")
+        }
+    }
+}
+
+fn manifest_hint(error: &ManifestError) -> Option<&'static str> {
+    match error {
+        ManifestError::Parse { .. } => {
+            Some("the manifest's keys are described in docs/plugins.md")
+        }
+        ManifestError::Version { .. } => Some("write `manifest = 1`"),
+        ManifestError::Read { .. } | ManifestError::Inconsistent { .. } => None,
+    }
+}
+
+/// What to do about a component that is not what its manifest says.
+pub(crate) fn check_hint(error: &CheckError) -> &'static str {
+    match error {
+        CheckError::WrongWorld { .. } => {
+            "set `plugin.kind` to what the component exports, or build it for the other world"
+        }
+        CheckError::UnknownImport { .. } => "build the component without that import",
+        CheckError::ReferenceWithoutControl { .. } => {
+            "a plugin that reads the answer must say `control = true` under `[plugin]`; \
+             its rollouts are never exported"
+        }
+    }
+}
+
+fn journal_hint(error: &JournalError) -> Option<&'static str> {
+    match error {
+        JournalError::Damaged { .. } => {
+            Some("restore the journal from a backup; the other rollouts of the run are not touched")
+        }
+        _ => None,
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        anyhow::Error::from(error).into()
+    }
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        let hint = resolve_hint(&error).map(str::to_owned);
+        Self { fault: Fault::Input, hint, error: error.into() }
+    }
+}

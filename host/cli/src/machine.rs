@@ -1,0 +1,76 @@
+//! Where things lie on this machine. The only place that reads the environment.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use catena_rollout::{Progress, RunOptions};
+use catena_worker::WorkerCommand;
+
+use crate::failure::Failure;
+
+/// Directories and programs that commands need.
+pub(crate) struct Machine {
+    program: PathBuf,
+    plugin_dirs: Vec<PathBuf>,
+    cache: PathBuf,
+}
+
+impl Machine {
+    /// Looks around. Plugins are looked for in `asked`, then in the directories
+    /// of `CATENA_PLUGINS`, then beside the program.
+    pub(crate) fn look(asked: Vec<PathBuf>) -> Result<Self, Failure> {
+        let program = env::current_exe().context("can't find this program's own file")?;
+        let mut plugin_dirs = asked;
+        if let Some(named) = env::var_os("CATENA_PLUGINS") {
+            plugin_dirs.extend(env::split_paths(&named));
+        }
+        let beside = program.parent().unwrap_or(Path::new("."));
+        plugin_dirs.extend([beside.join("plugins"), beside.join("../plugins")]);
+        let here = env::current_dir().context("can't find the current directory")?;
+        let plugin_dirs = plugin_dirs.into_iter().map(|dir| here.join(dir)).collect();
+        Ok(Self { program, plugin_dirs, cache: cache_dir()? })
+    }
+
+    /// What a run needs of this machine.
+    pub(crate) fn run_options(&self, progress: Arc<dyn Progress>) -> RunOptions {
+        RunOptions {
+            plugin_dirs: self.plugin_dirs.clone(),
+            cache: self.cache.join("components"),
+            worker: WorkerCommand {
+                program: self.program.clone(),
+                arguments: vec!["worker".into()],
+            },
+            progress,
+        }
+    }
+
+    /// Directories in which plugins are looked for by name.
+    pub(crate) fn plugin_dirs(&self) -> &[PathBuf] {
+        &self.plugin_dirs
+    }
+
+    /// Where a plugin is: at this path, or under this name.
+    pub(crate) fn find_plugin(&self, plugin: &Path) -> PathBuf {
+        if plugin.exists() || plugin.components().count() != 1 {
+            return plugin.to_owned();
+        }
+        let found = self.plugin_dirs.iter().map(|dir| dir.join(plugin)).find(|dir| dir.exists());
+        found.unwrap_or_else(|| plugin.to_owned())
+    }
+}
+
+fn cache_dir() -> Result<PathBuf, Failure> {
+    if let Some(dir) = env::var_os("CATENA_CACHE") {
+        return Ok(dir.into());
+    }
+    if let Some(dir) = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
+        return Ok(Path::new(&dir).join("catena"));
+    }
+    match env::var_os("HOME").filter(|dir| !dir.is_empty()) {
+        Some(home) => Ok(Path::new(&home).join(".cache/catena")),
+        None => Err(Failure::input(anyhow::anyhow!("there is no place for the component cache"))
+            .with_hint("set `CATENA_CACHE` to a directory")),
+    }
+}

@@ -1,0 +1,168 @@
+//! Data on stdout: tables for people, JSON for programs.
+
+use std::fmt::Write as _;
+
+use catena_model::Usage;
+use catena_rollout::run::Planned;
+use catena_rollout::{RolloutSummary, StageSummary};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// How a command answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON value.
+    Json,
+}
+
+/// Prints a value as JSON.
+pub(crate) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// A table with a title row.
+pub(crate) fn table(titles: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(titles.iter().map(|title| Cell::new(*title)));
+    table
+}
+
+fn number(value: impl ToString) -> Cell {
+    Cell::new(value.to_string()).set_alignment(CellAlignment::Right)
+}
+
+/// The stages of a rollout, as a table.
+pub(crate) fn stage_table(summary: &RolloutSummary) -> Table {
+    let titles =
+        ["stage", "carry", "rounds", "scores", "outcome", "files", "turns", "tokens", "tool calls"];
+    let mut table = table(&titles);
+    for stage in &summary.stages {
+        table.add_row(stage_row(stage));
+    }
+    table
+}
+
+fn stage_row(stage: &StageSummary) -> Vec<Cell> {
+    let scores: Vec<String> = stage
+        .rounds
+        .iter()
+        .map(|round| match &round.verdict {
+            Some(verdict) => format!("{:.2}", verdict.score),
+            None => "-".to_owned(),
+        })
+        .collect();
+    let last = stage.rounds.iter().rev().find_map(|round| round.submission.as_ref());
+    let carry = match stage.carry.conflicts().len() {
+        0 => stage.carry.word().to_owned(),
+        1 => "conflict in 1 file".to_owned(),
+        count => format!("conflict in {count} files"),
+    };
+    vec![
+        Cell::new(format!("{} {}", stage.stage, stage.id)),
+        Cell::new(carry),
+        number(stage.rounds.len()),
+        Cell::new(scores.join(" → ")),
+        Cell::new(stage.outcome.as_ref().map_or("at work", |outcome| outcome.word())),
+        number(last.map_or(0, |submission| submission.files)),
+        number(stage.turns),
+        number(grouped(tokens(&stage.usage))),
+        number(stage.tool_calls),
+    ]
+}
+
+/// What a rollout's plugins used of their limits, as a table.
+pub(crate) fn limit_table(summary: &RolloutSummary, planned: &Planned) -> Table {
+    let titles = ["plugin", "calls", "peak memory", "most fuel per call", "wall time", "output", "refused"];
+    let mut table = table(&titles);
+    for (name, used) in &summary.used {
+        let limits = planned.plugins.get(name).map(|plugin| &plugin.limits);
+        let memory = match limits {
+            Some(limits) => format!("{} of {}", bytes(used.peak_memory), limits.memory),
+            None => bytes(used.peak_memory),
+        };
+        let fuel = match limits {
+            Some(limits) => format!("{} of {}", scaled(used.peak_fuel), scaled(limits.fuel)),
+            None => scaled(used.peak_fuel),
+        };
+        table.add_row(vec![
+            Cell::new(name),
+            number(used.calls),
+            number(memory),
+            number(fuel),
+            number(seconds(used.wall_us)),
+            number(bytes(used.output)),
+            number(used.refused),
+        ]);
+    }
+    table
+}
+
+/// One line that sums a rollout up.
+pub(crate) fn headline(summary: &RolloutSummary) -> String {
+    let end = match &summary.end {
+        Some(end) => end.word(),
+        None => "not finished",
+    };
+    let mut line = format!("rollout {}: {end}", summary.rollout);
+    if let Some(catena_rollout::RolloutEnd::Accepted { score }) = &summary.end {
+        let _ = write!(line, ", mean score {score:.2}");
+    }
+    if let Some(reason) = summary.end.as_ref().and_then(catena_rollout::RolloutEnd::reason) {
+        let _ = write!(line, " ({reason})");
+    }
+    if summary.control {
+        line.push_str(" [control: was shown the answer]");
+    }
+    line
+}
+
+/// Tokens in and out.
+pub(crate) fn tokens(usage: &Usage) -> u64 {
+    usage.input_tokens + usage.output_tokens
+}
+
+/// A number with its thousands apart.
+pub(crate) fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Dollars.
+pub(crate) fn dollars(microusd: u64) -> String {
+    format!("${}.{:04}", microusd / 1_000_000, microusd % 1_000_000 / 100)
+}
+
+/// A number of bytes in the unit that suits it.
+pub(crate) fn bytes(value: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.iter().find(|(_, size)| value >= *size) {
+        Some((unit, size)) => format!("{}.{}{unit}", value / size, value % size * 10 / size),
+        None => format!("{value}B"),
+    }
+}
+
+/// A count in thousands, millions or billions.
+fn scaled(value: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)];
+    match UNITS.iter().find(|(_, size)| value >= *size) {
+        Some((unit, size)) => format!("{}.{}{unit}", value / size, value % size * 10 / size),
+        None => value.to_string(),
+    }
+}
+
+fn seconds(microseconds: u64) -> String {
+    format!("{}.{:02}s", microseconds / 1_000_000, microseconds % 1_000_000 / 10_000)
+}
