@@ -53,7 +53,6 @@ enum Called {
     Submitted,
     Refused,
     Failed,
-    OutOf(String),
 }
 
 impl<'a, S: Surroundings> Attempt<'a, S> {
@@ -175,7 +174,6 @@ impl<'a, S: Surroundings> Attempt<'a, S> {
                 Called::Failed => turn = Turn::Acted,
                 Called::Refused => {}
                 Called::Submitted => turn = Turn::Ended(Ending::Submitted),
-                Called::OutOf(limit) => turn = Turn::Ended(Ending::LimitReached(limit)),
             }
             break;
         }

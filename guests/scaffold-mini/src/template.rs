@@ -162,6 +162,7 @@ impl Templates {
         self.environment
             .get_template(name)
             .and_then(|template| template.render(Serde(values)))
+            .map(|text| text.trim_end().to_owned())
             .map_err(|err| TemplateError::of(name, &err))
     }
 }
