@@ -222,8 +222,7 @@ impl ObjectSink for &ObjectDatabase {
     }
 
     fn write_tree(&mut self, mut entries: Vec<TreeEntry>) -> Result<TreeId, ObjectError> {
-        let content =
-            encode_tree(&mut entries).map_err(|err| ObjectError::Io(err.to_string()))?;
+        let content = encode_tree(&mut entries).map_err(|err| ObjectError::Io(err.to_string()))?;
         let id = TreeId::of(&content);
         self.store.write(id.into(), Kind::Tree, &content)?;
         Ok(id)

@@ -149,10 +149,16 @@ pub enum MergeError {
     },
     /// Reading or writing failed otherwise.
     #[error(transparent)]
-    Object(#[from] ObjectError),
-    /// The merge itself failed.
-    #[error("trees cannot be merged: {0}")]
-    Failed(String),
+    Object(ObjectError),
+}
+
+impl From<ObjectError> for MergeError {
+    fn from(err: ObjectError) -> Self {
+        match err {
+            ObjectError::Missing(id) => Self::MissingObject { id },
+            err => Self::Object(err),
+        }
+    }
 }
 
 /// Merges the changes that `ours` and `theirs` made since `base`.

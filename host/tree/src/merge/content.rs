@@ -1,18 +1,19 @@
 //! Merge of one file.
 
+use std::num::NonZeroU8;
+
 use bstr::ByteSlice;
 use bytes::Bytes;
 use gix::diff::blob::{Algorithm, InternedInput};
 use gix::merge::blob::builtin_driver::text;
 use gix::merge::blob::{Resolution, builtin_driver};
-use std::num::NonZeroU8;
 
 use super::collect::{BASE, OURS, Stages, THEIRS};
 use super::union::Globs;
 use super::{MergeError, MergeRequest};
 use crate::database::ObjectDatabase;
 use crate::ids::BlobId;
-use crate::objects::{EntryKind, ObjectError, Objects};
+use crate::objects::{EntryKind, Objects};
 use crate::patch::is_binary;
 use crate::path::RepoPath;
 
@@ -112,8 +113,7 @@ impl Contents<'_> {
     ) -> Result<(BlobId, bool), MergeError> {
         let read = |id: Option<BlobId>| id.map_or(Ok(Bytes::new()), |id| self.db.blob(id));
         let [base, ours, theirs] = ids.map(read);
-        let (base, ours, theirs) =
-            (base.map_err(missing)?, ours.map_err(missing)?, theirs.map_err(missing)?);
+        let (base, ours, theirs) = (base?, ours?, theirs?);
         let [_, our_id, _] = ids;
         if [&base, &ours, &theirs].into_iter().any(|content| is_binary(content)) {
             return Ok((our_id.unwrap_or(BlobId::of(&ours)), false));
@@ -148,11 +148,3 @@ impl Contents<'_> {
 
 const PLAIN_MARKER: NonZeroU8 = NonZeroU8::new(7).unwrap();
 const NESTED_MARKER: NonZeroU8 = NonZeroU8::new(8).unwrap();
-
-/// Says of a missing object that the merge needs it.
-pub(super) fn missing(err: ObjectError) -> MergeError {
-    match err {
-        ObjectError::Missing(id) => MergeError::MissingObject { id },
-        err => MergeError::Object(err),
-    }
-}
