@@ -185,7 +185,7 @@ impl<'a, S: Surroundings> Attempt<'a, S> {
     }
 
     fn execute_one(&mut self, call: &ToolCall) -> Result<(String, Called), ScaffoldError> {
-        let (exception, output, called) = match self.surroundings.call(call) {
+        let (exception, output) = match self.surroundings.call(call) {
             Ok(output) => return self.executed(&output),
             Err(ToolError::InvalidArguments(reason)) => {
                 return Ok((self.format_error(&reason, false)?, Called::Refused));
@@ -193,16 +193,14 @@ impl<'a, S: Surroundings> Attempt<'a, S> {
             Err(ToolError::UnknownTool(name)) => {
                 return Ok((self.format_error(&unknown_tool(&name), false)?, Called::Refused));
             }
-            Err(ToolError::TimedOut(output)) => {
-                ("the command timed out".to_owned(), output, Called::Failed)
-            }
+            Err(ToolError::TimedOut(output)) => ("the command timed out".to_owned(), output),
             Err(ToolError::Trapped(reason)) => {
-                (format!("the tool crashed: {reason}"), String::new(), Called::Failed)
+                (format!("the tool crashed: {reason}"), String::new())
             }
             Err(ToolError::LimitReached(limit)) => {
-                (format!("a limit is used up: {limit}"), String::new(), Called::OutOf(limit))
+                (format!("the command was ended: {limit}"), String::new())
             }
-            Err(ToolError::Other(reason)) => (reason, String::new(), Called::Failed),
+            Err(ToolError::Other(reason)) => (reason, String::new()),
         };
         let text = self.observe(Observation {
             returncode: Some(-1),
@@ -210,7 +208,7 @@ impl<'a, S: Surroundings> Attempt<'a, S> {
             excerpt: Excerpt::of(&output, self.config.observation_limit),
             omitted_bytes: 0,
         })?;
-        Ok((text, called))
+        Ok((text, Called::Failed))
     }
 
     fn executed(&self, output: &ToolOutput) -> Result<(String, Called), ScaffoldError> {

@@ -15,9 +15,10 @@ pub(crate) struct Config {
     pub(crate) max_timeout_seconds: u64,
     /// Bytes of output above which the middle is left out.
     pub(crate) output_limit: usize,
-    /// Work units of the interpreter per command: a bound on endless loops that
-    /// depends on no clock.
-    pub(crate) work_limit: u64,
+    /// Simple commands that one command line may run, loops included: ends
+    /// endless loops by no clock and before the host does, which keeps nothing
+    /// of their output.
+    pub(crate) command_limit: usize,
 }
 
 impl Config {

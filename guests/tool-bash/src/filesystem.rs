@@ -5,6 +5,8 @@
 //! nothing tells it back, a file counts as executable when it was made so in the
 //! same command or starts with `#!`.
 
+mod across;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bashkit::{DirEntry, FileType, FsBackend, Metadata, Result, async_trait};
+
+pub(crate) use across::MovingAcross;
 
 /// Tells the host that a file is executable, by its path below the mount.
 pub(crate) type SetExecutable = fn(&str, bool) -> io::Result<()>;
@@ -101,7 +105,7 @@ impl FsBackend for Mounted {
         let place = self.locate(path);
         self.forget(path);
         Ok(match (fs::symlink_metadata(&place)?.is_dir(), recursive) {
-            (true, true) => fs::remove_dir_all(place),
+            (true, true) => remove_tree(&place),
             (true, false) => fs::remove_dir(place),
             (false, _) => fs::remove_file(place),
         }?)
@@ -169,6 +173,18 @@ impl FsBackend for Mounted {
         let file = OpenOptions::new().write(true).open(&place).or_else(|_| File::open(&place))?;
         Ok(file.set_modified(time)?)
     }
+}
+
+/// What `fs::remove_dir_all` does, which on WASI opens directories for writing.
+fn remove_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()? {
+        if entry.file_type()?.is_dir() {
+            remove_tree(&entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_dir(directory)
 }
 
 fn starts_as_script(place: &Path) -> bool {

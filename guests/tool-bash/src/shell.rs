@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bashkit::{
-    Bash, Error, ExecOptions, ExecResult, ExecutionBudgetExceeded, ExecutionLimits, LimitExceeded,
-    PosixFs, SessionLimits, StreamData,
+    Bash, Error, ExecOptions, ExecResult, ExecutionBudgetExceeded, ExecutionLimits, InMemoryFs,
+    LimitExceeded, MountableFs, PosixFs, SessionLimits, StreamData,
 };
 use catena_sdk::tools::{ToolError, ToolOutput};
 
 use crate::config::Config;
-use crate::filesystem::{Mounted, SetExecutable};
+use crate::filesystem::{Mounted, MovingAcross, SetExecutable};
 use crate::git::Git;
 use crate::output::{Output, Text};
 
@@ -68,13 +68,21 @@ fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<Bash, 
         .timeout(timeout)
         .parser_timeout(timeout)
         .max_parser_operations(10_000_000)
-        .max_work_units(config.work_limit)
+        .max_commands(config.command_limit)
+        .max_work_units(u64::MAX)
         .max_live_intermediate_bytes(BUFFER_BYTES)
         .max_aggregate_input_bytes(u64::MAX)
         .max_word_split_fields(usize::MAX)
         .max_word_split_bytes(usize::MAX)
         .max_history_entries(0);
-    let bash = Bash::builder()
+    let tree = MountableFs::new(Arc::new(InMemoryFs::new()));
+    for mount in mounts.into_iter().filter(|mount| Path::is_dir(&mount.directory)) {
+        let backend = Mounted::new(mount.directory, mount.set_executable);
+        tree.mount(mount.path, Arc::new(PosixFs::new(backend)))
+            .map_err(|source| SetupError::Mount { path: mount.path, source })?;
+    }
+    Ok(Bash::builder()
+        .fs(Arc::new(MovingAcross::new(tree)))
         .username("agent")
         .hostname("sandbox")
         .env("HOME", catena_sdk::workspace::HOME)
@@ -86,13 +94,7 @@ fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<Bash, 
         .limits(limits)
         .session_limits(SessionLimits::unlimited())
         .builtin("git", Box::new(Git))
-        .build();
-    for mount in mounts.into_iter().filter(|mount| Path::is_dir(&mount.directory)) {
-        let backend = Mounted::new(mount.directory, mount.set_executable);
-        bash.mount(mount.path, Arc::new(PosixFs::new(backend)))
-            .map_err(|source| SetupError::Mount { path: mount.path, source })?;
-    }
-    Ok(bash)
+        .build())
 }
 
 /// What a command wrote, in the order in which it did.

@@ -114,6 +114,15 @@ fn edits_reach_the_files() {
 }
 
 #[test]
+fn directories_move_between_the_worktree_and_scratch() {
+    let sandbox = Sandbox::new();
+    sandbox.output("ln -s list.py src/link; mv src /tmp/kept && cp -r /tmp/kept copy");
+    assert_eq!(sandbox.output("ls; ls /tmp/kept"), "README\ncopy\nlink\nlist.py\n");
+    sandbox.output("mv /tmp/kept src && rm -r copy");
+    assert_eq!(sandbox.output("ls; readlink src/link; ls /tmp"), "README\nsrc\nlist.py\n");
+}
+
+#[test]
 fn patch_of_diff_brings_the_change_over() {
     let sandbox = Sandbox::new();
     sandbox.output("cp -r src /tmp/old; sed -i s/head/first/ src/list.py");
@@ -172,10 +181,12 @@ fn command_past_its_time_returns_what_it_wrote() {
 #[test]
 fn endless_loop_ends_without_a_clock() {
     let sandbox = Sandbox::new();
-    let config = Config { work_limit: 10_000, ..shipped() };
+    let config = Config { command_limit: 10_000, ..shipped() };
     let timeout = Duration::from_mins(10);
-    let ended = run("echo begun; while :; do :; done", timeout, &config, sandbox.mounts());
-    assert_eq!(ended, Err(ToolError::TimedOut("begun\n".to_owned())));
+    let output =
+        run("echo begun; while :; do :; done", timeout, &config, sandbox.mounts()).unwrap();
+    assert_eq!(output.exit_status, Some(1));
+    assert!(output.content.starts_with("begun\nbash: resource limit"), "{}", output.content);
 }
 
 #[test]
