@@ -1,5 +1,5 @@
-//! Builds plugins: those in `guests/`, and any other crate that has a
-//! `plugin.toml` beside its `Cargo.toml`.
+//! Builds plugins: those in `guests/`, those in `tests/guests/`, and any other
+//! crate that has a `plugin.toml` beside its `Cargo.toml`.
 //!
 //! [`toolchain`] finds a compiler for WebAssembly. Cargo decides what has to be
 //! compiled; all plugins share one target directory, so that the SDK and, where
@@ -36,19 +36,26 @@ struct PluginTable {
     component: PathBuf,
 }
 
-/// Builds every plugin below `guests/` and returns the directory that holds
-/// one plugin directory for each.
+/// Builds every plugin below `guests/`, and those of the tests below
+/// `tests/guests/`. Returns the directory that holds one plugin directory for
+/// each of the former.
 pub(crate) fn build_all(root: &Path) -> anyhow::Result<PathBuf> {
-    let sources = root.join("guests");
     let target = target_dir(root)?;
-    let toolchain = wasm_toolchain()?;
-    compile(toolchain, &sources, &target, &["--workspace"])?;
     let plugins = target.join("plugins");
-    for dir in crates_below(&sources)? {
-        let manifest = read_manifest(&dir)?;
-        install(toolchain, &dir, &manifest, &target, &plugins.join(&manifest.plugin.name))?;
-    }
+    build_workspace(&root.join("guests"), &target, &plugins)?;
+    build_workspace(&root.join("tests/guests"), &target, &target.join("plugins-test"))?;
     Ok(plugins)
+}
+
+/// Builds every plugin directly below `sources` into a directory below `plugins`.
+fn build_workspace(sources: &Path, target: &Path, plugins: &Path) -> anyhow::Result<()> {
+    let toolchain = wasm_toolchain()?;
+    compile(toolchain, sources, target, &["--workspace"])?;
+    for dir in crates_below(sources)? {
+        let manifest = read_manifest(&dir)?;
+        install(toolchain, &dir, &manifest, target, &plugins.join(&manifest.plugin.name))?;
+    }
+    Ok(())
 }
 
 /// Builds the plugin whose crate and `plugin.toml` lie in `dir` into the
