@@ -87,7 +87,11 @@ impl catena_sdk::Tool for ReadManyFiles {
 
     fn call(arguments: Arguments) -> Result<ToolOutput, ToolError> {
         let selection = selection(&arguments, |path| path.locate().is_dir())?;
-        let found = workspace::glob(&selection, FILES).map_err(unusable)?;
+        let found = match workspace::glob(&selection, FILES) {
+            Ok(found) => found,
+            Err(WorkspaceError::InvalidArgument(reason)) => return Ok(ToolOutput::failure(reason)),
+            Err(err) => return Err(err.into()),
+        };
         if found.paths.is_empty() {
             return Ok(ToolOutput::failure("no file matches"));
         }
@@ -186,13 +190,6 @@ impl Message {
                 writeln!(self.text, "--- more than {FILES} files match: narrow the patterns ---");
         }
         ToolOutput { omitted_bytes: self.omitted_bytes, ..ToolOutput::success(self.text) }
-    }
-}
-
-fn unusable(err: WorkspaceError) -> ToolError {
-    match err {
-        WorkspaceError::InvalidArgument(reason) => ToolError::InvalidArguments(reason),
-        err => err.into(),
     }
 }
 

@@ -75,7 +75,7 @@ impl catena_sdk::Tool for Glob {
         };
         match workspace::glob(&selection, PATHS) {
             Ok(found) => Ok(ToolOutput::success(show_paths(&arguments, &found))),
-            Err(err) => refused(err),
+            Err(err) => refused(err, &arguments.path),
         }
     }
 }
@@ -116,7 +116,6 @@ impl catena_sdk::Tool for SearchFileContent {
 
     fn call(arguments: SearchArguments) -> Result<ToolOutput, ToolError> {
         let selection = selection(&arguments, arguments.path.locate().is_file());
-        let below = selection.below.clone();
         let query = GrepQuery {
             pattern: arguments.pattern.clone(),
             ignore_case: true,
@@ -124,8 +123,8 @@ impl catena_sdk::Tool for SearchFileContent {
             limit: MATCHES,
         };
         match workspace::grep(&query) {
-            Ok(found) => Ok(ToolOutput::success(show_matches(&arguments, &found, &below))),
-            Err(err) => refused(err),
+            Ok(found) => Ok(ToolOutput::success(show_matches(&arguments, &found))),
+            Err(err) => refused(err, &arguments.path),
         }
     }
 }
@@ -189,7 +188,7 @@ fn show_paths(arguments: &GlobArguments, found: &FileList) -> String {
     text
 }
 
-fn show_matches(arguments: &SearchArguments, found: &GrepMatches, below: &str) -> String {
+fn show_matches(arguments: &SearchArguments, found: &GrepMatches) -> String {
     let SearchArguments { pattern, path, .. } = arguments;
     if found.matches.is_empty() {
         return format!("nothing matches `{pattern}` in {path}");
@@ -204,7 +203,7 @@ fn show_matches(arguments: &SearchArguments, found: &GrepMatches, below: &str) -
     for hit in &found.matches {
         if file != Some(&hit.path) {
             file = Some(&hit.path);
-            let _ = writeln!(text, "---\nFile: {}", from_directory(&hit.path, below));
+            let _ = writeln!(text, "---\nFile: {}", hit.path);
         }
         let shown: String = hit.line.trim_end().chars().take(COLUMNS).collect();
         let _ = writeln!(text, "L{}: {shown}", hit.line_number);
@@ -212,18 +211,11 @@ fn show_matches(arguments: &SearchArguments, found: &GrepMatches, below: &str) -
     text
 }
 
-/// The path as `path` of the call shows it, where it lies below that directory.
-fn from_directory<'a>(path: &'a str, below: &str) -> &'a str {
-    path.strip_prefix(below).map_or(path, |rest| rest.trim_start_matches('/'))
-}
-
-/// A pattern the host can't use is the model's mistake, and so its answer.
-fn refused(err: WorkspaceError) -> Result<ToolOutput, ToolError> {
+/// A pattern the host can't use and a place that is not there are answers.
+fn refused(err: WorkspaceError, path: &WorktreePath) -> Result<ToolOutput, ToolError> {
     match err {
-        WorkspaceError::InvalidArgument(reason) => Err(ToolError::InvalidArguments(reason)),
-        WorkspaceError::NoEntry(path) => {
-            Ok(ToolOutput::failure(format!("there is no {ROOT}/{path}")))
-        }
+        WorkspaceError::InvalidArgument(reason) => Ok(ToolOutput::failure(reason)),
+        WorkspaceError::NoEntry(_) => Ok(ToolOutput::failure(format!("there is no {path}"))),
         err => Err(err.into()),
     }
 }
@@ -287,15 +279,12 @@ mod tests {
         let found = GrepMatches { matches, truncated: true };
         let arguments = search(json!({"pattern": "a", "path": "src"}));
         assert_eq!(
-            show_matches(&arguments, &found, "src"),
-            "3 lines match `a` in /workspace/src (there are more):\n---\nFile: a.py\n\
-             L1: def a():\nL9: a()\n---\nFile: b.py\nL2: a\n"
+            show_matches(&arguments, &found),
+            "3 lines match `a` in /workspace/src (there are more):\n---\nFile: src/a.py\n\
+             L1: def a():\nL9: a()\n---\nFile: src/b.py\nL2: a\n"
         );
         let nothing = GrepMatches { matches: Vec::new(), truncated: false };
-        assert_eq!(
-            show_matches(&arguments, &nothing, "src"),
-            "nothing matches `a` in /workspace/src"
-        );
+        assert_eq!(show_matches(&arguments, &nothing), "nothing matches `a` in /workspace/src");
     }
 
     #[test]
