@@ -4,6 +4,7 @@
 //! `cargo xtask test`. All they install lies in a virtual environment below the
 //! target directory. Their figures are for notes and docs.
 
+mod carry;
 mod datasets;
 mod python_guest;
 mod venv;
@@ -24,11 +25,20 @@ pub(crate) enum Check {
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         data: Option<PathBuf>,
     },
+    /// Run four agents over real chains and compare every carry with git
+    Carry {
+        /// A clone of the repository the lists are of
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
+        clone: PathBuf,
+        /// Lists of pull request numbers
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        chains: PathBuf,
+    },
     /// Build the plugin written in Python, check it against the host, and roll it out
     PythonGuest,
 }
 
-/// Runs one check, or all of them where none is chosen.
+/// Runs one check, or where none is chosen all that need no clone.
 pub(crate) fn run(
     checkout: &Checkout,
     phases: &mut Phases,
@@ -36,6 +46,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     match check {
         Some(Check::Datasets { data }) => datasets::run(checkout, phases, data.as_deref()),
+        Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
         Some(Check::PythonGuest) => python_guest::run(checkout, phases),
         None => {
             datasets::run(checkout, phases, None)?;

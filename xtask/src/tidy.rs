@@ -2,8 +2,10 @@
 //!
 //! [`packages`] reads the manifests (who may depend on whom), [`sources`] reads
 //! the text (who may print, what must not be written at all), [`plugins`] looks
-//! at the guests. Every rule reports all its violations at once.
+//! at the guests, [`links`] follows what documents and hints point to. Every rule
+//! reports all its violations at once.
 
+mod links;
 mod packages;
 mod plugins;
 mod sources;
@@ -22,6 +24,7 @@ pub(crate) fn run(checkout: &Checkout) -> anyhow::Result<()> {
     let mut violations = packages::check(&files)?;
     violations.extend(plugins::check(&files));
     violations.extend(sources::check(checkout, &files));
+    violations.extend(links::check(&checkout.root, &files));
     if violations.is_empty() {
         return Ok(());
     }

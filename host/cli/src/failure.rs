@@ -91,12 +91,12 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Some("fetch the missing commits into the clone, or resolve the chains again with it"),
         ),
         E::UnknownChain(_) => (Fault::Input, Some("`only` takes ids of chains in the chain file")),
-        E::NoQuery { .. } => {
-            (Fault::Input, Some("write the stage's `query` into the chain file"))
-        }
-        E::NoClone(_) => {
-            (Fault::Input, Some("add `\"owner/name\" = \"path of a clone\"` under `[repositories]`"))
-        }
+        E::NoChains(_) => (Fault::Input, Some("name a chain file with at least one chain")),
+        E::NoQuery { .. } => (Fault::Input, Some("write the stage's `query` into the chain file")),
+        E::NoClone(_) => (
+            Fault::Input,
+            Some("add `\"owner/name\" = \"path of a clone\"` under `[repositories]`"),
+        ),
         E::Database(_) => (Fault::Input, Some("`[repositories]` takes paths of git repositories")),
         E::Resolve(err) => (Fault::Input, resolve_hint(err)),
         E::WrongKind { .. } => {
@@ -107,25 +107,18 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Some("build the plugin as a component: see \"Write a plugin\" in the README"),
         ),
         E::Check(err) => (Fault::Input, Some(check_hint(err))),
-        E::ReferenceWithoutControl(_) => {
-            (Fault::Input, Some("take `reference` out of the grant"))
-        }
+        E::ReferenceWithoutControl(_) => (Fault::Input, Some("take `reference` out of the grant")),
         E::Script(_) => (Fault::Input, Some("mend the script that `[model]` names")),
         E::Exists(_) => {
             (Fault::Input, Some("name another directory, or go on with `catena resume`"))
         }
-        E::NotARun { .. } => {
-            (Fault::Input, Some("name the directory that `catena run` printed"))
-        }
+        E::NotARun { .. } => (Fault::Input, Some("name the directory that `catena run` printed")),
         E::Locked(_) => (Fault::Input, Some("wait for the other process, or stop it")),
-        E::Changed { .. } => {
-            (Fault::Input, Some("bring it back as it was, or begin a new run"))
-        }
+        E::Changed { .. } => (Fault::Input, Some("bring it back as it was, or begin a new run")),
         E::Journal(err) => (Fault::Host, journal_hint(err)),
-        E::Rollout { .. } => (
-            Fault::Host,
-            Some("the journal is as it was; look at the cause, then `catena resume`"),
-        ),
+        E::Rollout { .. } => {
+            (Fault::Host, Some("the journal is as it was; look at the cause, then `catena resume`"))
+        }
         E::Engine(_) | E::Io { .. } => (Fault::Host, None),
     }
 }
@@ -133,9 +126,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
 fn run_file_hint(error: &RunFileError) -> Option<&'static str> {
     match error {
         RunFileError::Read { .. } => Some("`catena run` takes the path of a run file"),
-        RunFileError::Parse { .. } => {
-            Some("the run file's keys are described in docs/run-file.md")
-        }
+        RunFileError::Parse { .. } => Some("the run file's keys are described in docs/run-file.md"),
         RunFileError::Version { .. } => Some("write `version = 1`"),
         RunFileError::Value { .. } => None,
     }
@@ -155,9 +146,7 @@ fn resolve_hint(error: &ResolveError) -> Option<&'static str> {
 
 fn manifest_hint(error: &ManifestError) -> Option<&'static str> {
     match error {
-        ManifestError::Parse { .. } => {
-            Some("the manifest's keys are described in docs/plugins.md")
-        }
+        ManifestError::Parse { .. } => Some("the manifest's keys are described in docs/plugins.md"),
         ManifestError::Version { .. } => Some("write `manifest = 1`"),
         ManifestError::Read { .. } | ManifestError::Inconsistent { .. } => None,
     }

@@ -33,8 +33,8 @@ pub(crate) fn table(titles: &[&str]) -> Table {
     table
 }
 
-fn number(value: impl ToString) -> Cell {
-    Cell::new(value.to_string()).set_alignment(CellAlignment::Right)
+fn number(value: impl std::fmt::Display) -> Cell {
+    Cell::new(value).set_alignment(CellAlignment::Right)
 }
 
 /// The stages of a rollout, as a table.
@@ -78,7 +78,8 @@ fn stage_row(stage: &StageSummary) -> Vec<Cell> {
 
 /// What a rollout's plugins used of their limits, as a table.
 pub(crate) fn limit_table(summary: &RolloutSummary, planned: &Planned) -> Table {
-    let titles = ["plugin", "calls", "peak memory", "most fuel per call", "wall time", "output", "refused"];
+    let titles =
+        ["plugin", "calls", "peak memory", "most fuel per call", "wall time", "output", "refused"];
     let mut table = table(&titles);
     for (name, used) in &summary.used {
         let limits = planned.plugins.get(name).map(|plugin| &plugin.limits);

@@ -72,7 +72,9 @@ impl Progress for Bars {
         let Some(line) = rollouts.get_mut(rollout) else { return };
         match event {
             ProgressEvent::RolloutStarted { .. } => {}
-            ProgressEvent::RoundStarted { stage, round } => (line.stage, line.round) = (stage, round),
+            ProgressEvent::RoundStarted { stage, round } => {
+                (line.stage, line.round) = (stage, round);
+            }
             ProgressEvent::Turn { .. } => line.turns += 1,
             ProgressEvent::ToolCall { .. } => line.tool_calls += 1,
             ProgressEvent::StageEnded { stage, .. } => line.bar.set_position(u64::from(stage)),

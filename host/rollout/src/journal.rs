@@ -107,8 +107,7 @@ impl Journal {
             file.set_len(intact.bytes).map_err(io_error)?;
         }
         let replay = intact.records.into();
-        let mut journal =
-            Self { path: path.to_owned(), file, replay, replayed: 0, beyond };
+        let mut journal = Self { path: path.to_owned(), file, replay, replayed: 0, beyond };
         if beyond == Beyond::Live {
             journal.forget_infrastructure_failures()?;
         }
@@ -125,18 +124,18 @@ impl Journal {
         Ok(without_interruptions(records))
     }
 
-    /// Whether the next record comes from the journal.
-    pub fn is_replaying(&self) -> bool {
-        !self.replay.is_empty()
-    }
-
-    /// The records that are still to be replayed.
-    pub fn ahead(&self) -> impl Iterator<Item = &Record> {
-        self.replay.iter()
+    /// How the rollout ended, if it came to an end that stands. One that ended
+    /// by an infrastructure failure can be gone on with.
+    pub fn finished(path: &Path) -> Result<Option<RolloutEnd>, JournalError> {
+        Ok(match Self::read(path)?.pop() {
+            Some(Record::Ended(RolloutEnd::Infrastructure { .. })) => None,
+            Some(Record::Ended(end)) => Some(end),
+            _ => None,
+        })
     }
 
     /// Takes the next record of the journal, if there is one.
-    pub fn next(&mut self) -> Option<Record> {
+    pub fn take(&mut self) -> Option<Record> {
         let record = self.replay.pop_front();
         self.replayed += usize::from(record.is_some());
         record
@@ -146,7 +145,7 @@ impl Journal {
     /// lasts, then appends it. Returns the record that counts, whose wall-clock
     /// times are the journal's.
     pub fn note(&mut self, record: Record) -> Result<Record, JournalError> {
-        let Some(journaled) = self.next() else {
+        let Some(journaled) = self.take() else {
             self.append(&record)?;
             return Ok(record);
         };
@@ -179,9 +178,7 @@ impl Journal {
 
     /// Makes everything appended so far survive a loss of power.
     pub fn sync(&mut self) -> Result<(), JournalError> {
-        self.file
-            .sync_data()
-            .map_err(|source| JournalError::Io { path: self.path.clone(), source })
+        self.file.sync_data().map_err(|source| JournalError::Io { path: self.path.clone(), source })
     }
 
     /// A rollout that ended by no fault of its own is gone on with: its end is
@@ -205,17 +202,17 @@ impl Journal {
             })
         };
         match self.replay.front() {
-            None => Ok(()),
             Some(Record::Header(found)) if found.journal != JOURNAL_VERSION => {
                 foreign(format!("journal version {}", found.journal))
             }
             Some(Record::Header(found)) if found.rollout != expected.rollout => {
                 foreign(format!("rollout `{}`", found.rollout))
             }
-            Some(Record::Header(found)) if found.plan != expected.plan => {
-                foreign(format!("plan {}: the run file, chains or plugins have changed", found.plan))
-            }
-            Some(Record::Header(_)) => Ok(()),
+            Some(Record::Header(found)) if found.plan != expected.plan => foreign(format!(
+                "plan {}: the run file, chains or plugins have changed",
+                found.plan
+            )),
+            None | Some(Record::Header(_)) => Ok(()),
             Some(_) => foreign("nothing known: it has no header".to_owned()),
         }
     }
@@ -280,7 +277,11 @@ fn read_intact(path: &Path, file: &mut File) -> Result<Intact, JournalError> {
             }
             Err(_) if index + 1 == lines.len() && !line.ends_with(b"\n") => break,
             Err(reason) => {
-                return Err(JournalError::Damaged { path: path.to_owned(), line: index + 1, reason });
+                return Err(JournalError::Damaged {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    reason,
+                });
             }
         }
     }

@@ -224,12 +224,13 @@ pub enum Record {
 }
 
 impl Record {
-    /// The record without what differs from one replay to the next: wall-clock
-    /// times.
+    /// The record without what may differ from one replay to the next:
+    /// wall-clock times, and the version of the program.
     #[must_use]
     pub fn without_times(&self) -> Self {
         let mut record = self.clone();
         match &mut record {
+            Self::Header(header) => header.catena.clear(),
             Self::Event(Event::ToolCall { wall_us, .. }) => *wall_us = 0,
             Self::AttemptEnded { session, .. } => clear_times(&mut session.used),
             Self::Judged { used, .. } => clear_times(used),

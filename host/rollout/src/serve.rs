@@ -146,20 +146,19 @@ impl Ledger {
             let definitions = exchange.tools.clone();
             self.journal.note(Record::Tools { digest: tools, definitions })?;
         }
-        let answer = match self.journaled_answer(&exchange, request, tools)? {
-            Some(answer) => answer,
-            None => {
-                let answer = self.ask(&exchange).await;
-                let record = Record::Exchange {
-                    conversation: exchange.conversation,
-                    request,
-                    edits: exchange.edits,
-                    tools,
-                    answer: answer.clone(),
-                };
-                self.journal.note(record)?;
-                answer
-            }
+        let answer = if let Some(answer) = self.journaled_answer(&exchange, request, tools)? {
+            answer
+        } else {
+            let answer = self.ask(&exchange).await;
+            let record = Record::Exchange {
+                conversation: exchange.conversation,
+                request,
+                edits: exchange.edits,
+                tools,
+                answer: answer.clone(),
+            };
+            self.journal.note(record)?;
+            answer
         };
         Ok(self.settle(exchange.conversation, answer))
     }
@@ -170,7 +169,7 @@ impl Ledger {
         request: Digest,
         tools: Digest,
     ) -> Result<Option<ExchangeAnswer>, JournalError> {
-        let Some(journaled) = self.journal.next() else { return Ok(None) };
+        let Some(journaled) = self.journal.take() else { return Ok(None) };
         if let Record::Exchange { request: known, answer, .. } = &journaled
             && *known == request
         {

@@ -11,9 +11,7 @@ use catena_plugin::{
 use catena_tree::diff::{self, DiffOptions};
 use catena_tree::patch::{self, Edit, Files as _, TreeFiles};
 use catena_tree::{ObjectError, TreeId, gitignore};
-use catena_worker::{
-    AttemptJob, Gate, Job, JobResult, JudgeJob, JudgeResult, Worker, WorkerError,
-};
+use catena_worker::{AttemptJob, Gate, Job, JobResult, JudgeJob, JudgeResult, Worker, WorkerError};
 use sha2::{Digest as _, Sha256};
 
 use crate::carry::CarryRecord;
@@ -26,8 +24,10 @@ use crate::serve::JobHost;
 /// One round at one stage.
 struct Round<'a> {
     stage: &'a Stage,
+    /// Of the stage, counted from 1.
+    position: u32,
+    /// Of the round, counted from 1.
     number: u32,
-    round: u32,
     start: TreeId,
     conversation: ConversationId,
 }
@@ -58,7 +58,7 @@ impl Rollout<'_> {
         let mut submitted = start;
         let mut feedback = None;
         for round in 1..=self.plan.file.rounds() {
-            let at = Round { stage, number, round, start, conversation };
+            let at = Round { stage, position: number, number: round, start, conversation };
             self.ledger.journal.note(Record::RoundStarted { stage: number, round })?;
             self.ledger.tell(ProgressEvent::RoundStarted { stage: number, round });
             let task = self.task(&at, carry, feedback.take());
@@ -100,9 +100,9 @@ impl Rollout<'_> {
 
     fn task(&self, at: &Round<'_>, carry: &CarryRecord, feedback: Option<Feedback>) -> Task {
         Task {
-            stage: at.number,
+            stage: at.position,
             stages: u32::try_from(self.chain.stages.len()).unwrap_or(u32::MAX),
-            round: at.round,
+            round: at.number,
             rounds: self.plan.file.rounds(),
             overview: self.chain.overview.clone(),
             query: at.stage.query.clone(),
@@ -120,7 +120,7 @@ impl Rollout<'_> {
         task: Task,
         worktree: TreeId,
     ) -> Result<Result<(AttemptEnd, SessionEnd), StageOutcome>, RolloutError> {
-        let start = self.session_start(at, worktree)?;
+        let start = self.session_start(at, worktree);
         let roots: Vec<TreeId> = [worktree, at.start, self.carried.scratch]
             .into_iter()
             .chain(self.carried.snapshots.values().copied())
@@ -151,11 +151,7 @@ impl Rollout<'_> {
         Ok(Ok((end, session)))
     }
 
-    fn session_start(
-        &self,
-        at: &Round<'_>,
-        worktree: TreeId,
-    ) -> Result<SessionStart, RolloutError> {
+    fn session_start(&self, at: &Round<'_>, worktree: TreeId) -> SessionStart {
         let reference = if self.plan.scaffold.rights.reference {
             let patch = match at.stage.reference_patch(&self.plan.database) {
                 Ok(patch) => Ok(serde_bytes::ByteBuf::from(patch)),
@@ -166,7 +162,7 @@ impl Rollout<'_> {
             None
         };
         let quota = self.plan.file.workspace;
-        Ok(SessionStart {
+        SessionStart {
             worktree,
             stage_start: at.start,
             scratch: self.carried.scratch,
@@ -180,12 +176,13 @@ impl Rollout<'_> {
             seed: self.seed(at, "agent"),
             quota_bytes: quota.bytes.0,
             quota_entries: quota.entries,
-        })
+        }
     }
 
     fn seed(&self, at: &Round<'_>, role: &str) -> u64 {
         let rollout = &self.ledger.rollout;
-        let text = format!("{}/{rollout}/{}/{}/{role}", self.plan.file.seed, at.number, at.round);
+        let text =
+            format!("{}/{rollout}/{}/{}/{role}", self.plan.file.seed, at.position, at.number);
         let hash = Sha256::digest(text.as_bytes());
         hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
@@ -294,12 +291,11 @@ impl Rollout<'_> {
 
     fn typed_submission(&self, at: &Round<'_>, tree: TreeId) -> Result<Submission, String> {
         let database = &self.plan.database;
-        let reference_patch =
-            at.stage.reference_patch(database).map_err(|err| describe(&err))?;
+        let reference_patch = at.stage.reference_patch(database).map_err(|err| describe(&err))?;
         let candidate_patch = patch::write(database, at.start, tree, &DiffOptions::default())
             .map_err(|err| describe(&err))?;
         Ok(Submission {
-            stage: at.number,
+            stage: at.position,
             stages: u32::try_from(self.chain.stages.len()).unwrap_or(u32::MAX),
             overview: self.chain.overview.clone(),
             query: at.stage.query.clone(),

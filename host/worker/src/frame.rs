@@ -1,5 +1,5 @@
 //! How messages stand in the pipe: four bytes of length, little-endian, then
-//! MessagePack with field names. Ids are texts as in JSON: tagged enums, which
+//! `MessagePack` with field names. Ids are texts as in JSON: tagged enums, which
 //! are read in two steps, can't tell the forms apart.
 
 use std::io::{Read, Write};

@@ -82,9 +82,9 @@ fn as_json(resolution: &Resolution, output: &std::path::Path) -> serde_json::Val
         .refused
         .iter()
         .map(|refused| {
-            let faults = refused.faults.iter().map(|fault| {
-                json!({"pull_request": fault.number, "reason": fault.reason.to_string()})
-            });
+            let faults = refused.faults.iter().map(
+                |fault| json!({"pull_request": fault.number, "reason": fault.reason.to_string()}),
+            );
             json!({
                 "position": refused.position,
                 "pull_requests": refused.numbers,

@@ -47,10 +47,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
 pub(crate) fn export_run(dir: &Path, profile: Profile, output: &Path) -> Result<Manifest, Failure> {
     let planned = planned(dir)?;
     let repository = &planned.chains.repository;
-    let provenance = Provenance {
-        repository: repository.name.as_str(),
-        license: repository.license.as_deref(),
-    };
+    let provenance =
+        Provenance { repository: repository.name.as_str(), license: repository.license.as_deref() };
     let manifest = export(&summaries(dir)?, provenance, profile, output);
     Ok(manifest.map_err(anyhow::Error::from)?)
 }

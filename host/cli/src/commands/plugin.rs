@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use catena_plugin::check::imports;
 use catena_plugin::session::{LoadError, LoadedPlugin, PluginSpec};
 use catena_plugin::{Effective, Engine, Granted, Limits, ResolvedPlugin};
+use catena_rollout::run_file::PluginUse;
 use catena_rollout::{RunError, RunFile};
 use clap::ValueHint;
 use serde_json::json;
@@ -50,11 +51,7 @@ pub(crate) fn run(
     }
 }
 
-fn explain(
-    arguments: &Explain,
-    machine: &Machine,
-    format: Format,
-) -> Result<ExitCode, Failure> {
+fn explain(arguments: &Explain, machine: &Machine, format: Format) -> Result<ExitCode, Failure> {
     let plugin = ResolvedPlugin::load(&machine.find_plugin(&arguments.plugin))?;
     let manifest = &plugin.manifest;
     let (granted, limits) = match &arguments.run {
@@ -110,15 +107,14 @@ fn explain(
 fn granted_by(run: &Path, plugin: &ResolvedPlugin) -> Result<(Granted, Limits), Failure> {
     let file = RunFile::load(run).map_err(RunError::from)?;
     let uses = [&file.scaffold, &file.judge].into_iter().chain(&file.tools);
-    let mut named = uses.filter(|used| {
-        used.plugin.file_name().is_some_and(|name| name == plugin.name())
-    });
-    let Some(used) = named.next() else {
+    let is_meant =
+        |used: &&PluginUse| used.plugin.file_name().is_some_and(|name| name == plugin.name());
+    let Some(found) = uses.into_iter().find(is_meant) else {
         let reason = anyhow::anyhow!("`{}` does not use `{}`", run.display(), plugin.name());
         return Err(Failure::input(reason).with_hint("name a plugin that the run file uses"));
     };
-    let ceiling = Limits::defaults(plugin.manifest.plugin.kind).replaced_by(&used.limits);
-    Ok((used.grant.clone(), ceiling))
+    let ceiling = Limits::defaults(plugin.manifest.plugin.kind).replaced_by(&found.limits);
+    Ok((found.grant.clone(), ceiling))
 }
 
 fn check(arguments: &Check, machine: &Machine, format: Format) -> Result<ExitCode, Failure> {
@@ -130,7 +126,7 @@ fn check(arguments: &Check, machine: &Machine, format: Format) -> Result<ExitCod
         .with_context(|| format!("`{}` is not a component", plugin.name()));
     let component = match component {
         Ok(component) => component,
-        Err(err) => return not_passed(Failure::input(err), format),
+        Err(err) => return Ok(not_passed(&Failure::input(err), format)),
     };
     let imports = imports(&engine, &component);
     let manifest = plugin.manifest.clone();
@@ -145,11 +141,11 @@ fn check(arguments: &Check, machine: &Machine, format: Format) -> Result<ExitCod
         Ok(_) => {}
         Err(LoadError::Check(err)) => {
             let hint = check_hint(&err);
-            return not_passed(Failure::input(err).with_hint(hint), format);
+            return Ok(not_passed(&Failure::input(err).with_hint(hint), format));
         }
         Err(err) => {
             let hint = "rebuild it with an SDK of the version that this program serves";
-            return not_passed(Failure::input(err).with_hint(hint), format);
+            return Ok(not_passed(&Failure::input(err).with_hint(hint), format));
         }
     }
     if format == Format::Json {
@@ -161,7 +157,8 @@ fn check(arguments: &Check, machine: &Machine, format: Format) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn not_passed(failure: Failure, format: Format) -> Result<ExitCode, Failure> {
+/// Reports why a check was not passed.
+fn not_passed(failure: &Failure, format: Format) -> ExitCode {
     failure.report(format);
-    Ok(ExitCode::from(4))
+    ExitCode::from(4)
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use catena_rollout::run::{Planned, planned, summaries};
 use catena_rollout::RolloutSummary;
+use catena_rollout::run::{Planned, planned, summaries};
 use clap::ValueHint;
 use serde_json::{Value, json};
 
@@ -117,8 +117,7 @@ fn print_feedback(summary: &RolloutSummary) {
 fn print_many(all: &[RolloutSummary]) {
     let mut table = table(&["rollout", "end", "accepted", "carry", "turns", "tokens", "why"]);
     for summary in all {
-        let carries: Vec<&str> =
-            summary.stages.iter().map(|stage| stage.carry.word()).collect();
+        let carries: Vec<&str> = summary.stages.iter().map(|stage| stage.carry.word()).collect();
         let why = summary.end.as_ref().and_then(catena_rollout::RolloutEnd::reason);
         table.add_row(vec![
             summary.rollout.to_string(),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use catena_plugin::session::PluginSpec;
-use catena_plugin::{
-    ComponentCache, Engine, Limits, PluginKind, ResolvedPlugin, cache, check,
-};
+use catena_plugin::{ComponentCache, Engine, Limits, PluginKind, ResolvedPlugin, cache, check};
 
-use super::{PlannedPlugin, RunError, RunOptions, engine, open_cache};
+use super::RunOptions;
+use super::error::RunError;
+use super::layout::PlannedPlugin;
 use crate::run_file::{PluginUse, RunFile};
 
 /// All plugins of a run.
@@ -34,8 +34,8 @@ pub(super) fn locate(plugin: &Path, base: &Path, plugin_dirs: &[PathBuf]) -> Pat
 /// Finds, checks and compiles all plugins of a run.
 pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, RunError> {
     let mut preparation = Preparation {
-        engine: engine()?,
-        cache: open_cache(options)?,
+        engine: Engine::new().map_err(|err| RunError::Engine(format!("{err:#}")))?,
+        cache: ComponentCache::open(&options.cache)?,
         planned: BTreeMap::new(),
     };
     let scaffold = preparation.plugin(&file.scaffold, PluginKind::Scaffold)?;

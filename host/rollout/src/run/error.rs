@@ -1,0 +1,127 @@
+//! Why a run can't be begun, gone on with or read.
+
+use std::path::{Path, PathBuf};
+
+use catena_chain::{ChainFileError, VerifyError};
+use catena_model::ScriptError;
+use catena_plugin::{CacheError, CheckError, PluginKind, ResolveError};
+use catena_tree::database::DatabaseError;
+
+use crate::journal::JournalError;
+use crate::rollout::RolloutError;
+use crate::run_file::RunFileError;
+
+/// Why a run can't be begun or gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The run file can't be used.
+    #[error(transparent)]
+    RunFile(#[from] RunFileError),
+    /// The chain file can't be used.
+    #[error(transparent)]
+    ChainFile(#[from] ChainFileError),
+    /// The chain file does not fit the repository.
+    #[error("the chains do not fit the clone `{clone}`")]
+    Verify {
+        /// The clone.
+        clone: PathBuf,
+        /// Which stage, and why.
+        source: Box<VerifyError>,
+    },
+    /// A chain that the run file names is not in the chain file.
+    #[error("`only` names chain `{0}`, which is not in the chain file")]
+    UnknownChain(String),
+    /// There is nothing to do.
+    #[error("the chain file `{0}` has no chain")]
+    NoChains(PathBuf),
+    /// A stage has no query to put before an agent.
+    #[error("chain `{chain}`, stage `{stage}` has no query")]
+    NoQuery {
+        /// The chain.
+        chain: String,
+        /// The stage.
+        stage: String,
+    },
+    /// The run file does not say where the repository is.
+    #[error("the chains are of `{0}`, but `[repositories]` has no clone of it")]
+    NoClone(String),
+    /// A clone or the run's object database can't be opened.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A plugin can't be found or read.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// A plugin is of another kind than its place in the run file.
+    #[error("plugin `{plugin}` is a {found}, but stands in the run file as a {expected}")]
+    WrongKind {
+        /// The plugin.
+        plugin: String,
+        /// Its kind.
+        found: PluginKind,
+        /// The kind its place asks for.
+        expected: PluginKind,
+    },
+    /// A plugin can't be compiled.
+    #[error(transparent)]
+    Compile(#[from] CacheError),
+    /// A plugin is not what its manifest says.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// A grant would show the answer to a plugin that is no control.
+    #[error("`{0}` is granted `reference`, but its manifest does not say `control = true`")]
+    ReferenceWithoutControl(String),
+    /// The engine can't be set up on this machine.
+    #[error("can't set up the WebAssembly engine: {0}")]
+    Engine(String),
+    /// The script of the model can't be used.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    /// A file of the run can't be read or written.
+    #[error("`{path}`")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The directory for a new run is in use.
+    #[error("`{0}` exists already and is no empty directory")]
+    Exists(PathBuf),
+    /// The directory is not a run.
+    #[error("`{path}` is not a run of this program")]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// Another process works on the run.
+    #[error("another process is working on the run `{0}`")]
+    Locked(PathBuf),
+    /// What the run was planned with has changed.
+    #[error("{what} has changed since the run `{run}` was begun")]
+    Changed {
+        /// The run.
+        run: PathBuf,
+        /// What.
+        what: String,
+    },
+    /// A rollout can't go on.
+    #[error("rollout `{rollout}` can't go on")]
+    Rollout {
+        /// Which.
+        rollout: String,
+        /// Why.
+        source: Box<RolloutError>,
+    },
+    /// A journal can't be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl RunError {
+    /// The failure of reading or writing `path`.
+    pub(super) fn io(path: &Path, source: impl Into<std::io::Error>) -> Self {
+        Self::Io { path: path.to_owned(), source: source.into() }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a run is made of, found and checked before anything is written.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use catena_chain::{Chain, ChainFile};
+use catena_model::{Model, ModelInfo, ScriptedModel};
+use catena_plugin::Digest;
+use catena_tree::ObjectDatabase;
+
+use super::RunOptions;
+use super::error::RunError;
+use super::layout::{PLAN_VERSION, PlanFile, chains_path, read_plan};
+use super::plugins::{self, Prepared};
+use crate::run_file::{ModelUse, PluginUse, RunFile};
+
+/// The checked inputs of a run.
+pub(super) struct Inputs {
+    pub(super) plan_file: PlanFile,
+    pub(super) chains: ChainFile,
+    pub(super) chains_text: Vec<u8>,
+    /// The clone that the run borrows objects from.
+    pub(super) clone: PathBuf,
+    pub(super) prepared: Prepared,
+    pub(super) model: Option<Arc<dyn Model>>,
+}
+
+impl Inputs {
+    /// Those that a run file names.
+    pub(super) fn of_run_file(path: &Path, options: &RunOptions) -> Result<Self, RunError> {
+        let mut file = RunFile::load(path)?;
+        let base = absolute(path.parent().unwrap_or(Path::new(".")))?;
+        make_absolute(&mut file, &base, &options.plugin_dirs);
+        let chains_path = file.chains.clone();
+        Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), options)
+    }
+
+    /// Those of a run that was begun before, as long as they are the same.
+    pub(super) fn of_run(dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
+        let known = read_plan(dir)?;
+        let changed = |what: String| RunError::Changed { run: dir.to_owned(), what };
+        let inputs = Self::check(known.file.clone(), &chains_path(dir), &known.catena, options)?;
+        if inputs.plan_file.chains != known.chains {
+            return Err(changed("`chains.json`".to_owned()));
+        }
+        let mut plugins = inputs.plan_file.plugins.iter();
+        let differs = plugins.find(|(name, plugin)| known.plugins.get(*name) != Some(plugin));
+        match differs {
+            Some((name, _)) => Err(changed(format!("plugin `{name}`"))),
+            None => Ok(inputs),
+        }
+    }
+
+    fn check(
+        file: RunFile,
+        chains_path: &Path,
+        catena: &str,
+        options: &RunOptions,
+    ) -> Result<Self, RunError> {
+        let chains_text =
+            std::fs::read(chains_path).map_err(|err| RunError::io(chains_path, err))?;
+        let chains = ChainFile::load(chains_path)?;
+        check_chains(&file, &chains)?;
+        let clone = check_clone(&file, &chains)?;
+        let model = open_model(file.model.as_ref())?;
+        let prepared = plugins::prepare(&file, options)?;
+        let plan_file = PlanFile {
+            version: PLAN_VERSION,
+            catena: catena.to_owned(),
+            chains: Digest::of(&chains_text),
+            plugins: prepared.planned.clone(),
+            file,
+        };
+        Ok(Self { plan_file, chains, chains_text, clone, prepared, model })
+    }
+}
+
+/// The chains of a file that a run is about.
+pub(super) fn selected<'a>(file: &RunFile, chains: &'a ChainFile) -> Vec<&'a Chain> {
+    let wanted = |chain: &&Chain| file.only.is_empty() || file.only.contains(&chain.id);
+    chains.chains.iter().filter(wanted).collect()
+}
+
+fn check_chains(file: &RunFile, chains: &ChainFile) -> Result<(), RunError> {
+    if let Some(id) = file.only.iter().find(|id| chains.chain(id).is_none()) {
+        return Err(RunError::UnknownChain(id.to_string()));
+    }
+    let selected = selected(file, chains);
+    if selected.is_empty() {
+        return Err(RunError::NoChains(file.chains.clone()));
+    }
+    for chain in selected {
+        if let Some(stage) = chain.stages.iter().find(|stage| stage.query.trim().is_empty()) {
+            let (chain, stage) = (chain.id.to_string(), stage.id.to_string());
+            return Err(RunError::NoQuery { chain, stage });
+        }
+    }
+    Ok(())
+}
+
+/// Finds the clone and checks that it has what the chains name.
+fn check_clone(file: &RunFile, chains: &ChainFile) -> Result<PathBuf, RunError> {
+    let name = &chains.repository.name;
+    let clone = file.repositories.get(name.as_str());
+    let clone = clone.ok_or_else(|| RunError::NoClone(name.to_string()))?;
+    let database = ObjectDatabase::open(clone)?;
+    for chain in selected(file, chains) {
+        chain.verify(&database).map_err(|source| RunError::Verify {
+            clone: clone.clone(),
+            source: Box::new(source),
+        })?;
+    }
+    Ok(clone.clone())
+}
+
+fn open_model(model: Option<&ModelUse>) -> Result<Option<Arc<dyn Model>>, RunError> {
+    let Some(ModelUse::Scripted { name, script, context_window, price }) = model else {
+        return Ok(None);
+    };
+    let info = ModelInfo { name: name.clone(), context_window: *context_window };
+    Ok(Some(Arc::new(ScriptedModel::load(script, info, *price)?)))
+}
+
+fn make_absolute(file: &mut RunFile, base: &Path, plugin_dirs: &[PathBuf]) {
+    file.chains = base.join(&file.chains);
+    for clone in file.repositories.values_mut() {
+        *clone = base.join(&*clone);
+    }
+    if let Some(ModelUse::Scripted { script, .. }) = &mut file.model {
+        *script = base.join(&*script);
+    }
+    let uses = [&mut file.scaffold, &mut file.judge].into_iter().chain(&mut file.tools);
+    for PluginUse { plugin, .. } in uses {
+        *plugin = plugins::locate(plugin, base, plugin_dirs);
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, RunError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    path.canonicalize().map_err(|err| RunError::io(path, err))
+}

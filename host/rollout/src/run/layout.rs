@@ -1,0 +1,147 @@
+//! The files of a run.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use catena_chain::ChainFile;
+use catena_plugin::{Digest, Effective, Limits};
+use serde::{Deserialize, Serialize};
+
+use super::error::RunError;
+use crate::journal::Journal;
+use crate::record::RolloutId;
+use crate::run_file::RunFile;
+use crate::summary::RolloutSummary;
+
+/// Version of `plan.json`.
+pub(super) const PLAN_VERSION: u32 = 1;
+
+/// `plan.json`: what a run was begun with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlanFile {
+    pub(super) version: u32,
+    /// Version of the program that began the run.
+    pub(super) catena: String,
+    pub(super) file: RunFile,
+    pub(super) chains: Digest,
+    /// The plugins, by name.
+    pub(super) plugins: BTreeMap<String, PlannedPlugin>,
+}
+
+/// A plugin as a run uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedPlugin {
+    /// Digest of its component.
+    pub component: Digest,
+    /// Digest of its manifest.
+    pub manifest: Digest,
+    /// What it may do.
+    pub rights: Effective,
+    /// What each of its calls may use.
+    pub limits: Limits,
+}
+
+/// What a run was begun with.
+pub struct Planned {
+    /// The run file, with absolute paths.
+    pub file: RunFile,
+    /// The chain file.
+    pub chains: ChainFile,
+    /// The plugins, by name.
+    pub plugins: BTreeMap<String, PlannedPlugin>,
+}
+
+/// Reads what a run was begun with.
+pub fn planned(dir: &Path) -> Result<Planned, RunError> {
+    let plan = read_plan(dir)?;
+    let chains = ChainFile::load(&chains_path(dir))?;
+    Ok(Planned { file: plan.file, chains, plugins: plan.plugins })
+}
+
+/// Reads what a run has come to, from its journals alone, by rollout.
+pub fn summaries(dir: &Path) -> Result<Vec<RolloutSummary>, RunError> {
+    read_plan(dir)?;
+    let rollouts = rollouts_dir(dir);
+    let entries = fs::read_dir(&rollouts).map_err(|err| RunError::io(&rollouts, err))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|err| RunError::io(&rollouts, err))?.path();
+        if path.extension().is_some_and(|extension| extension == "journal") {
+            paths.push(path);
+        }
+    }
+    let mut summaries = Vec::new();
+    for path in paths {
+        summaries.extend(RolloutSummary::of(&Journal::read(&path)?));
+    }
+    summaries.sort_by(|a, b| a.rollout.cmp(&b.rollout));
+    Ok(summaries)
+}
+
+/// Where the journal of a rollout lies.
+pub fn journal_path(dir: &Path, id: &RolloutId) -> PathBuf {
+    rollouts_dir(dir).join(format!("{id}.journal"))
+}
+
+pub(super) fn rollouts_dir(dir: &Path) -> PathBuf {
+    dir.join("rollouts")
+}
+
+pub(super) fn chains_path(dir: &Path) -> PathBuf {
+    dir.join("chains.json")
+}
+
+pub(super) fn objects_path(dir: &Path) -> PathBuf {
+    dir.join("objects.git")
+}
+
+/// Whether a new run may be made in `dir`.
+pub(super) fn check_free(dir: &Path) -> Result<(), RunError> {
+    if dir.exists() && !fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none()) {
+        return Err(RunError::Exists(dir.to_owned()));
+    }
+    Ok(())
+}
+
+/// Makes the directories of a new run and writes its plan, which comes last: a
+/// directory with a plan is a run.
+pub(super) fn write_plan(dir: &Path, plan: &PlanFile, chains: &[u8]) -> Result<File, RunError> {
+    let rollouts = rollouts_dir(dir);
+    fs::create_dir_all(&rollouts).map_err(|err| RunError::io(&rollouts, err))?;
+    let lock = take_lock(dir)?;
+    write_file(&chains_path(dir), chains)?;
+    let text = serde_json::to_vec_pretty(plan).map_err(|err| RunError::io(dir, err))?;
+    write_file(&dir.join("plan.json"), &text)?;
+    Ok(lock)
+}
+
+pub(super) fn read_plan(dir: &Path) -> Result<PlanFile, RunError> {
+    let not_a_run = |source| RunError::NotARun { path: dir.to_owned(), source };
+    let text = fs::read(dir.join("plan.json")).map_err(not_a_run)?;
+    serde_json::from_slice(&text).map_err(|err| not_a_run(err.into()))
+}
+
+/// Keeps other processes from working on the run until the file is dropped.
+pub(super) fn take_lock(dir: &Path) -> Result<File, RunError> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(|err| RunError::io(&path, err))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(RunError::Locked(dir.to_owned())),
+        Err(fs::TryLockError::Error(err)) => Err(RunError::io(&path, err)),
+    }
+}
+
+/// Writes a file that is there whole or not at all.
+fn write_file(path: &Path, content: &[u8]) -> Result<(), RunError> {
+    let part = path.with_extension("part");
+    let write = || -> std::io::Result<()> {
+        fs::write(&part, content)?;
+        File::open(&part)?.sync_all()?;
+        fs::rename(&part, path)
+    };
+    write().map_err(|err| RunError::io(path, err))
+}
