@@ -319,12 +319,12 @@ pub(crate) fn is_binary(content: &[u8]) -> bool {
 }
 
 /// A submodule as the line that patches show for it.
-fn submodule_content(id: CommitId) -> Bytes {
+pub(crate) fn submodule_content(id: CommitId) -> Bytes {
     format!("{SUBMODULE}{id}\n").into()
 }
 
 /// The commit in such a line.
-fn submodule_id(content: &[u8]) -> Option<CommitId> {
+pub(crate) fn submodule_id(content: &[u8]) -> Option<CommitId> {
     let id = content.strip_prefix(SUBMODULE.as_bytes())?.trim_ascii_end();
     std::str::from_utf8(id).ok()?.parse().ok()
 }

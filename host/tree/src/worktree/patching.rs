@@ -3,16 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use bstr::ByteSlice;
-
 use super::Worktree;
 use super::error::FsError;
 use super::listing::Entries;
 use super::node::{Body, Content, Directory, Node, NodeId, NodeKind};
 use super::time::LogicalTime;
-use crate::ids::CommitId;
 use crate::objects::ObjectError;
-use crate::patch::{Edit, FileKind, FileState, Files};
+use crate::patch::{Edit, FileKind, FileState, Files, submodule_content, submodule_id};
 use crate::path::RepoPath;
 
 /// The files of a worktree as a patch reads them.
@@ -189,18 +186,12 @@ fn planned(edit: &Edit) -> Option<Result<Planned<'_>, FsError>> {
         FileKind::Regular => Body::File { content: own(), executable: false },
         FileKind::Executable => Body::File { content: own(), executable: true },
         FileKind::Symlink => Body::Symlink(own()),
-        FileKind::Submodule => match commit_in(content) {
+        FileKind::Submodule => match submodule_id(content) {
             Some(commit) => Body::Submodule(commit),
             None => return Some(Err(FsError::Invalid)),
         },
     };
     Some(Ok(Planned { path, body }))
-}
-
-const SUBMODULE: &str = "Subproject commit ";
-
-fn commit_in(content: &[u8]) -> Option<CommitId> {
-    content.to_str().ok()?.strip_prefix(SUBMODULE)?.trim_end_matches('\n').parse().ok()
 }
 
 impl Files for WorktreeFiles<'_> {
@@ -212,7 +203,7 @@ impl Files for WorktreeFiles<'_> {
             Ok(Body::File { executable: true, .. }) => FileKind::Executable,
             Ok(Body::Symlink(_)) => FileKind::Symlink,
             Ok(Body::Submodule(commit)) => {
-                let content = format!("{SUBMODULE}{commit}\n").into();
+                let content = submodule_content(*commit);
                 return Ok(Some(FileState { content, kind: FileKind::Submodule }));
             }
             Ok(Body::Directory(_)) | Err(_) => return Ok(None),
