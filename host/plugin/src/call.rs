@@ -2,10 +2,12 @@
 //! and memory limit are set before the guest exists, and a store that failed is
 //! thrown away.
 
+mod tools;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catena_model::{ModelError, ToolCall, ToolDefinition};
+use catena_model::ModelError;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde::{Deserialize, Serialize};
@@ -13,15 +15,16 @@ use wasmtime::component::{Instance, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::bindings::control::catena::plugin::types as wit;
-use crate::bindings::{control, judge, tool};
+use crate::bindings::{control, judge};
 use crate::engine::TICK;
 use crate::imports::output::{Output, Pipe};
 use crate::limits::{Limiter, Used};
-use crate::outside::Event;
 use crate::session::{LoadedPlugin, Session, lock};
 use crate::state::State;
 use crate::task::{Ending, Submission, Task, Verdict};
+
+pub use tools::{ToolFailure, run_tool};
+pub(crate) use tools::{call_tool, definitions};
 
 /// How a call ended that did not return.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -92,9 +95,14 @@ pub fn attempt(session: &Arc<Session>, scaffold: &LoadedPlugin, task: &Task) -> 
     let result = with_instance(session, scaffold, |store, instance| {
         let guest = control::ControlPlugin::new(&mut *store, instance)?;
         let main = lock(&session.conversations).main();
-        let handle = store.data_mut().table.push(crate::imports::model::ConversationHandle(main))?;
+        let handle =
+            store.data_mut().table.push(crate::imports::model::ConversationHandle(main))?;
         let borrowed = wasmtime::component::Resource::new_borrow(handle.rep());
-        guest.catena_plugin_scaffold().call_attempt(store, &crate::imports::task_to_wit(task), borrowed)
+        guest.catena_plugin_scaffold().call_attempt(
+            store,
+            &crate::imports::task_to_wit(task),
+            borrowed,
+        )
     });
     match result {
         Ok(answer) => crate::imports::ending_from_wit(answer),
@@ -113,84 +121,6 @@ pub fn evaluate(session: &Arc<Session>, plugin: &LoadedPlugin, submission: &Subm
         Ok(answer) => crate::imports::verdict_from_wit(answer),
         Err(failure) => Judged::Failed(failure),
     }
-}
-
-/// Asks a tool plugin what it offers, without any mount.
-pub(crate) fn definitions(
-    session: &Arc<Session>,
-    plugin: &LoadedPlugin,
-) -> Result<Vec<ToolDefinition>, CallFailure> {
-    let answer = with_instance(session, plugin, |store, instance| {
-        store.data_mut().mounts.clear();
-        let guest = tool::ToolPlugin::new(&mut *store, instance)?;
-        guest.catena_plugin_tool_provider().call_definitions(store)
-    })?;
-    let definitions = answer.map_err(|err| {
-        CallFailure::Contract(format!("could not say which tools it offers: {err:?}"))
-    })?;
-    Ok(definitions.into_iter().map(crate::imports::definition_from_wit).collect())
-}
-
-/// Runs one tool call and records it.
-pub(crate) fn call_tool(
-    session: &Arc<Session>,
-    call: &ToolCall,
-) -> Result<wit::ToolOutput, wit::ToolError> {
-    let Some(plugin) = session.tools.serving(&call.name) else {
-        return Err(wit::ToolError::UnknownTool(call.name.clone()));
-    };
-    let begin = Instant::now();
-    let result = with_instance(session, &plugin, |store, instance| {
-        let guest = tool::ToolPlugin::new(&mut *store, instance)?;
-        guest.catena_plugin_tool_provider().call_call(store, &crate::imports::call_to_wit(call))
-    });
-    let answer = result.unwrap_or_else(|failure| Err(tool_error(failure)));
-    record_tool_call(session, &plugin, call, &answer, begin.elapsed());
-    answer
-}
-
-fn tool_error(failure: CallFailure) -> wit::ToolError {
-    match failure {
-        CallFailure::TimedOut(_) => wit::ToolError::TimedOut(String::new()),
-        CallFailure::Trapped(reason) => wit::ToolError::Trapped(reason),
-        CallFailure::OutOfFuel(_) | CallFailure::OutOfMemory(_) => {
-            wit::ToolError::LimitReached(failure.to_string())
-        }
-        CallFailure::Contract(reason) => wit::ToolError::Other(reason),
-    }
-}
-
-fn record_tool_call(
-    session: &Session,
-    plugin: &LoadedPlugin,
-    call: &ToolCall,
-    answer: &Result<wit::ToolOutput, wit::ToolError>,
-    wall: Duration,
-) {
-    let (outcome, exit_status, output_bytes) = match answer {
-        Ok(output) => {
-            let outcome = if output.is_error { "error" } else { "ok" };
-            (outcome, output.exit_status, output.content.len())
-        }
-        Err(wit::ToolError::UnknownTool(_)) => ("unknown-tool", None, 0),
-        Err(wit::ToolError::InvalidArguments(_)) => ("invalid-arguments", None, 0),
-        Err(wit::ToolError::TimedOut(partial)) => ("timed-out", None, partial.len()),
-        Err(wit::ToolError::Trapped(_)) => ("trapped", None, 0),
-        Err(wit::ToolError::LimitReached(_)) => ("limit-reached", None, 0),
-        Err(wit::ToolError::Other(_)) => ("other", None, 0),
-    };
-    // A worktree that can't be snapshotted is reported when the session ends.
-    let tree = session.snapshot_worktree().unwrap_or(catena_tree::TreeId::EMPTY);
-    session.outside.record(Event::ToolCall {
-        plugin: plugin.name().to_owned(),
-        tool: call.name.clone(),
-        call_id: call.id.clone(),
-        outcome: outcome.to_owned(),
-        exit_status,
-        output_bytes: output_bytes as u64,
-        wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
-        tree,
-    });
 }
 
 /// Makes a fresh instance of `plugin` and runs `work` on it.

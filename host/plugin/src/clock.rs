@@ -31,6 +31,12 @@ impl LogicalClock {
         self.elapsed.fetch_add(LOOK, Ordering::Relaxed) + LOOK
     }
 
+    /// Whole seconds since 1970, without a look.
+    pub fn unix_seconds(&self) -> i64 {
+        let elapsed = Duration::from_nanos(self.elapsed.load(Ordering::Relaxed));
+        i64::try_from((self.start + elapsed).as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// Moves the clock on to at least `nanos` since its start.
     pub fn advance_to(&self, nanos: u64) {
         self.elapsed.fetch_max(nanos, Ordering::Relaxed);

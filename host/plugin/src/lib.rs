@@ -31,7 +31,9 @@ pub mod task;
 pub mod units;
 
 pub use cache::{CacheError, ComponentCache};
-pub use call::{Attempt, AttemptEnd, CallFailure, Judged, attempt, evaluate};
+pub use call::{
+    Attempt, AttemptEnd, CallFailure, Judged, ToolFailure, attempt, evaluate, run_tool,
+};
 pub use capability::{Asked, Effective, Granted, WorkspaceAccess};
 pub use check::{CheckError, check};
 pub use engine::Engine;

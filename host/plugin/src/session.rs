@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catena_model::{Conversation, ConversationId, ModelInfo};
-use catena_tree::worktree::{Access, Quota, Worktree, WorktreeOptions};
+use catena_tree::worktree::{Access, LogicalTime, Quota, Worktree, WorktreeOptions};
 use catena_tree::{MemoryObjects, TreeId};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, InstancePre};
@@ -29,6 +29,9 @@ use crate::state::{State, link};
 pub(crate) use conversations::Conversations;
 pub(crate) use mounts::{Mode, Mount};
 pub(crate) use tools::ToolTable;
+
+/// Nanoseconds between one tool call and the next, at least.
+const SECOND: u64 = 1_000_000_000;
 
 /// Everything a worker needs to load one plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,12 +81,17 @@ impl LoadedPlugin {
     }
 
     /// Links a component that was compiled just now.
-    pub fn link(engine: &Engine, component: &Component, spec: PluginSpec) -> Result<Self, LoadError> {
+    pub fn link(
+        engine: &Engine,
+        component: &Component,
+        spec: PluginSpec,
+    ) -> Result<Self, LoadError> {
         check(engine, component, &spec.manifest)?;
         let plugin = &spec.manifest.plugin;
-        let to_link_error =
-            |source| LoadError::Link { plugin: plugin.name.to_string(), source };
-        let linker = link(engine, plugin.kind).map_err(to_link_error)?;
+        let to_link_error = |source| LoadError::Link { plugin: plugin.name.to_string(), source };
+        let mut linker = link(engine, plugin.kind).map_err(to_link_error)?;
+        // What `check` let pass and is not linked are sockets: nobody gets any.
+        linker.define_unknown_imports_as_traps(component).map_err(to_link_error)?;
         let ready = linker.instantiate_pre(component).map_err(to_link_error)?;
         Ok(Self { spec, ready })
     }
@@ -214,7 +222,7 @@ impl Session {
     }
 
     /// A session for a judge, which sees three sealed trees and nothing else.
-    pub fn for_judge(outside: Arc<dyn Outside>, start: JudgeStart) -> Self {
+    pub fn for_judge(outside: Arc<dyn Outside>, start: &JudgeStart) -> Self {
         let mut session = Self::new(outside, start.as_session_start(), Vec::new());
         let sealed = |tree: TreeId| {
             let options = WorktreeOptions {
@@ -231,6 +239,18 @@ impl Session {
         ];
         session.sealed = mounts;
         session
+    }
+
+    /// Moves all clocks on by a second, so that programs that compare times by
+    /// whole seconds, such as `make`, see what changed from one call to the next.
+    pub(crate) fn advance_time(&self) {
+        self.clock.advance_by(SECOND);
+        let wall = LogicalTime::from_seconds(self.clock.unix_seconds());
+        for worktree in [&self.worktree, &self.scratch] {
+            let mut worktree = lock(worktree);
+            let next = LogicalTime::from_seconds(worktree.now().seconds.saturating_add(1));
+            worktree.advance_time(wall.max(next));
+        }
     }
 
     /// Adds what a call used.

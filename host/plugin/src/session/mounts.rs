@@ -24,8 +24,14 @@ pub(crate) struct Mount {
     pub(crate) guest_path: &'static str,
     pub(crate) worktree: Arc<Mutex<Worktree>>,
     pub(crate) node: NodeId,
+    /// Which worktree it is of, as guests see it.
+    pub(crate) device: u64,
     pub(crate) mode: Mode,
 }
+
+const WORKTREE_DEVICE: u64 = 1;
+const SCRATCH_DEVICE: u64 = 2;
+const FIRST_SEALED_DEVICE: u64 = 3;
 
 impl Session {
     /// The mounts of a plugin with these rights. Without the `workspace` right
@@ -37,11 +43,10 @@ impl Session {
             WorkspaceAccess::ReadWrite => Mode::ReadWrite,
         };
         if !self.sealed.is_empty() {
-            let sealed = self.sealed.iter().map(|(guest_path, worktree)| Mount {
-                guest_path,
-                node: lock(worktree).root(),
-                worktree: worktree.clone(),
-                mode: Mode::ReadOnly,
+            let devices = FIRST_SEALED_DEVICE..;
+            let sealed = self.sealed.iter().zip(devices).map(|((guest_path, worktree), device)| {
+                let node = lock(worktree).root();
+                Mount { guest_path, worktree: worktree.clone(), node, device, mode: Mode::ReadOnly }
             });
             return sealed.collect();
         }
@@ -49,6 +54,7 @@ impl Session {
             guest_path: "/workspace",
             node: lock(&self.worktree).root(),
             worktree: self.worktree.clone(),
+            device: WORKTREE_DEVICE,
             mode,
         };
         std::iter::once(workspace).chain(self.scratch_mounts()).collect()
@@ -64,6 +70,7 @@ impl Session {
                 guest_path,
                 worktree: self.scratch.clone(),
                 node: node.ok()?,
+                device: SCRATCH_DEVICE,
                 mode: Mode::ReadWrite,
             })
         };

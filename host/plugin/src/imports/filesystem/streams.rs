@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
-use super::{OpenNode, error_code};
-use crate::session::lock;
+use super::OpenNode;
+use super::convert::error_code;
 
 /// Most bytes that one read hands to a guest.
 pub(super) const MAX_CHUNK: usize = 1 << 20;
@@ -33,8 +33,7 @@ impl InputStream for FileReader {
             return Ok(Bytes::new());
         }
         let len = size.min(MAX_CHUNK) as u64;
-        let bytes =
-            lock(&self.file.worktree).read(self.file.node, self.offset, len).map_err(failed)?;
+        let bytes = self.file.worktree().read(self.file.node, self.offset, len).map_err(failed)?;
         if bytes.is_empty() {
             return Err(StreamError::Closed);
         }
@@ -68,7 +67,7 @@ impl Pollable for FileWriter {
 
 impl OutputStream for FileWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut worktree = lock(&self.file.worktree);
+        let mut worktree = self.file.worktree();
         match &mut self.at {
             WriteAt::End => worktree.append(self.file.node, &bytes).map_err(failed),
             WriteAt::Offset(offset) => {
@@ -88,6 +87,7 @@ impl OutputStream for FileWriter {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn failed(err: catena_tree::worktree::FsError) -> StreamError {
     StreamError::LastOperationFailed(error_code(&err).into())
 }
