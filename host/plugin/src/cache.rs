@@ -66,7 +66,11 @@ impl ComponentCache {
 
     /// Makes sure that the compiled form of `plugin` is in the cache and
     /// returns its file.
-    pub fn compiled(&self, engine: &Engine, plugin: &ResolvedPlugin) -> Result<PathBuf, CacheError> {
+    pub fn compiled(
+        &self,
+        engine: &Engine,
+        plugin: &ResolvedPlugin,
+    ) -> Result<PathBuf, CacheError> {
         let name = format!("{}-{:016x}", plugin.component_digest, engine.compatibility());
         let code_path = self.dir.join(format!("{name}.cwasm"));
         let seal_path = self.dir.join(format!("{name}.seal"));

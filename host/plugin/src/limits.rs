@@ -55,9 +55,9 @@ impl Limits {
     /// The limits of a kind of plugin when nobody says otherwise.
     pub fn defaults(kind: PluginKind) -> Self {
         let (fuel, wall) = match kind {
-            PluginKind::Scaffold => (500_000_000_000, Duration::from_secs(3600)),
-            PluginKind::Tool => (100_000_000_000, Duration::from_secs(120)),
-            PluginKind::Judge | PluginKind::Writer => (200_000_000_000, Duration::from_secs(600)),
+            PluginKind::Scaffold => (500_000_000_000, Duration::from_hours(1)),
+            PluginKind::Tool => (100_000_000_000, Duration::from_mins(2)),
+            PluginKind::Judge | PluginKind::Writer => (200_000_000_000, Duration::from_mins(10)),
         };
         Self {
             memory: ByteSize(512 << 20),

@@ -98,8 +98,7 @@ pub struct ResolvedPlugin {
 impl ResolvedPlugin {
     /// Finds the plugin at `path`, which is its directory or its manifest.
     pub fn load(path: &Path) -> Result<Self, ResolveError> {
-        let manifest_path =
-            if path.is_dir() { path.join(MANIFEST_FILE) } else { path.to_owned() };
+        let manifest_path = if path.is_dir() { path.join(MANIFEST_FILE) } else { path.to_owned() };
         let is_manifest = manifest_path.file_name().is_some_and(|name| name == MANIFEST_FILE);
         if !is_manifest || !manifest_path.is_file() {
             return Err(ResolveError::NotFound(path.to_owned()));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::sync as wasi;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::control::catena::plugin as own;
 use crate::capability::Effective;

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use catena_plugin::NewObject;
 use catena_tree::objects::ObjectSink as _;
-use catena_tree::{
-    BlobId, EntryKind, ObjectDatabase, ObjectError, Objects, TreeEntry, TreeId,
-};
+use catena_tree::{BlobId, EntryKind, ObjectDatabase, ObjectError, Objects, TreeEntry, TreeId};
 
 /// The object database as one worker sees it.
 pub struct Gate {

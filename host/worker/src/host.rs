@@ -133,11 +133,7 @@ impl Worker {
         }
     }
 
-    async fn serve(
-        &mut self,
-        job: Job,
-        host: &mut dyn HostSide,
-    ) -> Result<JobResult, WorkerError> {
+    async fn serve(&mut self, job: Job, host: &mut dyn HostSide) -> Result<JobResult, WorkerError> {
         self.send(&ToWorker::Run(Box::new(job))).await?;
         loop {
             let message = receive_async(&mut self.pipe).await.map_err(WorkerError::Protocol)?;
@@ -146,9 +142,7 @@ impl Worker {
                     ToWorker::Tree(host.tree(id).map(|tree| tree.to_vec()).map_err(Into::into))
                 }
                 FromWorker::Blob(id) => ToWorker::Blob(host.blob(id).map_err(Into::into)),
-                FromWorker::Put(objects) => {
-                    ToWorker::Stored(host.put(objects).map_err(Into::into))
-                }
+                FromWorker::Put(objects) => ToWorker::Stored(host.put(objects).map_err(Into::into)),
                 FromWorker::Complete(exchange) => {
                     ToWorker::Completed(host.complete(*exchange).await?)
                 }

@@ -43,6 +43,7 @@ pub enum FromWorker {
 
 /// What a worker is to do.
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a worker gets one in its life")]
 pub enum Job {
     /// A round of a scaffold.
     Attempt(AttemptJob),

@@ -47,12 +47,7 @@ fn watch(stream: &UnixStream, orphaned: impl FnOnce() + Send + 'static) -> std::
     let stream = stream.try_clone()?;
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
         let mut polled = [PollFd::new(&stream, PollFlags::RDHUP)];
-        loop {
-            match poll(&mut polled, None) {
-                Err(rustix::io::Errno::INTR) => {}
-                Ok(_) | Err(_) => break,
-            }
-        }
+        while let Err(rustix::io::Errno::INTR) = poll(&mut polled, None) {}
         orphaned();
     })?;
     Ok(())
@@ -81,7 +76,7 @@ fn run_attempt(outside: Arc<dyn Outside>, job: AttemptJob) -> Result<JobResult, 
 fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob) -> Result<JobResult, String> {
     let engine = engine()?;
     let judge = load(&engine, job.judge)?;
-    let session = Arc::new(Session::for_judge(outside, job.start));
+    let session = Arc::new(Session::for_judge(outside, &job.start));
     let judged = evaluate(&session, &judge, &job.submission);
     let (edits, used) = session.conversations_and_use();
     Ok(JobResult::Judge(JudgeResult { judged, edits, used }))

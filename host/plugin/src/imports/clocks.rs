@@ -62,8 +62,5 @@ impl wall_clock::Host for State {
 }
 
 fn datetime(since_epoch: Duration) -> wall_clock::Datetime {
-    wall_clock::Datetime {
-        seconds: since_epoch.as_secs(),
-        nanoseconds: since_epoch.subsec_nanos(),
-    }
+    wall_clock::Datetime { seconds: since_epoch.as_secs(), nanoseconds: since_epoch.subsec_nanos() }
 }

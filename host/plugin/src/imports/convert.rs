@@ -128,11 +128,12 @@ pub(crate) fn verdict_from_wit(
             "the judge gave the score {}, which is not between 0 and 1",
             verdict.score
         ))),
-        Err(wit_judge::JudgeError::NoVerdict(why)) => Judged::NoVerdict(why),
         Err(wit_judge::JudgeError::InvalidConfig(why)) => {
             Judged::Failed(CallFailure::Contract(format!("invalid configuration: {why}")))
         }
-        Err(wit_judge::JudgeError::Other(why)) => Judged::NoVerdict(why),
+        Err(wit_judge::JudgeError::NoVerdict(why) | wit_judge::JudgeError::Other(why)) => {
+            Judged::NoVerdict(why)
+        }
     }
 }
 

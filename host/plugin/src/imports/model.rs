@@ -27,9 +27,7 @@ impl State {
     fn granted_model(&mut self) -> Result<model::ModelInfo, wit::ModelError> {
         match (&self.session.model, self.rights.model) {
             (Some(info), true) => Ok(info.clone()),
-            (None, true) => {
-                Err(wit::ModelError::Other("the run file names no model".to_owned()))
-            }
+            (None, true) => Err(wit::ModelError::Other("the run file names no model".to_owned())),
             (_, false) => {
                 self.refuse("model");
                 Err(wit::ModelError::NotGranted)
@@ -37,24 +35,24 @@ impl State {
         }
     }
 
-    fn push_handle(&mut self, id: ConversationId) -> wasmtime::Result<Resource<ConversationHandle>> {
+    fn push_handle(
+        &mut self,
+        id: ConversationId,
+    ) -> wasmtime::Result<Resource<ConversationHandle>> {
         Ok(self.table.push(ConversationHandle(id))?)
     }
 }
 
 impl wit::Host for State {
     fn describe(&mut self) -> wasmtime::Result<Result<wit::ModelInfo, wit::ModelError>> {
-        Ok(self.granted_model().map(|info| wit::ModelInfo {
-            name: info.name,
-            context_window: info.context_window,
-        }))
+        Ok(self
+            .granted_model()
+            .map(|info| wit::ModelInfo { name: info.name, context_window: info.context_window }))
     }
 }
 
 impl wit::HostConversation for State {
-    fn open(
-        &mut self,
-    ) -> wasmtime::Result<Result<Resource<ConversationHandle>, wit::ModelError>> {
+    fn open(&mut self) -> wasmtime::Result<Result<Resource<ConversationHandle>, wit::ModelError>> {
         if let Err(err) = self.granted_model() {
             return Ok(Err(err));
         }
@@ -159,9 +157,7 @@ impl wit::HostConversation for State {
 fn keep_origin(message: wit::Message, before: &[Message]) -> Message {
     let message = message_from_wit(message);
     let Message::Assistant { message: said, .. } = &message else { return message };
-    let same = |old: &&Message| {
-        matches!(old, Message::Assistant { message: known, origin: Origin::Model } if known == said)
-    };
+    let same = |old: &&Message| matches!(old, Message::Assistant { message: known, origin: Origin::Model } if known == said);
     before.iter().find(same).cloned().unwrap_or(message)
 }
 
@@ -177,9 +173,7 @@ fn message_from_wit(message: wit::Message) -> Message {
             },
             origin: Origin::Plugin,
         },
-        wit::Message::Tool(tool) => {
-            Message::Tool { call_id: tool.call_id, content: tool.content }
-        }
+        wit::Message::Tool(tool) => Message::Tool { call_id: tool.call_id, content: tool.content },
         wit::Message::Other(other) => Message::Other { name: other.role, content: other.content },
     }
 }

@@ -57,10 +57,11 @@ impl Output {
         if !self.admits(&mut inner, bytes.len()) {
             return;
         }
-        let index = inner.pending.iter().position(|(name, _)| *name == stream).unwrap_or_else(|| {
-            inner.pending.push((stream, Vec::new()));
-            inner.pending.len() - 1
-        });
+        let index =
+            inner.pending.iter().position(|(name, _)| *name == stream).unwrap_or_else(|| {
+                inner.pending.push((stream, Vec::new()));
+                inner.pending.len() - 1
+            });
         let Some((_, line)) = inner.pending.get_mut(index) else { return };
         for byte in bytes {
             if *byte == b'\n' || line.len() >= MAX_ENTRY {

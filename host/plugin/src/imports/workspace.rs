@@ -43,23 +43,6 @@ impl State {
         }
     }
 
-    fn read_request(
-        &self,
-        worktree: &mut Worktree,
-        request: &wit::ReadRequest,
-        budget: &mut u64,
-    ) -> Answer<wit::FileSlice> {
-        let path = parse_path(&request.path)?;
-        let content = worktree.read_file(&path).map_err(|err| at_path(err, &request.path))?;
-        let size = content.len() as u64;
-        let start = request.offset.min(size);
-        let len = request.length.min(size - start).min(*budget);
-        *budget -= len;
-        let range = as_index(start)..as_index(start + len);
-        let bytes = content.get(range).unwrap_or_default().to_vec();
-        Ok(wit::FileSlice { bytes, size })
-    }
-
     fn read_all(
         &self,
         at: &wit::SnapshotRef,
@@ -67,7 +50,7 @@ impl State {
     ) -> Vec<Answer<wit::FileSlice>> {
         let mut budget = MAX_READ;
         let mut read_from = |worktree: &mut Worktree| {
-            let read = |request| self.read_request(worktree, request, &mut budget);
+            let read = |request| read_request(worktree, request, &mut budget);
             requests.iter().map(read).collect()
         };
         if matches!(at, wit::SnapshotRef::Current) {
@@ -84,9 +67,9 @@ impl State {
 
     fn apply(&mut self, text: &[u8]) -> Answer<Vec<String>> {
         self.check_workspace(WorkspaceAccess::ReadWrite)?;
-        let parsed = patch::parse(text).map_err(rejected)?;
+        let parsed = patch::parse(text).map_err(|err| rejected(&err))?;
         let mut worktree = lock(&self.session.worktree);
-        let edits = patch::edits(&parsed, &worktree.files()).map_err(rejected)?;
+        let edits = patch::edits(&parsed, &worktree.files()).map_err(|err| rejected(&err))?;
         worktree.apply_edits(&edits).map_err(from_fs)?;
         let mut paths: Vec<String> =
             edits.iter().map(|edit| edit.path().as_bstr().to_string()).collect();
@@ -106,7 +89,7 @@ impl State {
         &mut self,
         from: &wit::SnapshotRef,
         to: &wit::SnapshotRef,
-        options: wit::DiffOptions,
+        options: &wit::DiffOptions,
     ) -> Answer<Vec<u8>> {
         self.check_workspace(WorkspaceAccess::Read)?;
         let (from, to) = (self.tree_at(from)?, self.tree_at(to)?);
@@ -224,7 +207,7 @@ impl wit::Host for State {
         to: wit::SnapshotRef,
         options: wit::DiffOptions,
     ) -> wasmtime::Result<Answer<Vec<u8>>> {
-        Ok(self.diff_of(&from, &to, options))
+        Ok(self.diff_of(&from, &to, &options))
     }
 
     fn changes(
@@ -244,6 +227,22 @@ fn as_index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
+fn read_request(
+    worktree: &mut Worktree,
+    request: &wit::ReadRequest,
+    budget: &mut u64,
+) -> Answer<wit::FileSlice> {
+    let path = parse_path(&request.path)?;
+    let content = worktree.read_file(&path).map_err(|err| at_path(err, &request.path))?;
+    let size = content.len() as u64;
+    let start = request.offset.min(size);
+    let len = request.length.min(size - start).min(*budget);
+    *budget -= len;
+    let range = as_index(start)..as_index(start + len);
+    let bytes = content.get(range).unwrap_or_default().to_vec();
+    Ok(wit::FileSlice { bytes, size })
+}
+
 fn kind_name(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Added => "added",
@@ -255,7 +254,7 @@ fn kind_name(kind: ChangeKind) -> &'static str {
     }
 }
 
-fn rejected(err: patch::PatchError) -> wit::WorkspaceError {
+fn rejected(err: &patch::PatchError) -> wit::WorkspaceError {
     wit::WorkspaceError::PatchRejected(err.to_string())
 }
 
