@@ -24,7 +24,7 @@ use crate::engine::Engine;
 use crate::limits::{Limits, Used};
 use crate::manifest::PluginManifest;
 use crate::outside::Outside;
-use crate::state::{State, link};
+use crate::state::{State, deny_sockets, link};
 
 pub(crate) use conversations::Conversations;
 pub(crate) use mounts::{Mode, Mount};
@@ -90,8 +90,7 @@ impl LoadedPlugin {
         let plugin = &spec.manifest.plugin;
         let to_link_error = |source| LoadError::Link { plugin: plugin.name.to_string(), source };
         let mut linker = link(engine, plugin.kind).map_err(to_link_error)?;
-        // What `check` let pass and is not linked are sockets: nobody gets any.
-        linker.define_unknown_imports_as_traps(component).map_err(to_link_error)?;
+        deny_sockets(engine, &mut linker, component).map_err(to_link_error)?;
         let ready = linker.instantiate_pre(component).map_err(to_link_error)?;
         Ok(Self { spec, ready })
     }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, HasData, HasSelf, Linker, ResourceTable, ResourceType};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::sync as wasi;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
@@ -13,6 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::control::catena::plugin as own;
 use crate::capability::Effective;
+use crate::check::SOCKETS;
 use crate::engine::Engine;
 use crate::imports::output::Output;
 use crate::limits::Limiter;
@@ -79,6 +81,34 @@ pub(crate) fn link(engine: &Engine, kind: PluginKind) -> wasmtime::Result<Linker
         own::reference::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     }
     Ok(linker)
+}
+
+/// Links the sockets that a component names so that every call of one traps.
+pub(crate) fn deny_sockets(
+    engine: &Engine,
+    linker: &mut Linker<State>,
+    component: &Component,
+) -> wasmtime::Result<()> {
+    let engine = engine.wasmtime();
+    for (interface, item) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        if !interface.starts_with(SOCKETS) {
+            continue;
+        }
+        let mut linked = linker.instance(interface)?;
+        for (name, export) in instance.exports(engine) {
+            match export.ty {
+                ComponentItem::ComponentFunc(_) => linked.func_new(name, |_, _, _, _| {
+                    Err(wasmtime::Error::msg("plugins have no sockets"))
+                })?,
+                ComponentItem::Resource(_) => {
+                    linked.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The part of WASI 0.2 that is served. Files and the monotonic clock are our
