@@ -6,7 +6,7 @@ use catena_plugin::{CheckError, ManifestError, ResolveError};
 use catena_rollout::{JournalError, RunError, RunFileError};
 use serde_json::json;
 
-use crate::output::Format;
+use crate::output::{Format, say};
 
 /// Whose fault a failure is; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Failure {
                 let error = json!({
                     "error": self.error.to_string(), "causes": causes, "hint": self.hint,
                 });
-                println!("{error}");
+                say!("{error}");
             }
             Format::Text => {
                 eprintln!("error: {}", self.error);

@@ -24,9 +24,9 @@ use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::Format;
 
-/// Rolls untrusted coding agents out over chains of pull requests.
+/// Roll untrusted coding agents out over chains of pull requests.
 #[derive(Parser)]
-#[command(name = "catena", version, about, after_help = EXIT_CODES)]
+#[command(name = "catena", version, about = "Rolls untrusted coding agents out over chains of pull requests", after_help = EXIT_CODES)]
 struct Arguments {
     /// Print JSON on stdout, and nothing else
     #[arg(long, global = true)]

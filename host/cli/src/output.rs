@@ -1,6 +1,7 @@
 //! Data on stdout: tables for people, JSON for programs.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use catena_model::Usage;
 use catena_rollout::run::Planned;
@@ -17,9 +18,26 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Prints a line on stdout. A reader that has gone away, such as `head`, ends
+/// the program as it ends others.
+pub(crate) fn say_line(line: std::fmt::Arguments<'_>) {
+    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+        std::process::exit(BROKEN_PIPE);
+    }
+}
+
+/// Exit code of a program whose reader has gone: 128 and the number of SIGPIPE.
+const BROKEN_PIPE: i32 = 141;
+
+/// Prints a line on stdout.
+macro_rules! say {
+    ($($argument:tt)*) => { $crate::output::say_line(format_args!($($argument)*)) };
+}
+pub(crate) use say;
+
 /// Prints a value as JSON.
 pub(crate) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 

@@ -160,7 +160,11 @@ pub struct NoObjects;
 
 impl Objects for NoObjects {
     fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
-        if id == TreeId::EMPTY { Ok(Arc::from([])) } else { Err(ObjectError::Missing(id.to_string())) }
+        if id == TreeId::EMPTY {
+            Ok(Arc::from([]))
+        } else {
+            Err(ObjectError::Missing(id.to_string()))
+        }
     }
 
     fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {

@@ -101,9 +101,10 @@ impl RepoPath {
     /// Whether this path is `ancestor` or lies below it.
     pub fn is_at_or_below(&self, ancestor: &Self) -> bool {
         ancestor.is_root()
-            || self.0.strip_prefix(ancestor.0.as_slice()).is_some_and(|rest| {
-                rest.is_empty() || rest.starts_with(b"/")
-            })
+            || self
+                .0
+                .strip_prefix(ancestor.0.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 }
 

@@ -29,6 +29,9 @@ struct Tally {
     outcome_differs: Vec<String>,
     /// Clean pairs whose tree is not git's.
     tree_differs: Vec<String>,
+    /// Pairs that git can't merge because the clone lacks a blob it wants to
+    /// look at; they can't be compared.
+    beyond_git: u64,
     /// Stages where the oracle did not start from the base, or end at the human tree.
     oracle_strays: Vec<String>,
 }
@@ -64,7 +67,7 @@ pub(super) fn run(
     let check = Check { checkout, dir, clone, chains };
     let mut table = String::from(
         "agent   policy    rollouts stages accepted unjudged  pairs conflicts  leaks  \
-         outcome≠git  tree≠git  oracle strays\n",
+         outcome≠git  tree≠git  git lacks  oracle strays\n",
     );
     let mut strays = Vec::new();
     for agent in AGENTS {
@@ -88,7 +91,7 @@ pub(super) fn run(
 fn row(table: &mut String, agent: &str, policy: &str, tally: &Tally) -> std::fmt::Result {
     writeln!(
         table,
-        "{agent:<7} {policy:<9} {:>8} {:>6} {:>8} {:>8} {:>6} {:>9} {:>6} {:>12} {:>9} {:>14}",
+        "{agent:<7} {policy:<9} {:>8} {:>6} {:>8} {:>8} {:>6} {:>9} {:>6} {:>12} {:>9} {:>10} {:>14}",
         tally.rollouts,
         tally.stages,
         tally.accepted,
@@ -98,6 +101,7 @@ fn row(table: &mut String, agent: &str, policy: &str, tally: &Tally) -> std::fmt
         tally.leaks,
         tally.outcome_differs.len(),
         tally.tree_differs.len(),
+        tally.beyond_git,
         tally.oracle_strays.len(),
     )
 }
@@ -217,9 +221,24 @@ fn compare_with_git(
             tally.tree_differs.push(format!("{name}: git's tree is {tree}"));
         }
         Some(0 | 1) => {}
+        _ if lacks_object(objects, &output.stderr)? => tally.beyond_git += 1,
         _ => bail!("git merge-tree failed at {name}: {}", String::from_utf8_lossy(&output.stderr)),
     }
     Ok(())
+}
+
+/// Whether git gave up over an object that is really not there.
+fn lacks_object(objects: &Path, stderr: &[u8]) -> anyhow::Result<bool> {
+    let stderr = String::from_utf8_lossy(stderr);
+    let Some((_, id)) = stderr.trim().rsplit_once("unable to read ") else { return Ok(false) };
+    let found = Command::new("git")
+        .arg("--git-dir")
+        .arg(objects)
+        .args(["cat-file", "-e", id])
+        .stderr(std::process::Stdio::null())
+        .status()
+        .context("can't start git")?;
+    Ok(!found.success())
 }
 
 /// What is under a key; null where there is nothing.

@@ -11,7 +11,7 @@ use clap::ValueHint;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::output::{Format, print_json};
+use crate::output::{Format, print_json, say};
 use crate::watch;
 
 /// Make chain files.
@@ -105,20 +105,18 @@ fn print_text(resolution: &Resolution, output: &std::path::Path) {
     let (stages, without_patch) = counts(&resolution.file);
     let resolved = resolution.file.chains.len();
     let all = resolved + resolution.refused.len();
-    println!("{resolved} of {all} chains resolved, {stages} stages: {}", output.display());
+    say!("{resolved} of {all} chains resolved, {stages} stages: {}", output.display());
     if without_patch > 0 {
-        println!(
-            "{without_patch} stages lack objects in this clone: they can be carried, not judged"
-        );
+        say!("{without_patch} stages lack objects in this clone: they can be carried, not judged");
     }
     for refused in &resolution.refused {
         let numbers: Vec<String> =
             refused.numbers.iter().map(|number| format!("#{number}")).collect();
-        println!("refused: {}", numbers.join(" "));
+        say!("refused: {}", numbers.join(" "));
         for fault in &refused.faults {
             match fault.number {
-                Some(number) => println!("  #{number} {}", fault.reason),
-                None => println!("  {}", fault.reason),
+                Some(number) => say!("  #{number} {}", fault.reason),
+                None => say!("  {}", fault.reason),
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::commands::{run, show};
 use crate::demo::repository::{self, CHAINS, SCRIPT};
 use crate::failure::Failure;
 use crate::machine::Machine;
-use crate::output::Format;
+use crate::output::{Format, say};
 use crate::watch;
 
 #[derive(clap::Args)]
@@ -49,8 +49,8 @@ pub(crate) fn run(
     fs::create_dir_all(&dir).with_context(|| format!("can't create `{}`", dir.display()))?;
     prepare(&dir)?;
     if format == Format::Text {
-        println!("repository: {}", dir.join("gridline.git").display());
-        println!("run file:   {}\n", dir.join("run.toml").display());
+        say!("repository: {}", dir.join("gridline.git").display());
+        say!("run file:   {}\n", dir.join("run.toml").display());
     }
     let options = machine.run_options(watch::watcher(format));
     let planned = Run::create(&dir.join("run.toml"), &dir.join("run"), &options)?;
@@ -69,7 +69,7 @@ pub(crate) fn run(
         show::show(&dir.join("run"), None, format, about)?;
         return Ok(code);
     }
-    println!("\ndata");
+    say!("\ndata");
     print_export(&manifest, &output);
     print_next(&dir, begin);
     Ok(code)
@@ -123,8 +123,8 @@ fn free_dir() -> Result<PathBuf, Failure> {
 
 fn print_next(dir: &Path, begin: Instant) {
     let dir = dir.display();
-    println!("\ndone in {:.1}s. Next:", begin.elapsed().as_secs_f64());
-    println!("  catena show {dir}/run --rollout gridline-alignment.1");
-    println!("  catena verify {dir}/run");
-    println!("  catena plugin explain tool-bash --run {dir}/run.toml");
+    say!("\ndone in {:.1}s. Next:", begin.elapsed().as_secs_f64());
+    say!("  catena show {dir}/run --rollout gridline-alignment.1");
+    say!("  catena verify {dir}/run");
+    say!("  catena plugin explain tool-bash --run {dir}/run.toml");
 }

@@ -10,7 +10,7 @@ use clap::ValueHint;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::output::{Format, grouped, print_json};
+use crate::output::{Format, grouped, print_json, say};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -57,15 +57,15 @@ pub(crate) fn export_run(dir: &Path, profile: Profile, output: &Path) -> Result<
 pub(crate) fn print_export(manifest: &Manifest, output: &Path) {
     let turns: u64 = manifest.samples.iter().map(|sample| sample.model_turns).sum();
     let calls: u64 = manifest.samples.iter().map(|sample| sample.tool_calls).sum();
-    println!(
+    say!(
         "{} samples with {} model turns and {} tool calls: {}",
         manifest.samples.len(),
         grouped(turns),
         grouped(calls),
         output.display(),
     );
-    println!("manifest: {}", manifest_path(output).display());
+    say!("manifest: {}", manifest_path(output).display());
     for dropped in &manifest.dropped {
-        println!("left out: rollout {} ({})", dropped.rollout, dropped.reason);
+        say!("left out: rollout {} ({})", dropped.rollout, dropped.reason);
     }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::failure::{Failure, check_hint};
 use crate::machine::Machine;
-use crate::output::{Format, print_json, table};
+use crate::output::{Format, print_json, say, table};
 
 /// Look at plugins.
 #[derive(clap::Subcommand)]
@@ -75,7 +75,7 @@ fn explain(arguments: &Explain, machine: &Machine, format: Format) -> Result<Exi
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    say!(
         "{} {} ({}{})",
         plugin.name(),
         manifest.plugin.version,
@@ -83,22 +83,27 @@ fn explain(arguments: &Explain, machine: &Machine, format: Format) -> Result<Exi
         if manifest.plugin.control { ", control: is shown the answer" } else { "" },
     );
     if !manifest.plugin.description.is_empty() {
-        println!("{}", manifest.plugin.description);
+        say!("{}", manifest.plugin.description);
     }
-    println!("component sha256:{}", plugin.component_digest);
+    say!("component sha256:{}", plugin.component_digest);
     let mut rights = table(&["capability", "asked", "granted", "effective"]);
     let columns = manifest.capabilities.describe().into_iter();
     let columns = columns.zip(granted.describe()).zip(effective.describe());
     for (((name, asked), (_, granted)), (_, effective)) in columns {
         rights.add_row(vec![name.to_owned(), asked, granted, effective]);
     }
-    println!("{rights}");
-    println!(
+    say!("{rights}");
+    say!(
         "limits per call: memory {}, fuel {}, wall time {}, output {}, handles {}, host call {}",
-        limits.memory, limits.fuel, limits.wall, limits.output, limits.handles, limits.host_call,
+        limits.memory,
+        limits.fuel,
+        limits.wall,
+        limits.output,
+        limits.handles,
+        limits.host_call,
     );
     if arguments.run.is_none() {
-        println!("hint: `--run RUN.TOML` shows what that run grants");
+        say!("hint: `--run RUN.TOML` shows what that run grants");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -151,8 +156,8 @@ fn check(arguments: &Check, machine: &Machine, format: Format) -> Result<ExitCod
     if format == Format::Json {
         print_json(&json!({"name": plugin.name(), "passed": true, "imports": imports}))?;
     } else {
-        println!("{}: a {} that can run here", plugin.name(), plugin.manifest.plugin.kind);
-        println!("imports: {}", imports.join(", "));
+        say!("{}: a {} that can run here", plugin.name(), plugin.manifest.plugin.kind);
+        say!("imports: {}", imports.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

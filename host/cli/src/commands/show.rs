@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::{
-    Format, bytes, dollars, grouped, headline, limit_table, print_json, stage_table, table, tokens,
+    Format, bytes, dollars, grouped, headline, limit_table, print_json, say, stage_table, table,
+    tokens,
 };
 
 /// From this many rollouts on, a run is shown as one table.
@@ -61,13 +62,13 @@ pub(crate) fn show(
             print_one(summary, &planned, only.is_some());
         }
     }
-    println!("run: {}", dir.display());
+    say!("run: {}", dir.display());
     Ok(())
 }
 
 fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
-    println!("{}\n{}", headline(summary), stage_table(summary));
-    println!(
+    say!("{}\n{}", headline(summary), stage_table(summary));
+    say!(
         "{} turns, {} tool calls, {} tokens ({} cached), {}",
         summary.turns,
         summary.tool_calls,
@@ -75,9 +76,9 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
         grouped(summary.usage.cached_tokens),
         dollars(summary.usage.cost_microusd),
     );
-    println!("\nlimits used\n{}", limit_table(summary, planned));
+    say!("\nlimits used\n{}", limit_table(summary, planned));
     let quota = planned.file.workspace;
-    println!(
+    say!(
         "worktree: at most {} of {} and {} of {} entries added, {} writes refused\n",
         bytes(summary.workspace_bytes),
         quota.bytes,
@@ -89,7 +90,7 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
     if with_feedback {
         print_feedback(summary);
         for (plugin, level, text) in &summary.logs {
-            println!("log {plugin} {level}: {text}");
+            say!("log {plugin} {level}: {text}");
         }
     }
 }
@@ -97,7 +98,7 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
 fn print_conflicts(summary: &RolloutSummary) {
     for stage in &summary.stages {
         for conflict in stage.carry.conflicts() {
-            println!("stage {}: conflict in {} ({})", stage.stage, conflict.path, conflict.kind);
+            say!("stage {}: conflict in {} ({})", stage.stage, conflict.path, conflict.kind);
         }
     }
 }
@@ -106,9 +107,9 @@ fn print_feedback(summary: &RolloutSummary) {
     for stage in &summary.stages {
         for round in &stage.rounds {
             let Some(verdict) = &round.verdict else { continue };
-            println!("stage {} round {}: {:.2}", stage.stage, round.round, verdict.score);
+            say!("stage {} round {}: {:.2}", stage.stage, round.round, verdict.score);
             for line in verdict.feedback.lines() {
-                println!("  {line}");
+                say!("  {line}");
             }
         }
     }
@@ -129,5 +130,5 @@ fn print_many(all: &[RolloutSummary]) {
             why.unwrap_or_default(),
         ]);
     }
-    println!("{table}");
+    say!("{table}");
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::machine::Machine;
-use crate::output::{Format, print_json};
+use crate::output::{Format, print_json, say};
 use crate::watch;
 
 #[derive(clap::Args)]
@@ -35,7 +35,7 @@ pub(crate) fn run(
         match result {
             Ok(end) => {
                 if format == Format::Text {
-                    println!("rollout {id}: every record reproduced ({})", end.word());
+                    say!("rollout {id}: every record reproduced ({})", end.word());
                 }
                 rows.push(json!({"rollout": id.to_string(), "reproduced": true}));
             }
