@@ -95,14 +95,14 @@ pub(crate) fn deny_sockets(
         if !interface.starts_with(SOCKETS) {
             continue;
         }
-        let mut linked = linker.instance(interface)?;
+        let mut stubs = linker.instance(interface)?;
         for (name, export) in instance.exports(engine) {
             match export.ty {
-                ComponentItem::ComponentFunc(_) => linked.func_new(name, |_, _, _, _| {
+                ComponentItem::ComponentFunc(_) => stubs.func_new(name, |_, _, _, _| {
                     Err(wasmtime::Error::msg("plugins have no sockets"))
                 })?,
                 ComponentItem::Resource(_) => {
-                    linked.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?;
+                    stubs.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?;
                 }
                 _ => {}
             }

@@ -10,6 +10,7 @@ use catena_tree::{BlobId, ObjectError, Objects, TreeEntry, TreeId};
 use wasi::{DescriptorFlags, HostDescriptor as _, NewTimestamp, OpenFlags, PathFlags};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::p2::StreamError;
 
 use super::*;
 use crate::capability::{Effective, WorkspaceAccess};
@@ -210,6 +211,20 @@ fn a_file_does_only_what_it_was_opened_for() {
 }
 
 #[test]
+fn a_directory_is_not_read_or_written_as_a_file() {
+    let session = session();
+    fill(&session);
+    let mut state = state(&session, WorkspaceAccess::ReadWrite);
+    let root = preopen(&mut state, "/workspace");
+    let write = DescriptorFlags::WRITE;
+    let opened = open(&mut state, &root, "dir", OpenFlags::DIRECTORY, write);
+    assert_eq!(opened.err(), Some(Code::IsDirectory));
+    assert_eq!(failed(state.read(same(&root), 1, 0)), Err(Code::IsDirectory));
+    assert_eq!(failed(state.read_via_stream(same(&root), 0)).err(), Some(Code::IsDirectory));
+    assert_eq!(failed(state.write(same(&root), vec![0], 0)), Err(Code::IsDirectory));
+}
+
+#[test]
 fn nothing_is_renamed_between_scratch_and_worktree() {
     let session = session();
     fill(&session);
@@ -264,6 +279,21 @@ fn a_full_worktree_gives_the_quota_error_and_keeps_what_it_has() {
     let scratch = preopen(&mut state, "/tmp");
     let other = open(&mut state, &scratch, "file", OpenFlags::CREATE, asked).unwrap();
     failed(state.write(same(&other), vec![1; quota], 0)).unwrap();
+}
+
+#[test]
+fn a_stream_that_meets_the_quota_tells_it() {
+    let mut state = state(&session(), WorkspaceAccess::ReadWrite);
+    let root = preopen(&mut state, "/workspace");
+    let file = open(&mut state, &root, "file", OpenFlags::CREATE, DescriptorFlags::WRITE).unwrap();
+    let stream = failed(state.write_via_stream(same(&file), QUOTA)).unwrap();
+    let writer = state.table.get_mut(&stream).unwrap();
+    let Err(StreamError::LastOperationFailed(err)) = writer.write(Bytes::from_static(b"x")) else {
+        panic!("written");
+    };
+    let err = state.table.push(err).unwrap();
+    let told = wasi::Host::filesystem_error_code(&mut state, err).unwrap();
+    assert!(matches!(told, Some(wasi::ErrorCode::Quota)), "{told:?}");
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! Operations in a guest, over a worktree.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use catena_model::{Conversation, ConversationId, ModelError, Reply, ToolCall};
+use catena_plugin::resolved::ResolvedPlugin;
+use catena_plugin::session::PluginSpec;
+use catena_plugin::{
+    ComponentCache, Effective, Engine, Event, Exchange, Limits, LoadedPlugin, NewObject, Outside,
+    Session, SessionStart, WorkspaceAccess, run_tool,
+};
+use catena_tree::objects::NoObjects;
+use catena_tree::{BlobId, MemoryObjects, ObjectError, Objects, TreeEntry, TreeId};
+
+use crate::example;
+use crate::operations::{Operation, Outcome};
+
+/// Bytes that a guest may add to the worktree.
+pub(crate) const QUOTA: u64 = 1 << 20;
+
+/// The example's objects; no model.
+struct Example(MemoryObjects<NoObjects>);
+
+impl Objects for Example {
+    fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        self.0.tree(id)
+    }
+
+    fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
+        self.0.blob(id)
+    }
+}
+
+impl Outside for Example {
+    fn complete(&self, _: Exchange) -> Result<Reply, ModelError> {
+        Err(ModelError::Unavailable("none here".to_owned()))
+    }
+
+    fn put(&self, _: Vec<NewObject>) -> Result<(), ObjectError> {
+        Ok(())
+    }
+
+    fn record(&self, _: Event) {}
+}
+
+/// Carries operations out below `/workspace`, in one call.
+pub(crate) fn run(operations: &[Operation]) -> Vec<Outcome> {
+    run_in("/workspace", WorkspaceAccess::ReadWrite, operations)
+}
+
+/// Carries operations out below any directory, with any reach.
+pub(crate) fn run_in(
+    root: &str,
+    workspace: WorkspaceAccess,
+    operations: &[Operation],
+) -> Vec<Outcome> {
+    call(&session(workspace), root, operations)
+}
+
+/// One call of a session's tool.
+pub(crate) fn call(session: &Arc<Session>, root: &str, operations: &[Operation]) -> Vec<Outcome> {
+    let arguments = serde_json::json!({"root": root, "operations": operations});
+    let call =
+        ToolCall { id: "1".to_owned(), name: "files".to_owned(), arguments: arguments.to_string() };
+    serde_json::from_str(&run_tool(session, &call).unwrap()).unwrap()
+}
+
+/// A session over the example with the one tool.
+pub(crate) fn session(workspace: WorkspaceAccess) -> Arc<Session> {
+    static LOADED: OnceLock<(Engine, ResolvedPlugin, PathBuf)> = OnceLock::new();
+    let (engine, plugin, compiled) = LOADED.get_or_init(load);
+    let objects = MemoryObjects::new(NoObjects);
+    let tree = example::tree(&objects);
+    let spec = PluginSpec {
+        manifest: plugin.manifest.clone(),
+        compiled: compiled.clone(),
+        rights: Effective { workspace, ..Effective::default() },
+        limits: Limits::defaults(plugin.manifest.plugin.kind),
+        config: "{}".to_owned(),
+    };
+    let tool = LoadedPlugin::load(engine, spec).unwrap();
+    Arc::new(Session::new(Arc::new(Example(objects)), start(tree), vec![tool]))
+}
+
+fn load() -> (Engine, ResolvedPlugin, PathBuf) {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let plugin = ResolvedPlugin::load(&target.join("plugins-test/tool-wasi-files"))
+        .expect("`cargo xtask guests` builds the plugins");
+    let engine = Engine::new().unwrap();
+    let cache = ComponentCache::open(&target.join("tmp/components")).unwrap();
+    let compiled = cache.compiled(&engine, &plugin).unwrap();
+    (engine, plugin, compiled)
+}
+
+fn start(tree: TreeId) -> SessionStart {
+    SessionStart {
+        worktree: tree,
+        stage_start: tree,
+        scratch: TreeId::EMPTY,
+        snapshots: BTreeMap::new(),
+        conversation: ConversationId(0),
+        history: Conversation::default(),
+        next_conversation: 1,
+        model: None,
+        reference: None,
+        time: 1_700_000_000,
+        seed: 0,
+        quota_bytes: QUOTA,
+        quota_entries: 1000,
+    }
+}
