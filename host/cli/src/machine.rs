@@ -46,6 +46,19 @@ impl Machine {
         }
     }
 
+    /// How a person starts this program from here: by its name where the search
+    /// path finds it, else by its path.
+    pub(crate) fn command(&self) -> String {
+        let on_path = env::var_os("PATH").is_some_and(|path| {
+            env::split_paths(&path).any(|dir| Some(dir.as_path()) == self.program.parent())
+        });
+        if on_path && let Some(name) = self.program.file_name() {
+            return name.to_string_lossy().into_owned();
+        }
+        let here = env::current_dir().unwrap_or_default();
+        self.program.strip_prefix(&here).unwrap_or(&self.program).display().to_string()
+    }
+
     /// Directories in which plugins are looked for by name.
     pub(crate) fn plugin_dirs(&self) -> &[PathBuf] {
         &self.plugin_dirs

@@ -213,6 +213,6 @@ fn classify(err: &wasmtime::Error, plugin: &LoadedPlugin, limiter: &Limiter) -> 
     }
     match err.downcast_ref::<Trap>() {
         Some(trap) => CallFailure::Trapped(trap.to_string()),
-        None => CallFailure::Contract(format!("{err:#}")),
+        None => CallFailure::Contract(err.root_cause().to_string()),
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn run(
     }
     say!("\ndata");
     print_export(&manifest, &output);
-    print_next(&dir, begin);
+    print_next(&machine.command(), &dir, begin);
     Ok(code)
 }
 
@@ -121,10 +121,10 @@ fn free_dir() -> Result<PathBuf, Failure> {
     })
 }
 
-fn print_next(dir: &Path, begin: Instant) {
+fn print_next(catena: &str, dir: &Path, begin: Instant) {
     let dir = dir.display();
     say!("\ndone in {:.1}s. Next:", begin.elapsed().as_secs_f64());
-    say!("  catena show {dir}/run --rollout gridline-alignment.1");
-    say!("  catena verify {dir}/run");
-    say!("  catena plugin explain tool-bash --run {dir}/run.toml");
+    say!("  {catena} show {dir}/run --rollout gridline-alignment.1");
+    say!("  {catena} verify {dir}/run");
+    say!("  {catena} plugin explain tool-bash --run {dir}/run.toml");
 }
