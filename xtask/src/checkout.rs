@@ -23,11 +23,7 @@ impl Checkout {
         let package = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = package.parent().context("the xtask package has no parent directory")?;
-        let target = match std::env::var_os("CARGO_TARGET_DIR") {
-            Some(dir) => std::path::absolute(dir).context("`CARGO_TARGET_DIR` is not a path")?,
-            None => root.join("target"),
-        };
-        Ok(Self { root: root.to_owned(), target })
+        Ok(Self { root: root.to_owned(), target: target_dir(root)? })
     }
 
     /// A cargo command at the top of the checkout, in the same target directory.
@@ -47,6 +43,14 @@ impl Checkout {
     /// A path as a person at the top of the checkout would write it.
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
+    }
+}
+
+/// Where cargo builds, the way cargo itself decides it; absolute.
+pub(crate) fn target_dir(root: &Path) -> anyhow::Result<PathBuf> {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => std::path::absolute(dir).context("`CARGO_TARGET_DIR` is not a path"),
+        None => Ok(root.join("target")),
     }
 }
 

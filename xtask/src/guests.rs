@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use crate::checkout::run as run_command;
+use crate::checkout::{run as run_command, target_dir};
 use crate::failure::Failure;
 pub(crate) use python::build_python_guest;
 pub(crate) use toolchain::{WasmToolchain, wasm_toolchain};
@@ -66,14 +66,6 @@ pub(crate) fn build_plugin(dir: &Path, out: &Path) -> anyhow::Result<()> {
     let manifest = read_manifest(dir)?;
     compile(toolchain, dir, &target, &[])?;
     install(toolchain, dir, &manifest, &target, out)
-}
-
-/// Where cargo builds, the way cargo itself decides it.
-fn target_dir(root: &Path) -> anyhow::Result<PathBuf> {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(dir) => std::path::absolute(dir).context("`CARGO_TARGET_DIR` is not a path"),
-        None => Ok(root.join("target")),
-    }
 }
 
 fn compile(

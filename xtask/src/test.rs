@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::checkout::{Checkout, run as run_command};
 use crate::phase::Phases;
-use crate::{guests, tidy};
+use crate::{demo, tidy};
 
 const HINT: &str = "the failed tests are named above; `cargo xtask test -p PACKAGE NAME` runs one";
 
@@ -19,8 +19,8 @@ pub(crate) fn run(
         phases.begin("architecture rules");
         tidy::run(checkout)?;
     }
-    phases.begin("build the plugins");
-    guests::build_all(&checkout.root)?;
+    // The end-to-end tests start the program, which `cargo test` alone leaves out.
+    demo::build(checkout, phases)?;
     if arguments.is_empty() {
         phases.begin("unit tests of the plugins");
         test_guests(checkout)?;

@@ -2,6 +2,9 @@
 
 use super::{SourceFile, Violation};
 
+/// Where plugins are: those that are shipped, and those that only tests use.
+const WORKSPACES: [&str; 2] = ["guests/", "tests/guests/"];
+
 /// A plugin's directory is named after what the plugin is.
 const KINDS: [&str; 4] = ["scaffold-", "tool-", "judge-", "writer-"];
 
@@ -11,7 +14,7 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Violation> {
         .iter()
         .filter_map(|file| {
             let dir = file.path.strip_suffix("/Cargo.toml")?;
-            let name = dir.strip_prefix("guests/")?;
+            let name = WORKSPACES.iter().find_map(|workspace| dir.strip_prefix(workspace))?;
             let is_plugin = KINDS.iter().any(|kind| name.starts_with(kind));
             if !is_plugin || exists(&format!("{dir}/plugin.toml")) {
                 return None;
@@ -33,6 +36,7 @@ mod tests {
     #[test]
     fn a_plugin_without_a_manifest_is_reported() {
         assert_eq!(check(&[file("guests/tool-bash/Cargo.toml")]).len(), 1);
+        assert_eq!(check(&[file("tests/guests/tool-traps/Cargo.toml")]).len(), 1);
     }
 
     #[test]
