@@ -10,6 +10,7 @@ use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::sync as wasi;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::control::catena::plugin as own;
@@ -102,13 +103,24 @@ pub(crate) fn deny_sockets(
                     Err(wasmtime::Error::msg("plugins have no sockets"))
                 })?,
                 ComponentItem::Resource(_) => {
-                    stubs.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?;
+                    stubs.resource(name, socket_resource(name), |_, _| Ok(()))?;
                 }
                 _ => {}
             }
         }
     }
     Ok(())
+}
+
+/// A resource of a socket: one of `wasi:io` that its interface uses, or one that
+/// nobody can get hold of.
+fn socket_resource(name: &str) -> ResourceType {
+    match name {
+        "pollable" => ResourceType::host::<DynPollable>(),
+        "input-stream" => ResourceType::host::<DynInputStream>(),
+        "output-stream" => ResourceType::host::<DynOutputStream>(),
+        _ => ResourceType::host::<()>(),
+    }
 }
 
 /// The part of WASI 0.2 that is served. Files and the monotonic clock are our
