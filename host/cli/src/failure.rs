@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use catena_plugin::{CheckError, ManifestError, ResolveError};
+use catena_rollout::rollout::RolloutError;
 use catena_rollout::{JournalError, RunError, RunFileError};
 use serde_json::json;
 
@@ -102,6 +103,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::WrongKind { .. } => {
             (Fault::Input, Some("put it under the key of its kind, or name another plugin"))
         }
+        E::PluginTwice(_) => (Fault::Input, Some("name each plugin once")),
         E::Compile(_) => (
             Fault::Input,
             Some("build the plugin as a component: see \"Write a plugin\" in the README"),
@@ -116,9 +118,13 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::Locked(_) => (Fault::Input, Some("wait for the other process, or stop it")),
         E::Changed { .. } => (Fault::Input, Some("bring it back as it was, or begin a new run")),
         E::Journal(err) => (Fault::Host, journal_hint(err)),
-        E::Rollout { .. } => {
-            (Fault::Host, Some("the journal is as it was; look at the cause, then `catena resume`"))
-        }
+        E::Rollout { source, .. } => match source.as_ref() {
+            RolloutError::Journal(err) => (Fault::Host, journal_hint(err)),
+            RolloutError::Objects(_) => (
+                Fault::Host,
+                Some("the journal is as it was; look at the cause, then `catena resume`"),
+            ),
+        },
         E::Engine(_) | E::Io { .. } => (Fault::Host, None),
     }
 }
@@ -171,7 +177,14 @@ fn journal_hint(error: &JournalError) -> Option<&'static str> {
         JournalError::Damaged { .. } => {
             Some("restore the journal from a backup; the other rollouts of the run are not touched")
         }
-        _ => None,
+        JournalError::Strayed { .. } => {
+            Some("use the program, plugins and repository that the run was begun with")
+        }
+        JournalError::Foreign { .. } => {
+            Some("put the journal back where it belongs, or begin a new run")
+        }
+        JournalError::Incomplete { .. } => Some("`catena resume` brings the rollout to its end"),
+        JournalError::Io { .. } => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Data on stdout: tables for people, JSON for programs.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -21,9 +22,25 @@ pub(crate) enum Format {
 /// Prints a line on stdout. A reader that has gone away, such as `head`, ends
 /// the program as it ends others.
 pub(crate) fn say_line(line: std::fmt::Arguments<'_>) {
-    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+    let line = line.to_string();
+    let shown = escaped(&line);
+    if writeln!(std::io::stdout().lock(), "{shown}").is_err() {
         std::process::exit(BROKEN_PIPE);
     }
+}
+
+/// The text without control characters but line ends and tabs: what agents and
+/// plugins wrote must not steer the operator's terminal.
+fn escaped(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
 }
 
 /// Exit code of a program whose reader has gone: 128 and the number of SIGPIPE.

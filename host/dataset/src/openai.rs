@@ -28,7 +28,10 @@ fn message(message: &Message) -> Value {
         Message::Tool { call_id, content } => {
             json!({"role": "tool", "tool_call_id": call_id, "content": content})
         }
-        Message::Other { name, content } => json!({"role": name, "content": content}),
+        // Whatever its role is called, a plugin wrote it.
+        Message::Other { name, content } => {
+            json!({"role": name, "content": content, "weight": 0})
+        }
         Message::Assistant { message, origin } => assistant(message, *origin),
     }
 }

@@ -84,6 +84,9 @@ fn samples(summary: &RolloutSummary) -> Result<Vec<Trajectory>, &'static str> {
             samples.push(begin(summary, stage, complete));
         }
     }
+    for sample in &mut samples {
+        sample.complete &= sample.stages.len() == summary.stages.len();
+    }
     samples.retain(|sample| sample.messages.iter().any(Message::is_from_model));
     if samples.is_empty() { Err("no-model-turns") } else { Ok(samples) }
 }

@@ -92,6 +92,7 @@ pub fn attempt(session: &Arc<Session>, scaffold: &LoadedPlugin, task: &Task) -> 
     if let Err((plugin, failure)) = session.ask_tools() {
         return AttemptEnd::Failed { plugin, failure };
     }
+    session.begin_attempt(scaffold.spec.limits.wall.0);
     let result = with_instance(session, scaffold, |store, instance| {
         let guest = control::ControlPlugin::new(&mut *store, instance)?;
         let main = lock(&session.conversations).main();
@@ -134,7 +135,7 @@ fn with_instance<R>(
     let mut store = Store::new(plugin.ready.engine(), new_state(session, plugin, begin));
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(usize::try_from(limits.host_call.0).unwrap_or(usize::MAX));
-    store.set_epoch_deadline(ticks(limits.wall.0));
+    store.set_epoch_deadline(ticks(session.time_left(limits.wall.0)));
     let fuel_set = store.set_fuel(limits.fuel);
     let result = fuel_set
         .and_then(|()| plugin.ready.instantiate(&mut store))
@@ -192,6 +193,7 @@ fn new_state(session: &Arc<Session>, plugin: &LoadedPlugin, begin: Instant) -> S
         output,
         limiter: Limiter::new(&spec.limits),
         refused: 0,
+        refusals: Vec::new(),
         deadline: begin + spec.limits.wall.0,
         table,
         wasi,

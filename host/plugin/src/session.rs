@@ -9,6 +9,7 @@ mod tools;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use catena_model::{Conversation, ConversationId, ModelInfo};
 use catena_tree::worktree::{Access, LogicalTime, Quota, Worktree, WorktreeOptions};
@@ -180,6 +181,8 @@ pub struct Session {
     pub(crate) seed: u64,
     pub(crate) tools: ToolTable,
     used: Mutex<BTreeMap<String, Used>>,
+    /// When the scaffold's wall-clock time is up, and with it its tools'.
+    deadline: Mutex<Option<Instant>>,
 }
 
 /// Takes a lock; a guest that panicked the host while holding it left the data
@@ -215,6 +218,7 @@ impl Session {
             seed: start.seed,
             tools: ToolTable::new(tools),
             used: Mutex::default(),
+            deadline: Mutex::default(),
             objects,
             outside,
         }
@@ -250,6 +254,17 @@ impl Session {
             let next = LogicalTime::from_seconds(worktree.now().seconds.saturating_add(1));
             worktree.advance_time(wall.max(next));
         }
+    }
+
+    /// Starts the clock of a scaffold that has `wall` for its round.
+    pub(crate) fn begin_attempt(&self, wall: Duration) {
+        *lock(&self.deadline) = Instant::now().checked_add(wall);
+    }
+
+    /// What is left for a call that may take `wall` by itself.
+    pub(crate) fn time_left(&self, wall: Duration) -> Duration {
+        let left = lock(&self.deadline).map(|deadline| deadline.duration_since(Instant::now()));
+        left.map_or(wall, |left| left.min(wall))
     }
 
     /// Adds what a call used.

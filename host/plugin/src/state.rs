@@ -9,8 +9,8 @@ use wasmtime::component::{Component, HasData, HasSelf, Linker, ResourceTable, Re
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::sync as wasi;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
-use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::control::catena::plugin as own;
@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) output: Arc<Output>,
     pub(crate) limiter: Limiter,
     pub(crate) refused: u64,
+    /// The rights that were missing.
+    pub(crate) refusals: Vec<String>,
     /// When the call's wall-clock time is up.
     pub(crate) deadline: Instant,
     pub(crate) table: ResourceTable,
@@ -43,6 +45,11 @@ impl State {
     /// Counts and records that a call was refused for want of `right`.
     pub(crate) fn refuse(&mut self, right: &str) {
         self.refused += 1;
+        // The count is in the call's use; the record needs each right once.
+        if self.refusals.iter().any(|known| known == right) {
+            return;
+        }
+        self.refusals.push(right.to_owned());
         self.session
             .outside
             .record(Event::Refused { plugin: self.plugin.clone(), right: right.to_owned() });

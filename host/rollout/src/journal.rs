@@ -11,7 +11,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::record::{Header, JOURNAL_VERSION, Record, RolloutEnd};
+use catena_model::ModelError;
+
+use crate::record::{ExchangeAnswer, Header, JOURNAL_VERSION, Record, RolloutEnd};
 
 /// Why a journal can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +108,7 @@ impl Journal {
         if beyond == Beyond::Live {
             file.set_len(intact.bytes).map_err(io_error)?;
         }
-        let replay = intact.records.into();
+        let replay = without_interruptions(intact.records).into();
         let mut journal = Self { path: path.to_owned(), file, replay, replayed: 0, beyond };
         if beyond == Beyond::Live {
             journal.forget_infrastructure_failures()?;
@@ -122,6 +124,14 @@ impl Journal {
             .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
         let records = read_intact(path, &mut file)?.records;
         Ok(without_interruptions(records))
+    }
+
+    /// The infrastructure failure by which the rollout ended, if it did.
+    pub fn interrupted(path: &Path) -> Result<Option<RolloutEnd>, JournalError> {
+        Ok(match Self::read(path)?.pop() {
+            Some(Record::Ended(end @ RolloutEnd::Infrastructure { .. })) => Some(end),
+            _ => None,
+        })
     }
 
     /// How the rollout ended, if it came to an end that stands. One that ended
@@ -176,6 +186,14 @@ impl Journal {
         self.file.write_all(line.as_bytes()).map_err(io_error)
     }
 
+    /// Checks that nothing is left to replay once the rollout has ended.
+    pub fn finish(&self) -> Result<(), JournalError> {
+        match self.replay.front() {
+            None => Ok(()),
+            Some(left) => Err(self.strayed(left, &Record::Resumed)),
+        }
+    }
+
     /// Makes everything appended so far survive a loss of power.
     pub fn sync(&mut self) -> Result<(), JournalError> {
         self.file.sync_data().map_err(|source| JournalError::Io { path: self.path.clone(), source })
@@ -184,12 +202,12 @@ impl Journal {
     /// A rollout that ended by no fault of its own is gone on with: its end is
     /// taken back by a further record.
     fn forget_infrastructure_failures(&mut self) -> Result<(), JournalError> {
-        if ended_by_infrastructure(self.replay.make_contiguous()) {
+        if was_interrupted(self.replay.make_contiguous()) {
             self.append(&Record::Resumed)?;
-            self.replay.push_back(Record::Resumed);
+            let mut records: Vec<Record> = std::mem::take(&mut self.replay).into();
+            records.push(Record::Resumed);
+            self.replay = without_interruptions(records).into();
         }
-        let records = std::mem::take(&mut self.replay);
-        self.replay = without_interruptions(records.into()).into();
         Ok(())
     }
 
@@ -218,8 +236,25 @@ impl Journal {
     }
 }
 
-fn ended_by_infrastructure(records: &[Record]) -> bool {
-    matches!(records.last(), Some(Record::Ended(RolloutEnd::Infrastructure { .. })))
+/// Whether an infrastructure failure is among the records, wherever the process
+/// that met it came to its own end.
+fn was_interrupted(records: &[Record]) -> bool {
+    records.last().is_some_and(is_infrastructure_end) || records.iter().any(is_unavailable)
+}
+
+fn is_infrastructure_end(record: &Record) -> bool {
+    matches!(
+        record,
+        Record::Ended(RolloutEnd::Infrastructure { .. })
+            | Record::StageEnded { outcome: RolloutEnd::Infrastructure { .. }, .. }
+    )
+}
+
+fn is_unavailable(record: &Record) -> bool {
+    matches!(
+        record,
+        Record::Exchange { answer: ExchangeAnswer::Error(ModelError::Unavailable(_)), .. }
+    )
 }
 
 /// Drops every end by infrastructure that was gone on from, with what had been
@@ -231,35 +266,15 @@ fn without_interruptions(records: Vec<Record>) -> Vec<Record> {
             kept.push(record);
             continue;
         }
-        let interrupted = |record: &Record| {
-            matches!(
-                record,
-                Record::Ended(RolloutEnd::Infrastructure { .. })
-                    | Record::StageEnded { outcome: RolloutEnd::Infrastructure { .. }, .. }
-            )
-        };
-        while kept.last().is_some_and(interrupted) {
+        while kept.last().is_some_and(is_infrastructure_end) {
             kept.pop();
         }
-        drop_failed_tail(&mut kept);
+        // What followed from a model out of reach must not be replayed.
+        if let Some(index) = kept.iter().position(is_unavailable) {
+            kept.truncate(index);
+        }
     }
     kept
-}
-
-/// What led to the failure must not be replayed: the model's last error, and
-/// the end of the attempt that it brought about.
-fn drop_failed_tail(kept: &mut Vec<Record>) {
-    use crate::record::ExchangeAnswer;
-    use catena_model::ModelError;
-    let unavailable = kept.iter().rposition(|record| {
-        matches!(
-            record,
-            Record::Exchange { answer: ExchangeAnswer::Error(ModelError::Unavailable(_)), .. }
-        )
-    });
-    if let Some(index) = unavailable {
-        kept.truncate(index);
-    }
 }
 
 fn read_intact(path: &Path, file: &mut File) -> Result<Intact, JournalError> {

@@ -129,6 +129,7 @@ impl Rollout<'_> {
         }
         let end = end_of(outcomes);
         self.ledger.journal.note(Record::Ended(end.clone()))?;
+        self.ledger.journal.finish()?;
         self.ledger.journal.sync()?;
         self.ledger.tell(ProgressEvent::RolloutEnded { end: end.clone() });
         Ok(end)

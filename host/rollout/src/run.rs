@@ -141,12 +141,17 @@ impl Run {
     }
 
     /// Replays every journal without a model and without writing, and compares
-    /// every record.
+    /// every record. A rollout that ended by an infrastructure failure can't be
+    /// reproduced; its end is returned as it is.
     pub async fn verify(&self) -> Vec<(RolloutId, Result<RolloutEnd, RunError>)> {
         let mut results = Vec::new();
         for (id, chain) in self.rollouts() {
             let path = journal_path(&self.dir, &id);
-            let result = roll_out(&self.plan, chain, &id, &path, Beyond::Forbidden).await;
+            let result = match Journal::interrupted(&path) {
+                Ok(Some(end)) => Ok(end),
+                Ok(None) => roll_out(&self.plan, chain, &id, &path, Beyond::Forbidden).await,
+                Err(err) => Err(err.into()),
+            };
             let rollout = id.to_string();
             let result =
                 result.map_err(|source| RunError::Rollout { rollout, source: Box::new(source) });

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use catena_model::{Conversation, ConversationId, Edit, Model, ModelError, Reply, Request, Usage};
+use catena_model::{
+    Conversation, ConversationId, Edit, Message, Model, ModelError, Origin, Reply, Request, Usage,
+};
 use catena_plugin::{Digest, Event, Exchange, NewObject};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use catena_worker::{Gate, HostSide};
@@ -37,7 +39,7 @@ impl Conversations {
 
     /// The first id that no conversation has.
     pub fn next(&self) -> u32 {
-        self.held.last_key_value().map_or(0, |(last, _)| last.0 + 1)
+        self.held.last_key_value().map_or(0, |(last, _)| last.0.saturating_add(1))
     }
 
     /// What a conversation holds; nothing for an id that is not known yet.
@@ -60,15 +62,19 @@ impl Conversations {
         self.turns
     }
 
-    /// Makes the changes that plugins asked for.
+    /// Makes the changes that plugins asked for. Whatever an edit says, only
+    /// turns that the model took here count as the model's: a history that is
+    /// replaced keeps those it repeats word for word, each once and in order.
     pub fn apply(&mut self, edits: &[(ConversationId, Edit)]) {
         for (id, edit) in edits {
             match edit {
                 Edit::Push(messages) => {
-                    self.held.entry(*id).or_default().messages.extend(messages.iter().cloned());
+                    let pushed = messages.iter().cloned().map(by_plugin);
+                    self.held.entry(*id).or_default().messages.extend(pushed);
                 }
                 Edit::Replace(messages) => {
-                    self.held.entry(*id).or_default().messages.clone_from(messages);
+                    let held = self.held.entry(*id).or_default();
+                    held.messages = with_origins(messages, &held.messages);
                 }
                 Edit::ForkOf(of) => {
                     let copy = self.get(*of).fork();
@@ -84,6 +90,34 @@ impl Conversations {
         self.usage += reply.usage;
         self.turns += 1;
     }
+}
+
+fn by_plugin(message: Message) -> Message {
+    match message {
+        Message::Assistant { message, .. } => {
+            Message::Assistant { message, origin: Origin::Plugin }
+        }
+        other => other,
+    }
+}
+
+/// The messages of a new history, with the model's turns of the old one.
+fn with_origins(new: &[Message], old: &[Message]) -> Vec<Message> {
+    let mut turns = old.iter().filter(|message| message.is_from_model());
+    let keep = |message: &Message| {
+        let Message::Assistant { message: said, .. } = message else { return message.clone() };
+        let is_same =
+            |turn: &&Message| matches!(turn, Message::Assistant { message, .. } if message == said);
+        let mut ahead = turns.clone();
+        match ahead.find(is_same) {
+            Some(turn) => {
+                turns = ahead;
+                turn.clone()
+            }
+            None => by_plugin(message.clone()),
+        }
+    };
+    new.iter().map(keep).collect()
 }
 
 /// What stays the same over all workers of a rollout.
@@ -139,6 +173,11 @@ impl Ledger {
         &mut self,
         exchange: Exchange,
     ) -> Result<Result<Reply, ModelError>, JournalError> {
+        if let Some(reason) = &self.unavailable {
+            // The rollout ends as an infrastructure failure and begins again at
+            // the exchange that failed; another one would be paid for nothing.
+            return Ok(Err(ModelError::Unavailable(reason.clone())));
+        }
         self.conversations.apply(&exchange.edits);
         let request = digest(&exchange);
         let tools = digest(&exchange.tools);
@@ -158,6 +197,9 @@ impl Ledger {
                 answer: answer.clone(),
             };
             self.journal.note(record)?;
+            if matches!(answer, ExchangeAnswer::Reply(_)) {
+                self.journal.sync()?;
+            }
             answer
         };
         Ok(self.settle(exchange.conversation, answer))
@@ -170,19 +212,20 @@ impl Ledger {
         tools: Digest,
     ) -> Result<Option<ExchangeAnswer>, JournalError> {
         let Some(journaled) = self.journal.take() else { return Ok(None) };
-        if let Record::Exchange { request: known, answer, .. } = &journaled
-            && *known == request
-        {
-            return Ok(Some(answer.clone()));
-        }
-        let replayed = Record::Exchange {
+        let asked = |answer: &ExchangeAnswer| Record::Exchange {
             conversation: exchange.conversation,
             request,
             edits: exchange.edits.clone(),
             tools,
-            answer: ExchangeAnswer::Error(ModelError::Other("not asked yet".to_owned())),
+            answer: answer.clone(),
         };
-        Err(self.journal.strayed(&journaled, &replayed))
+        if let Record::Exchange { answer, .. } = &journaled
+            && asked(answer) == journaled
+        {
+            return Ok(Some(answer.clone()));
+        }
+        let unknown = ExchangeAnswer::Error(ModelError::Other("not asked yet".to_owned()));
+        Err(self.journal.strayed(&journaled, &asked(&unknown)))
     }
 
     async fn ask(&self, exchange: &Exchange) -> ExchangeAnswer {
@@ -253,6 +296,55 @@ pub(crate) fn digest<T: Serialize>(value: &T) -> Digest {
 pub(crate) struct JobHost<'a> {
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) gate: Gate,
+    pub(crate) scope: Scope,
+}
+
+/// What a job may say of conversations.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope {
+    /// The conversation that it was handed, where it was handed one.
+    pub(crate) main: Option<ConversationId>,
+    /// The first id for conversations of its own.
+    pub(crate) first_own: u32,
+    /// Whether it may ask the model.
+    pub(crate) may_use_model: bool,
+}
+
+/// Most conversations that one job may open.
+const MAX_CONVERSATIONS: u32 = 1_000;
+
+/// A worker that reaches for what is not its own has been broken into.
+#[derive(Debug, thiserror::Error)]
+#[error("the worker reached for {0}, which is not its own")]
+pub(crate) struct Trespass(String);
+
+impl Scope {
+    fn check(&self, id: ConversationId) -> Result<(), Trespass> {
+        let own = self.first_own..self.first_own.saturating_add(MAX_CONVERSATIONS);
+        if self.main == Some(id) || own.contains(&id.0) {
+            return Ok(());
+        }
+        Err(Trespass(format!("conversation {}", id.0)))
+    }
+
+    /// Checks that edits touch only conversations of the job.
+    pub(crate) fn check_edits(&self, edits: &[(ConversationId, Edit)]) -> Result<(), Trespass> {
+        for (id, edit) in edits {
+            self.check(*id)?;
+            if let Edit::ForkOf(of) = edit {
+                self.check(*of)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_exchange(&self, exchange: &Exchange) -> Result<(), Trespass> {
+        if !self.may_use_model {
+            return Err(Trespass("the model".to_owned()));
+        }
+        self.check(exchange.conversation)?;
+        self.check_edits(&exchange.edits)
+    }
 }
 
 #[async_trait]
@@ -273,6 +365,7 @@ impl HostSide for JobHost<'_> {
         &mut self,
         exchange: Exchange,
     ) -> Result<Result<Reply, ModelError>, HostError> {
+        self.scope.check_exchange(&exchange)?;
         Ok(self.ledger.exchange(exchange).await?)
     }
 

@@ -9,8 +9,9 @@ use catena_plugin::{
     AttemptEnd, CallFailure, Carry, Ending, Feedback, Judged, Submission, Task, Used, Verdict,
 };
 use catena_tree::diff::{self, DiffOptions};
+use catena_tree::objects::entry_named;
 use catena_tree::patch::{self, Edit, Files as _, TreeFiles};
-use catena_tree::{ObjectError, TreeId, gitignore};
+use catena_tree::{EntryKind, ObjectError, Objects, RepoPath, TreeId, gitignore};
 use catena_worker::{AttemptJob, Gate, Job, JobResult, JudgeJob, JudgeResult, Worker, WorkerError};
 use sha2::{Digest as _, Sha256};
 
@@ -19,7 +20,10 @@ use crate::journal::JournalError;
 use crate::progress::ProgressEvent;
 use crate::record::{Record, StageOutcome, SubmissionRecord};
 use crate::rollout::{Rollout, RolloutError, describe};
-use crate::serve::JobHost;
+use crate::serve::{JobHost, Scope};
+
+/// Largest patch in bytes that is put before a judge.
+const MAX_PATCH: usize = 16 << 20;
 
 /// One round at one stage.
 struct Round<'a> {
@@ -82,10 +86,9 @@ impl Rollout<'_> {
     fn with_left_out(&self, start: TreeId) -> Result<TreeId, RolloutError> {
         let database = &self.plan.database;
         let from = TreeFiles::new(database, self.carried.left_out_tree);
-        let there = TreeFiles::new(database, start);
         let mut edits = Vec::new();
         for path in &self.carried.left_out {
-            if there.read(path)?.is_none()
+            if is_free(database, start, path)?
                 && let Some(file) = from.read(path)?
             {
                 let (content, kind) = (file.content, file.kind);
@@ -133,7 +136,12 @@ impl Rollout<'_> {
             task,
         });
         let wall = self.plan.scaffold.limits.wall.0;
-        let attempt = match self.run_job(job, wall, roots).await {
+        let scope = Scope {
+            main: Some(at.conversation),
+            first_own: self.ledger.conversations.next(),
+            may_use_model: self.plan.scaffold.rights.model,
+        };
+        let attempt = match self.run_job(job, wall, roots, scope).await {
             Ok(JobResult::Attempt(attempt)) => attempt,
             Ok(_) => return Ok(Err(wrong_result())),
             Err(err) => return infrastructure(err),
@@ -192,12 +200,19 @@ impl Rollout<'_> {
         job: Job,
         wall: std::time::Duration,
         roots: Vec<TreeId>,
+        scope: Scope,
     ) -> Result<JobResult, WorkerError> {
         let worker = Worker::start(&self.plan.worker)?;
         let gate = Gate::new(self.plan.database.clone(), roots);
-        let mut host = JobHost { ledger: &mut self.ledger, gate };
+        let mut host = JobHost { ledger: &mut self.ledger, gate, scope };
         let result = worker.run(job, wall, &mut host).await?;
         check_trees(&result, &host.gate)?;
+        let edits = match &result {
+            JobResult::Attempt(attempt) => attempt.session.edits.as_slice(),
+            JobResult::Judge(judged) => judged.edits.as_slice(),
+            JobResult::Failed(_) => &[],
+        };
+        scope.check_edits(edits).map_err(|err| WorkerError::Failed(err.to_string()))?;
         Ok(result)
     }
 
@@ -244,7 +259,11 @@ impl Rollout<'_> {
             AttemptEnd::Model(ModelError::Refused(why)) => {
                 rejected(format!("the model refused: {why}"))
             }
-            AttemptEnd::Model(err) => StageOutcome::Infrastructure { reason: err.to_string() },
+            // That a model is out of reach is the host's to say, not the guest's.
+            AttemptEnd::Model(err) => StageOutcome::PluginFailed {
+                plugin: self.plan.scaffold.manifest.plugin.name.to_string(),
+                failure: CallFailure::Contract(format!("gave up over the model: {err}")),
+            },
             AttemptEnd::Errored(why) => StageOutcome::PluginFailed {
                 plugin: self.plan.scaffold.manifest.plugin.name.to_string(),
                 failure: CallFailure::Contract(why),
@@ -261,6 +280,12 @@ impl Rollout<'_> {
             Ok(submission) => submission,
             Err(reason) => return Ok(Next::End(StageOutcome::NoVerdict { reason })),
         };
+        let size = submission.candidate_patch.len();
+        if size > MAX_PATCH {
+            let reason =
+                format!("the patch has {size} bytes, more than the {MAX_PATCH} that are judged");
+            return Ok(Next::End(StageOutcome::Rejected { score: None, reason: Some(reason) }));
+        }
         let job = Job::Judge(JudgeJob {
             judge: self.plan.judge.clone(),
             start: JudgeStart {
@@ -275,8 +300,14 @@ impl Rollout<'_> {
             submission,
         });
         let roots = vec![at.start, tree, at.stage.human];
+        let scope = Scope {
+            main: None,
+            first_own: self.ledger.conversations.next(),
+            may_use_model: self.plan.judge.rights.model,
+        };
         let wall = self.plan.judge.limits.wall.0;
-        let JudgeResult { judged, edits, used } = match self.run_job(job, wall, roots).await {
+        let JudgeResult { judged, edits, used } = match self.run_job(job, wall, roots, scope).await
+        {
             Ok(JobResult::Judge(result)) => result,
             Ok(_) => return Ok(Next::End(wrong_result())),
             Err(err) => return Ok(Next::End(worker_outcome(err)?)),
@@ -319,6 +350,12 @@ impl Rollout<'_> {
     fn after_verdict(&self, judged: Judged) -> Next {
         let threshold = self.plan.file.threshold;
         match judged {
+            // The worker has checked the range; this side does not rely on it.
+            Judged::Verdict(Verdict { score, .. }) if !(0.0..=1.0).contains(&score) => {
+                let plugin = self.plan.judge.manifest.plugin.name.to_string();
+                let failure = CallFailure::Contract("gave a score outside 0 to 1".to_owned());
+                Next::End(StageOutcome::PluginFailed { plugin, failure })
+            }
             Judged::Verdict(Verdict { score, .. }) if score >= threshold => {
                 Next::End(StageOutcome::Accepted { score })
             }
@@ -347,6 +384,21 @@ fn check_trees(result: &JobResult, gate: &Gate) -> Result<(), WorkerError> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Whether a file can be put at `path` without taking anything away: nothing is
+/// there, and all above it are directories.
+fn is_free(objects: &dyn Objects, tree: TreeId, path: &RepoPath) -> Result<bool, ObjectError> {
+    let mut dir = tree;
+    for name in path.components() {
+        let entries = objects.tree(dir)?;
+        match entry_named(&entries, name).map(|entry| entry.kind) {
+            None => return Ok(true),
+            Some(EntryKind::Directory(below)) => dir = below,
+            Some(_) => return Ok(false),
+        }
+    }
+    Ok(false)
 }
 
 fn carry_for_task(carry: &CarryRecord) -> Carry {

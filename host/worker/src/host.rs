@@ -22,6 +22,12 @@ use crate::message::{FromWorker, Job, JobResult, ToWorker};
 /// it enforces itself, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long a worker that closed its pipe has for its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Bytes of a dead worker's stderr that are read.
+const MAX_STDERR: u64 = 64 << 10;
+
 /// Bytes of a dead worker's stderr that are reported.
 const STDERR_KEPT: usize = 2000;
 
@@ -163,9 +169,15 @@ impl Worker {
     /// Says how the process ended.
     async fn obituary(&mut self) -> WorkerError {
         let mut text = Vec::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
+        if tokio::time::timeout(LAST_WORDS, self.child.wait()).await.is_err() {
+            // It has closed the pipe and lives on. Killing it can only fail if
+            // it has ended after all.
+            let _ = self.child.start_kill();
+        }
+        if let Some(stderr) = self.child.stderr.take() {
             // What was written before the end is worth more than a failure to read it.
-            let _ = stderr.read_to_end(&mut text).await;
+            let mut stderr = stderr.take(MAX_STDERR);
+            let _ = tokio::time::timeout(LAST_WORDS, stderr.read_to_end(&mut text)).await;
         }
         let status = match self.child.wait().await {
             Ok(status) => describe(status),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use catena_rollout::Run;
+use catena_rollout::{RolloutEnd, Run};
 use clap::ValueHint;
 use serde_json::json;
 
@@ -33,6 +33,13 @@ pub(crate) fn run(
     let mut rows = Vec::new();
     for (id, result) in results {
         match result {
+            Ok(end @ RolloutEnd::Infrastructure { .. }) => {
+                if format == Format::Text {
+                    let word = end.word();
+                    say!("rollout {id}: ended as {word}; `catena resume` comes first");
+                }
+                rows.push(json!({"rollout": id.to_string(), "reproduced": null}));
+            }
             Ok(end) => {
                 if format == Format::Text {
                     say!("rollout {id}: every record reproduced ({})", end.word());

@@ -11,6 +11,9 @@ use crate::bindings::tool;
 use crate::outside::Event;
 use crate::session::{LoadedPlugin, Session};
 
+/// Characters of a call's id that are recorded; the id is the guest's.
+const MAX_CALL_ID: usize = 256;
+
 /// Why a tool that was tried out gave no output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ToolFailure {
@@ -119,7 +122,7 @@ fn record_tool_call(
     session.outside.record(Event::ToolCall {
         plugin: plugin.name().to_owned(),
         tool: call.name.clone(),
-        call_id: call.id.clone(),
+        call_id: call.id.chars().take(MAX_CALL_ID).collect(),
         outcome: outcome.to_owned(),
         exit_status,
         output_bytes: output_bytes as u64,

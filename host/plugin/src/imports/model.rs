@@ -116,10 +116,8 @@ impl wit::HostConversation for State {
         messages: Vec<wit::Message>,
     ) -> wasmtime::Result<()> {
         let id = self.conversation(&handle)?;
-        let mut conversations = lock(&self.session.conversations);
-        let before = conversations.get(id).messages.clone();
-        let messages = messages.into_iter().map(|message| keep_origin(message, &before)).collect();
-        conversations.replace(id, messages);
+        let messages = messages.into_iter().map(message_from_wit).collect();
+        lock(&self.session.conversations).replace(id, messages);
         Ok(())
     }
 
@@ -150,15 +148,6 @@ impl wit::HostConversation for State {
         self.table.delete(handle)?;
         Ok(())
     }
-}
-
-/// A message that was in the history word for word keeps its origin, so that
-/// compression does not turn the model's turns into a plugin's.
-fn keep_origin(message: wit::Message, before: &[Message]) -> Message {
-    let message = message_from_wit(message);
-    let Message::Assistant { message: said, .. } = &message else { return message };
-    let same = |old: &&Message| matches!(old, Message::Assistant { message: known, origin: Origin::Model } if known == said);
-    before.iter().find(same).cloned().unwrap_or(message)
 }
 
 fn message_from_wit(message: wit::Message) -> Message {

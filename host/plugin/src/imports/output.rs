@@ -16,6 +16,9 @@ use crate::session::lock;
 /// Longest log entry that is kept, in bytes.
 const MAX_ENTRY: usize = 4096;
 
+/// What an entry costs beside its text, so that empty ones are not free.
+const RECORD_COST: u64 = 64;
+
 /// The output of one call of one plugin.
 pub(crate) struct Output {
     outside: Arc<dyn Outside>,
@@ -27,6 +30,8 @@ pub(crate) struct Output {
 #[derive(Default)]
 struct Inner {
     written: u64,
+    /// Bytes that count against the limit: each entry costs more than its text.
+    kept: u64,
     cut: bool,
     /// Lines begun but not ended, per stream.
     pending: Vec<(&'static str, Vec<u8>)>,
@@ -87,7 +92,8 @@ impl Output {
     /// that are not leave a mark.
     fn admits(&self, inner: &mut Inner, bytes: usize) -> bool {
         inner.written = inner.written.saturating_add(bytes as u64);
-        if inner.written <= self.limit {
+        inner.kept = inner.kept.saturating_add(bytes as u64 + RECORD_COST);
+        if inner.kept <= self.limit {
             return true;
         }
         if !inner.cut {

@@ -61,6 +61,9 @@ pub enum RunError {
         /// The kind its place asks for.
         expected: PluginKind,
     },
+    /// A plugin stands in the run file more than once.
+    #[error("plugin `{0}` stands in the run file more than once")]
+    PluginTwice(String),
     /// A plugin can't be compiled.
     #[error(transparent)]
     Compile(#[from] CacheError),

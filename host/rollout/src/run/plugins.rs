@@ -61,6 +61,9 @@ impl Preparation {
             (plugin.name().to_owned(), plugin.component_digest, plugin.manifest_digest);
         let spec = spec(plugin, used, compiled);
         let (rights, limits) = (spec.rights.clone(), spec.limits.clone());
+        if self.planned.contains_key(&name) {
+            return Err(RunError::PluginTwice(name));
+        }
         self.planned.insert(name, PlannedPlugin { component, manifest, rights, limits });
         Ok(spec)
     }

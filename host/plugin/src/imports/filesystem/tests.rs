@@ -78,6 +78,7 @@ fn state(session: &Arc<Session>, workspace: WorkspaceAccess) -> State {
         output: Arc::new(Output::new(session.outside.clone(), "test", 0)),
         limiter: Limiter::new(&Limits::defaults(PluginKind::Tool)),
         refused: 0,
+        refusals: Vec::new(),
         deadline: Instant::now(),
         table: ResourceTable::new(),
         wasi: WasiCtx::builder().build(),
