@@ -15,6 +15,9 @@ use crate::{demo, guests};
 /// The scaffold asks once per round; any reply serves.
 const SCRIPT: &str = r#"{"version": 1, "replies": {"*": [{"content": "read"}]}}"#;
 
+/// The file into which it writes the reply.
+const ANSWER: &str = "ANSWER.md";
+
 const RUN_FILE: &str = r#"
 version = 1
 name = "python-guest"
@@ -70,5 +73,13 @@ fn roll_out(checkout: &Checkout, dir: &Path) -> anyhow::Result<()> {
     }
     let run_dir = dir.join("python-run");
     run_command(catena().arg("run").arg(&run_file).arg("--dir").arg(&run_dir), hint)?;
-    run_command(catena().arg("verify").arg(&run_dir), hint)
+    run_command(catena().arg("verify").arg(&run_dir), hint)?;
+    let journal = run_dir.join("rollouts/gridline-alignment.1.journal");
+    let text = fs::read_to_string(&journal)
+        .with_context(|| format!("cannot read `{}`", journal.display()))?;
+    anyhow::ensure!(
+        text.lines().any(|line| line.contains("\"judged\"") && line.contains(ANSWER)),
+        "the judge did not see the file that the plugin writes"
+    );
+    Ok(())
 }
