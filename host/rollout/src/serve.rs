@@ -377,3 +377,51 @@ impl HostSide for JobHost<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use catena_model::{AssistantMessage, FinishReason};
+
+    use super::*;
+
+    fn said(text: &str) -> AssistantMessage {
+        AssistantMessage { content: text.to_owned(), ..AssistantMessage::default() }
+    }
+
+    fn claimed(text: &str) -> Message {
+        Message::Assistant { message: said(text), origin: Origin::Model }
+    }
+
+    fn from_model(conversations: &Conversations, id: ConversationId) -> Vec<bool> {
+        conversations.get(id).messages.iter().map(Message::is_from_model).collect()
+    }
+
+    #[test]
+    fn only_turns_the_model_took_count_as_its_own() {
+        let mut conversations = Conversations::default();
+        let id = conversations.open();
+        conversations.apply(&[(id, Edit::Push(vec![claimed("forged")]))]);
+        for text in ["one", "two"] {
+            let reply =
+                Reply { message: said(text), finish: FinishReason::Stop, usage: Usage::default() };
+            conversations.reply(id, &reply);
+        }
+        assert_eq!(from_model(&conversations, id), [false, true, true]);
+        let history = ["two", "one", "two", "three"].map(claimed).to_vec();
+        conversations.apply(&[(id, Edit::Replace(history))]);
+        assert_eq!(from_model(&conversations, id), [true, false, false, false]);
+    }
+
+    #[test]
+    fn a_job_reaches_its_own_conversations_alone() {
+        let scope = Scope { main: Some(ConversationId(2)), first_own: 5, may_use_model: true };
+        let edit = |id| vec![(ConversationId(id), Edit::Push(Vec::new()))];
+        assert!(scope.check_edits(&edit(2)).is_ok());
+        assert!(scope.check_edits(&edit(5)).is_ok());
+        for foreign in [0, 4, 5 + MAX_CONVERSATIONS, u32::MAX] {
+            assert!(scope.check_edits(&edit(foreign)).is_err(), "{foreign}");
+        }
+        let fork = vec![(ConversationId(6), Edit::ForkOf(ConversationId(0)))];
+        assert!(scope.check_edits(&fork).is_err());
+    }
+}
