@@ -83,7 +83,6 @@ fn layer_rule(package: &str, dependency: &str) -> Option<String> {
         Some(name) => {
             Some(format!("`{name}` may not depend on `{dependency}`, which lies above it"))
         }
-        None if package == "tests" => None,
         None => Some(format!("depends on `{dependency}`, but host crates are not for `{package}`")),
     }
 }
@@ -117,7 +116,6 @@ mod tests {
     fn guests_and_the_sdk_do_not_reach_into_the_host() {
         let text = "[dependencies]\ncatena-plugin = \"0.1\"\ncatena-sdk = \"0.1\"\n";
         assert_eq!(rules("guests/tool-bash/Cargo.toml", text).len(), 1);
-        assert!(rules("tests/Cargo.toml", text).is_empty());
     }
 
     #[test]

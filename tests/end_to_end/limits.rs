@@ -1,0 +1,185 @@
+//! Plugins that use more than they may, or fail: what becomes of the rollout,
+//! and what is told of it.
+
+use serde_json::{Value, json};
+
+use crate::environment::TestEnvironment;
+use crate::small_run::{self, RunFile, first_rollout, logs};
+
+fn environment() -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    environment
+}
+
+/// Expects that the rollout ended because a plugin failed in this way.
+#[track_caller]
+fn assert_plugin_failed(rollout: &Value, plugin: &str, failure: &str, detail: &str) {
+    let end = &rollout["end"];
+    assert_eq!(end["outcome"], "plugin-failed", "{end:#}");
+    assert_eq!((&end["plugin"], &end["failure"]), (&json!(plugin), &json!(failure)), "{end:#}");
+    assert!(end["detail"].to_string().contains(detail), "{end:#}");
+}
+
+#[test]
+fn scaffold_that_spins_uses_up_its_fuel() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-spins").scaffold("limits = { fuel = 100_000_000 }");
+    let rollout = run.rollout(&environment);
+    assert_plugin_failed(&rollout, "scaffold-spins", "out-of-fuel", "100000000");
+    assert_eq!(rollout["used"]["scaffold-spins"]["peak_fuel"], 100_000_000);
+}
+
+#[test]
+fn scaffold_that_spins_runs_out_of_wall_clock_time() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-spins").scaffold("limits = { wall = \"300ms\" }");
+    let rollout = run.rollout(&environment);
+    assert_plugin_failed(&rollout, "scaffold-spins", "timed-out", "300ms");
+}
+
+#[test]
+fn scaffold_that_takes_memory_without_end_runs_out_of_it() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-grows").scaffold("limits = { memory = \"16MiB\" }");
+    let rollout = run.rollout(&environment);
+    assert_plugin_failed(&rollout, "scaffold-grows", "out-of-memory", "16MiB");
+    let peak = rollout["used"]["scaffold-grows"]["peak_memory"].as_u64().unwrap();
+    assert!((8 << 20..=16 << 20).contains(&peak), "{peak}");
+}
+
+#[test]
+fn scaffold_that_sleeps_for_days_returns_at_once() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-sleeps").scaffold("limits = { wall = \"20s\" }");
+    let rollout = run.key("refinements = 0").rollout(&environment);
+    assert_eq!(rollout["end"]["outcome"], "rejected");
+    assert!(logs(&environment).contains("scaffold-sleeps info: slept for 10 days"));
+}
+
+#[test]
+fn flood_of_output_is_cut_with_a_mark_and_counted_whole() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-floods").scaffold("limits = { output = \"1KiB\" }");
+    let rollout = run.key("refinements = 0").rollout(&environment);
+    assert_eq!(rollout["end"]["outcome"], "rejected");
+    let logs = logs(&environment);
+    assert!(logs.contains("stdout: line 0 of a flood"), "{logs}");
+    assert!(logs.contains("output limit of 1024 bytes reached; the rest is cut"), "{logs}");
+    assert!(logs.len() < 4096, "{logs}");
+    let written = rollout["used"]["scaffold-floods"]["output"].as_u64().unwrap();
+    assert!(written > 100_000, "{written}");
+}
+
+#[test]
+fn full_quota_is_an_error_of_the_guest_and_a_figure_of_the_summary() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-fills").scaffold("grant = { workspace = \"read-write\" }");
+    let run = run.key("refinements = 0").table("[workspace]\nbytes = \"64KiB\"");
+    let rollout = run.rollout(&environment);
+    assert_eq!(rollout["end"]["outcome"], "rejected");
+    let logs = logs(&environment);
+    // The libc of `wasm32-wasip2` tells every failed write of a stream as EIO.
+    assert!(logs.contains("wrote 65536 bytes, then: "), "{logs}");
+    assert!(logs.contains("could not be made longer: Quota exceeded"), "{logs}");
+    assert!(logs.contains("65536 bytes can be read"), "{logs}");
+    assert_eq!(rollout["workspace_bytes"], 65536);
+    assert_eq!(rollout["workspace_refused"], 2);
+    environment.catena(&["show", "run"]).prints("2 writes refused");
+}
+
+#[test]
+fn tool_that_traps_is_answered_for_and_the_scaffold_goes_on() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-calls").tool("plugin = \"tool-traps\"");
+    let rollout = run.key("refinements = 0").rollout(&environment);
+    assert_eq!(rollout["end"]["outcome"], "rejected");
+    let logs = logs(&environment);
+    assert!(logs.contains("tool-traps stderr: ") && logs.contains("this tool is broken"), "{logs}");
+    assert!(logs.contains("trap gave no answer: ToolError::Trapped("), "{logs}");
+    assert!(logs.contains("went on to the end"), "{logs}");
+}
+
+#[test]
+fn tool_that_spins_uses_up_its_own_fuel_and_the_scaffold_goes_on() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-calls");
+    let run = run.tool("plugin = \"tool-spins\"\nlimits = { fuel = 10_000_000 }");
+    let rollout = run.key("refinements = 0").rollout(&environment);
+    assert_eq!(rollout["end"]["outcome"], "rejected");
+    let logs = logs(&environment);
+    assert!(logs.contains("spin gave no answer: ToolError::LimitReached("), "{logs}");
+    assert!(logs.contains("went on to the end"), "{logs}");
+}
+
+#[test]
+fn judge_that_traps_is_named_and_gives_no_score() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-nop").judge("plugin = \"judge-traps\"");
+    let rollout = run.rollout(&environment);
+    assert_plugin_failed(&rollout, "judge-traps", "trapped", "unreachable");
+    assert!(rollout["stages"][0]["rounds"][0]["verdict"].is_null());
+    environment.catena(&["show", "run"]).prints("plugin failed (`judge-traps` trapped: ");
+    environment.catena(&["verify", "run"]).succeeds();
+}
+
+#[test]
+fn judge_without_a_verdict_is_not_a_score_of_zero() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-nop").judge("plugin = \"judge-abstains\"");
+    let rollout = run.rollout(&environment);
+    assert_eq!(rollout["end"]["outcome"], "no-verdict");
+    assert!(rollout["end"]["reason"].as_str().unwrap().contains("a language it can't read"));
+    assert!(rollout["stages"][0]["rounds"][0]["verdict"].is_null());
+}
+
+#[test]
+fn judge_with_a_score_out_of_range_breaks_its_contract() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-nop").judge("plugin = \"judge-exaggerates\"");
+    let rollout = run.rollout(&environment);
+    assert_plugin_failed(&rollout, "judge-exaggerates", "contract", "1.5");
+    assert!(rollout["stages"][0]["rounds"][0]["verdict"].is_null());
+}
+
+/// A reply that asks `scaffold-mini`'s shell for something.
+fn command(command: &str) -> Value {
+    json!({"tool_calls": [{"name": "bash", "arguments": {"command": command}}]})
+}
+
+/// The agent with a shell, over a script of two commands.
+fn agent(environment: &TestEnvironment) -> RunFile {
+    RunFile::of("scaffold-mini")
+        .key("refinements = 0")
+        .scaffold("grant = { model = true }")
+        .tool("plugin = \"tool-bash\"\ngrant = { workspace = \"read-write\" }")
+        .model(environment, &json!([command("ls"), command("cat README.md")]))
+}
+
+#[test]
+fn exhausted_budget_ends_the_rollout_over_budget() {
+    let environment = environment();
+    let rollout = agent(&environment).table("[budget]\nturns = 1").rollout(&environment);
+    assert_eq!(rollout["end"], json!({"outcome": "over-budget", "which": "turns"}));
+    assert_eq!(rollout["turns"], 1);
+}
+
+#[test]
+fn exhausted_script_is_an_infrastructure_failure_that_can_be_resumed() {
+    let environment = environment();
+    let run = agent(&environment);
+    run.run(&environment).ends_with(3).says("hint: `catena resume run` tries again");
+    let rollout = first_rollout(&environment);
+    assert_eq!(rollout["end"]["outcome"], "infrastructure");
+    let reason = rollout["end"]["reason"].as_str().unwrap();
+    assert!(reason.contains("has 2 replies and was asked for one more"), "{reason}");
+
+    // With the missing reply there, the two that were paid are not asked for again.
+    let submit = command("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT");
+    let replies = json!([command("never asked"), command("never asked"), submit]);
+    let script = json!({"version": 1, "replies": {"*": replies}});
+    environment.write("script.json", script.to_string());
+    environment.catena(&["resume", "run"]).succeeds();
+    let rollout = first_rollout(&environment);
+    assert_eq!(rollout["turns"], 3, "{rollout:#}");
+}

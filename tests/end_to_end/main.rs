@@ -1,0 +1,29 @@
+//! End-to-end tests: the `catena` program from outside, on real plugins and real
+//! repositories. They look at exit statuses, at what is printed, at files, and
+//! at what git says of both.
+//!
+//! [`environment`] is a home for one test, [`small_run`] and [`demo_run`] are
+//! what is run in it, [`journal`] reads journals; the other modules are the
+//! suites.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says on stderr what guests said"
+)]
+
+mod environment;
+mod journal;
+
+mod demo_run;
+mod small_run;
+
+mod bad_input;
+mod carry;
+mod data;
+mod demo;
+mod interruption;
+mod limits;
+mod plugins;
+mod rights;
