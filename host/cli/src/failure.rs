@@ -125,6 +125,10 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
                 Some("the journal is as it was; look at the cause, then `catena resume`"),
             ),
         },
+        E::Broken(_) => (
+            Fault::Host,
+            Some("please report it with what is printed above; `catena resume` goes on"),
+        ),
         E::Engine(_) | E::Io { .. } => (Fault::Host, None),
     }
 }

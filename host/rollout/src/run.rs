@@ -14,6 +14,7 @@ mod inputs;
 mod layout;
 mod plugins;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use catena_chain::{Chain, ChainFile};
 use catena_tree::ObjectDatabase;
 use catena_worker::WorkerCommand;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::journal::{Beyond, Journal};
 use crate::progress::{Progress, ProgressEvent};
@@ -104,24 +106,36 @@ impl Run {
         trials.flat_map(of_trial).collect()
     }
 
-    /// Carries out every rollout, some at a time. One that can't go on does not
-    /// keep the others from it.
-    pub async fn execute(&self) -> Vec<(RolloutId, Result<RolloutEnd, RunError>)> {
-        let places = Semaphore::new(self.plan.file.concurrency as usize);
-        let each = self.rollouts().into_iter().map(|(id, chain)| {
-            let places = &places;
-            async move {
+    /// Carries out every rollout, some at a time, each in a task of its own. One
+    /// that can't go on does not keep the others from it. Dropping the future
+    /// stops them all, which loses nothing that was answered.
+    pub async fn execute(self: Arc<Self>) -> Vec<(RolloutId, Result<RolloutEnd, RunError>)> {
+        let places = Arc::new(Semaphore::new(self.plan.file.concurrency as usize));
+        let mut tasks = JoinSet::new();
+        for (id, chain) in self.rollouts() {
+            let (run, places, chain) = (self.clone(), places.clone(), chain.clone());
+            tasks.spawn(async move {
                 // The semaphore is never closed.
                 let _place = places.acquire().await;
-                let result = self.roll_out_or_recall(&id, chain).await;
+                let result = run.roll_out_or_recall(&id, &chain).await;
                 let result = result.map_err(|source| RunError::Rollout {
                     rollout: id.to_string(),
                     source: Box::new(source),
                 });
                 (id, result)
-            }
-        });
-        futures::future::join_all(each).await
+            });
+        }
+        let mut results = BTreeMap::new();
+        while let Some(ended) = tasks.join_next().await {
+            // A task that panicked is missing below.
+            results.extend(ended);
+        }
+        let rollouts = self.rollouts().into_iter();
+        let result = |(id, _): (RolloutId, &Chain)| {
+            let result = results.remove(&id).unwrap_or(Err(RunError::Broken(id.to_string())));
+            (id, result)
+        };
+        rollouts.map(result).collect()
     }
 
     /// Rolls out, unless the journal says that this was done before.

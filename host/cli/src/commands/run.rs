@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use catena_rollout::{RolloutEnd, RolloutId, Run, RunError};
@@ -76,12 +77,11 @@ fn execute(run: Run) -> Result<Option<Results>, Failure> {
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
     let results = runtime.block_on(async {
         tokio::select! {
-            results = run.execute() => Some(results),
+            results = Arc::new(run).execute() => Some(results),
             _ = tokio::signal::ctrl_c() => None,
         }
     });
     runtime.shutdown_background();
-    drop(run);
     Ok(results)
 }
 

@@ -117,6 +117,9 @@ pub enum RunError {
         /// Why.
         source: Box<RolloutError>,
     },
+    /// A rollout's task panicked.
+    #[error("rollout `{0}` was ended by a bug of this program")]
+    Broken(String),
     /// A journal can't be read.
     #[error(transparent)]
     Journal(#[from] JournalError),

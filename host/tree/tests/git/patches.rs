@@ -207,9 +207,9 @@ fn patches_of_models_and_mail_are_read() {
             "From 1234 Mon Sep 17\nSubject: [PATCH] x\n\ntext\n---\n dir/x | 2 +-\n\n{body}\n-- \n2.47.3\n"
         ),
         format!("diff --git a/dir/x b/dir/x\nindex 1234567..89abcde 100644\n{body}\n"),
-        body.replace("a/dir", "/work/dir")
+        body.replace("a/dir", "/elsewhere/dir")
             .replace("b/dir", "dir")
-            .replace("/work/dir/x", "old/dir/x")
+            .replace("/elsewhere/dir/x", "old/dir/x")
             .replace("+++ dir/x", "+++ new/dir/x"),
     ];
     for text in texts {
