@@ -34,11 +34,11 @@ fn replace(environment: &TestEnvironment, path: &str, old: &str, new: &str) {
 #[test]
 fn unknown_key_of_a_run_file_is_named_with_its_line() {
     let environment = environment();
-    let run = RunFile::of("scaffold-nop").key("treshold = 0.5");
+    let run = RunFile::of("scaffold-nop").key("limit = 0.5");
     refused(&environment, &run)
         .says("error: `run.toml` is not a valid run file")
         .says("line 4")
-        .says("unknown field `treshold`")
+        .says("unknown field `limit`")
         .says("hint: ");
 }
 
@@ -110,7 +110,7 @@ fn chain_file_with_a_missing_commit_is_named_with_stage_and_commit() {
 fn broken_chain_files_are_named_with_the_place() {
     let environment = environment();
     let run = RunFile::of("scaffold-nop");
-    replace(&environment, "chains.json", "\"overview\"", "\"overvue\"");
+    replace(&environment, "chains.json", "\"overview\"", "\"overviews\"");
     refused(&environment, &run).says("chains.json:11:").says("did you mean `overview`?");
     environment.write("chains.json", "{");
     refused(&environment, &run).says("chains.json").says("hint: ");
@@ -120,7 +120,7 @@ fn broken_chain_files_are_named_with_the_place() {
 fn unknown_key_of_a_manifest_is_named_with_its_line() {
     let environment = environment();
     environment.copy_plugin("scaffold-nop", "mine");
-    replace(&environment, "mine/plugin.toml", "license =", "licence =");
+    replace(&environment, "mine/plugin.toml", "license =", "author =");
     for outcome in [
         environment.catena(&["plugin", "check", "mine"]),
         refused(&environment, &RunFile::of("mine")),
@@ -128,7 +128,7 @@ fn unknown_key_of_a_manifest_is_named_with_its_line() {
         outcome
             .says("mine/plugin.toml` is not a valid plugin manifest")
             .says("line 9")
-            .says("unknown field `licence`")
+            .says("unknown field `author`")
             .says("hint: ");
     }
 }
@@ -202,6 +202,23 @@ fn commands_on_a_directory_that_is_no_run_say_so() {
         let outcome = environment.catena(&[command, "notes"]);
         outcome.ends_with(2).says("error: `notes` is not a run of this program").says("hint: ");
     }
+}
+
+#[test]
+fn rollout_that_the_run_does_not_have_is_named() {
+    let environment = environment();
+    RunFile::of("scaffold-nop").run(&environment).succeeds();
+    let outcome = environment.catena(&["show", "run", "--rollout", "notes.2"]);
+    outcome.ends_with(2).says("error: the run has no rollout `notes.2`").says("hint: `catena show");
+}
+
+#[test]
+fn file_that_cannot_be_written_is_no_fault_of_the_input() {
+    let environment = environment();
+    RunFile::of("scaffold-nop").run(&environment).succeeds();
+    let export = ["export", "run", "--profile", "openai", "--output", "nowhere/out.jsonl"];
+    let outcome = environment.catena(&export);
+    outcome.ends_with(1).says("error: can't write `nowhere/out.jsonl`").says("caused by: No such");
 }
 
 #[test]

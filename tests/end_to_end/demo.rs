@@ -103,7 +103,7 @@ fn flipped_byte_in_a_journal_is_noticed_with_its_line() {
     let environment = TestEnvironment::new();
     demo(&environment);
     let mut lines = lines(&environment, JOURNAL);
-    let flipped = lines[6].replacen("record", "recorc", 1);
+    let flipped = lines[6].replacen("call", "cell", 1);
     assert_ne!(flipped, lines[6]);
     lines[6] = flipped;
     environment.write(JOURNAL, lines.concat());

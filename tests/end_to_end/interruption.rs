@@ -6,58 +6,48 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::demo_run::{JOURNAL, demo};
+use crate::demo_run::{JOURNAL, ROLLOUT, demo};
 use crate::environment::TestEnvironment;
-use crate::journal::{comparable, lines, records, shown};
+use crate::journal::{comparable, lines, shown};
 use crate::small_run::{self, RunFile};
 
 /// How long a program under test may take to get somewhere.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The journal of the copy `demo/cut` of the demo's run.
-const CUT_JOURNAL: &str = "demo/cut/rollouts/gridline-alignment.1.journal";
-
 #[test]
-fn resume_from_any_kind_of_record_comes_to_the_same_end() {
+fn resume_after_any_record_comes_to_the_same_end() {
     let environment = TestEnvironment::new();
     demo(&environment);
     let unbroken = comparable(shown(&environment, "demo/run"));
     let lines = lines(&environment, JOURNAL);
-    let places = places_to_cut(&records(&environment, JOURNAL));
-    assert!(places.len() > 20, "{places:?}");
-    for kept in places {
-        environment.copy("demo/run", "demo/cut");
-        environment.write(CUT_JOURNAL, lines[..kept].concat());
-        environment.catena(&["resume", "demo/cut"]).succeeds();
-        let what = format!("after record {kept}: {}", lines[kept - 1]);
-        assert_eq!(comparable(shown(&environment, "demo/cut")), unbroken, "{what}");
-        let resumed = environment.read(CUT_JOURNAL);
-        assert!(resumed.starts_with(&lines[..kept].concat()), "{what}");
-        std::fs::remove_dir_all(environment.path("demo/cut")).unwrap();
-    }
+    assert!(lines.len() > 100);
+    // Two at a time, as there is nothing but waiting in this thread.
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            let (environment, lines, unbroken) = (&environment, &lines, &unbroken);
+            scope.spawn(move || {
+                for kept in (1..lines.len()).filter(|kept| kept % 2 == half) {
+                    let run = format!("demo/cut-{half}");
+                    let (told, journal) = resume_after(environment, &run, &lines[..kept]);
+                    let what = format!("after record {kept}: {}", lines[kept - 1]);
+                    assert_eq!(comparable(told), *unbroken, "{what}");
+                    assert!(journal.starts_with(&lines[..kept].concat()), "{what}");
+                }
+            });
+        }
+    });
 }
 
-/// Numbers of records after which to cut: every pair of neighbouring kinds
-/// once in a first round, once in a later one, and once at a stage that begins
-/// with a conflict. The tenth tool call is no other place than the ninth.
-fn places_to_cut(records: &[Value]) -> Vec<usize> {
-    let mut seen = Vec::new();
-    let (mut round, mut conflicted) = (Value::Null, false);
-    let mut places = Vec::new();
-    for (index, pair) in records.windows(2).enumerate() {
-        let [before, after] = pair else { continue };
-        match before["record"].as_str() {
-            Some("stage-started") => conflicted = before["carry"]["conflicts"][0].is_object(),
-            Some("round-started") => round = before["round"].clone(),
-            _ => {}
-        }
-        let place = (round.clone(), conflicted, &before["record"], &after["record"]);
-        if !seen.contains(&place) {
-            seen.push(place);
-            places.push(index + 1);
-        }
-    }
-    places
+/// Resumes a copy of the demo's run with only these lines of its journal.
+/// Returns what is told of it then, and its whole journal.
+fn resume_after(environment: &TestEnvironment, run: &str, lines: &[String]) -> (Value, String) {
+    let journal = format!("{run}/rollouts/{ROLLOUT}.journal");
+    environment.copy("demo/run", run);
+    environment.write(&journal, lines.concat());
+    let told = environment.catena(&["resume", run, "--json"]).succeeds().json();
+    let journal = environment.read(&journal);
+    std::fs::remove_dir_all(environment.path(run)).unwrap();
+    (told, journal)
 }
 
 #[test]
@@ -65,9 +55,10 @@ fn run_killed_at_any_instant_is_resumed_to_the_same_end() {
     let environment = TestEnvironment::new();
     demo(&environment);
     let unbroken = comparable(shown(&environment, "demo/run"));
+    let journal = environment.path(&format!("demo/cut/rollouts/{ROLLOUT}.journal"));
     for reached in [3, 30, 60, 90] {
         let mut run = environment.start_catena(&["run", "demo/run.toml", "--dir", "demo/cut"]);
-        wait_for("records", || count_lines(&environment.path(CUT_JOURNAL)) >= reached);
+        wait_for("records", || count_lines(&journal) >= reached);
         // A run that was faster than the signal has ended, which is as well.
         run.kill().unwrap();
         run.wait().unwrap();
@@ -82,7 +73,7 @@ fn busy_run(environment: &TestEnvironment) -> Child {
     small_run::grow(environment);
     let file = RunFile::of("scaffold-calls")
         .key("trials = 3\nconcurrency = 2\nrefinements = 0")
-        .tool("plugin = \"tool-spins\"\nlimits = { fuel = 2_000_000_000 }");
+        .tool("plugin = \"tool-spins\"\nlimits = { fuel = 6_000_000_000 }");
     environment.write("run.toml", file.text());
     let run = environment.start_catena(&["run", "run.toml", "--dir", "run"]);
     wait_for("two tool calls", || {
@@ -99,7 +90,7 @@ fn killed_worker_ends_its_rollout_alone_and_resume_completes_it() {
     let environment = TestEnvironment::new();
     let mut run = busy_run(&environment);
     let workers = children(run.id());
-    kill(*workers.first().unwrap());
+    signal("KILL", *workers.first().unwrap());
     assert_eq!(run.wait().unwrap().code(), Some(3));
 
     let told = shown(&environment, "run");
@@ -112,6 +103,8 @@ fn killed_worker_ends_its_rollout_alone_and_resume_completes_it() {
     let reason = killed[0]["end"]["reason"].as_str().unwrap();
     assert!(reason.contains("the worker process died") && reason.contains('9'), "{reason}");
     assert_eq!(ends("rejected").len(), 2);
+    let verified = environment.catena(&["verify", "run"]);
+    verified.prints("ended as infrastructure").prints("every record reproduced");
 
     environment.catena(&["resume", "run"]).succeeds();
     let resumed = shown(&environment, "run");
@@ -146,6 +139,19 @@ fn workers_end_with_the_run_that_was_killed() {
     run.kill().unwrap();
     run.wait().unwrap();
     wait_for("the workers' end", || !workers.iter().any(|worker| is_alive(*worker)));
+}
+
+#[test]
+fn interrupt_from_the_keyboard_stops_the_run_and_says_how_to_go_on() {
+    let environment = TestEnvironment::new();
+    let mut run = busy_run(&environment);
+    signal("INT", run.id());
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    environment.catena(&["resume", "run"]).succeeds();
+    let told = shown(&environment, "run");
+    for rollout in told["rollouts"].as_array().unwrap() {
+        assert_eq!(rollout["end"]["outcome"], "rejected");
+    }
 }
 
 fn count_lines(path: &Path) -> usize {
@@ -185,8 +191,8 @@ fn is_alive(process: u32) -> bool {
     !state.is_empty() && !state.starts_with('Z')
 }
 
-fn kill(process: u32) {
-    let command = format!("kill -9 {process}");
-    let killed = std::process::Command::new("sh").args(["-c", &command]).status();
-    assert!(killed.unwrap().success());
+fn signal(name: &str, process: u32) {
+    let command = format!("kill -{name} {process}");
+    let sent = std::process::Command::new("sh").args(["-c", &command]).status();
+    assert!(sent.unwrap().success());
 }

@@ -21,6 +21,7 @@ mod small_run;
 
 mod bad_input;
 mod carry;
+mod chains;
 mod data;
 mod demo;
 mod interruption;

@@ -1,0 +1,60 @@
+//! `catena chain resolve`: from numbers of pull requests to a chain file.
+
+use serde_json::json;
+
+use crate::environment::TestEnvironment;
+use crate::small_run;
+
+const RESOLVE: [&str; 8] =
+    ["chain", "resolve", "--clone", "notes", "--chains", "lists.json", "--output", "out.json"];
+
+#[test]
+fn chain_is_resolved_to_the_commits_and_trees_that_git_has() {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    let chain = environment.read_json("chains.json")["chains"][0].take();
+    for (stage, merge) in [(0, "main~2"), (1, "main")] {
+        let object = |name: &str| environment.git("notes", &["rev-parse", name]);
+        let stage = &chain["stages"][stage];
+        assert_eq!(stage["merge"], object(merge));
+        assert_eq!(stage["base"]["commit"], object(&format!("{merge}^1")));
+        assert_eq!(stage["base"]["tree"], object(&format!("{merge}^1^{{tree}}")));
+        assert_eq!(stage["human"], object(&format!("{merge}^{{tree}}")));
+    }
+    let edge = &chain["edges"][0];
+    assert_eq!((&edge["from"], &edge["to"]), (&json!("pr-2"), &json!("pr-1")));
+}
+
+#[test]
+fn chain_that_cannot_be_resolved_is_left_out_with_the_reason() {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    let lists = json!({"repository": "ada/notes", "chains": [[1, 2], [1, 77]]});
+    environment.write("lists.json", lists.to_string());
+    let told = environment.catena(&[&RESOLVE[..], &["--json"]].concat()).succeeds().json();
+    assert_eq!((&told["chains"], &told["stages"]), (&json!(1), &json!(2)));
+    let refused = &told["refused"][0];
+    assert_eq!(refused["pull_requests"], json!([1, 77]));
+    assert_eq!(refused["faults"][0]["pull_request"], 77);
+    assert!(refused["faults"][0]["reason"].is_string());
+    environment.catena(&RESOLVE).succeeds().prints("1 of 2 chains resolved").prints("#77 ");
+}
+
+#[test]
+fn resolving_leaves_the_clone_as_it_was() {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    let objects = || environment.git("notes", &["count-objects", "-v"]);
+    let before = (objects(), environment.git("notes", &["status", "--porcelain"]));
+    environment.catena(&RESOLVE).succeeds();
+    assert_eq!((objects(), environment.git("notes", &["status", "--porcelain"])), before);
+}
+
+#[test]
+fn clone_or_lists_that_cannot_be_read_are_named() {
+    let environment = TestEnvironment::new();
+    environment.write("lists.json", "[[1, 2]");
+    environment.catena(&RESOLVE).ends_with(2).says("error: ").says("lists.json").says("hint: ");
+    environment.write("lists.json", "[[1, 2]]");
+    environment.catena(&RESOLVE).ends_with(2).says("error: ").says("notes").says("hint: ");
+}
