@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use catena_chain::ChainFile;
 use catena_plugin::{Digest, Effective, Limits};
@@ -16,6 +17,9 @@ use crate::summary::RolloutSummary;
 
 /// Version of `plan.json`.
 pub(super) const PLAN_VERSION: u32 = 1;
+
+/// How long a held lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_millis(200);
 
 /// `plan.json`: what a run was begun with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,13 +129,22 @@ pub(super) fn read_plan(dir: &Path) -> Result<PlanFile, RunError> {
 }
 
 /// Keeps other processes from working on the run until the file is dropped.
+///
+/// A process that was killed while it started a worker leaves the lock to that
+/// worker for the instant before it runs, so a held lock is looked at again.
 pub(super) fn take_lock(dir: &Path) -> Result<File, RunError> {
     let path = dir.join("lock");
     let file = File::create(&path).map_err(|err| RunError::io(&path, err))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(RunError::Locked(dir.to_owned())),
-        Err(fs::TryLockError::Error(err)) => Err(RunError::io(&path, err)),
+    let begin = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) if begin.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(LOCK_PATIENCE / 20);
+            }
+            Err(fs::TryLockError::WouldBlock) => return Err(RunError::Locked(dir.to_owned())),
+            Err(fs::TryLockError::Error(err)) => return Err(RunError::io(&path, err)),
+        }
     }
 }
 
