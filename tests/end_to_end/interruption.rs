@@ -73,7 +73,7 @@ fn busy_run(environment: &TestEnvironment) -> Child {
     small_run::grow(environment);
     let file = RunFile::of("scaffold-calls")
         .key("trials = 3\nconcurrency = 2\nrefinements = 0")
-        .tool("plugin = \"tool-spins\"\nlimits = { fuel = 6_000_000_000 }");
+        .tool("plugin = \"tool-spins\"\nlimits = { fuel = 8_000_000_000 }");
     environment.write("run.toml", file.text());
     let run = environment.start_catena(&["run", "run.toml", "--dir", "run"]);
     wait_for("two tool calls", || {
