@@ -9,7 +9,7 @@ use catena_model::{ConversationId, Model};
 use catena_plugin::Digest;
 use catena_plugin::session::PluginSpec;
 use catena_tree::{ObjectDatabase, RepoPath, TreeId};
-use catena_worker::WorkerCommand;
+use catena_worker::{WorkerCommand, in_one_line};
 
 use crate::carry::{CarryError, CarryMode, CarryRecord, Left, carry};
 use crate::journal::{Beyond, Journal, JournalError};
@@ -152,7 +152,9 @@ impl Rollout<'_> {
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         self.ledger.begin_stage(stage.id.as_str());
         let (outcome, tree) = match self.carry_into(stage) {
-            Err(err) => (StageOutcome::Infrastructure { reason: describe(&err) }, stage.base.tree),
+            Err(err) => {
+                (StageOutcome::Infrastructure { reason: in_one_line(&err) }, stage.base.tree)
+            }
             Ok(carry) => {
                 let conversation = self.conversation_of_stage();
                 self.ledger.journal.note(Record::StageStarted {
@@ -225,16 +227,4 @@ fn end_of(outcomes: Vec<StageOutcome>) -> RolloutEnd {
         }
     }
     RolloutEnd::Accepted { score: if count > 0.0 { sum / count } else { 0.0 } }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn describe(err: &dyn std::error::Error) -> String {
-    let mut text = err.to_string();
-    let mut cause = err.source();
-    while let Some(err) = cause {
-        text.push_str(": ");
-        text.push_str(&err.to_string());
-        cause = err.source();
-    }
-    text
 }

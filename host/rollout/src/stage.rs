@@ -12,14 +12,16 @@ use catena_tree::diff::{self, DiffOptions};
 use catena_tree::objects::entry_named;
 use catena_tree::patch::{self, Edit, Files as _, TreeFiles};
 use catena_tree::{EntryKind, ObjectError, Objects, RepoPath, TreeId, gitignore};
-use catena_worker::{AttemptJob, Gate, Job, JobResult, JudgeJob, JudgeResult, Worker, WorkerError};
+use catena_worker::{
+    AttemptJob, Gate, Job, JobResult, JudgeJob, JudgeResult, Worker, WorkerError, in_one_line,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::carry::CarryRecord;
 use crate::journal::JournalError;
 use crate::progress::ProgressEvent;
 use crate::record::{Record, StageOutcome, SubmissionRecord};
-use crate::rollout::{Rollout, RolloutError, describe};
+use crate::rollout::{Rollout, RolloutError};
 use crate::serve::{JobHost, Scope};
 
 /// Largest patch in bytes that is put before a judge.
@@ -163,7 +165,7 @@ impl Rollout<'_> {
         let reference = if self.plan.scaffold.rights.reference {
             let patch = match at.stage.reference_patch(&self.plan.database) {
                 Ok(patch) => Ok(serde_bytes::ByteBuf::from(patch)),
-                Err(err) => Err(describe(&err)),
+                Err(err) => Err(in_one_line(&err)),
             };
             Some(Reference { tree: at.stage.human, patch })
         } else {
@@ -322,9 +324,10 @@ impl Rollout<'_> {
 
     fn typed_submission(&self, at: &Round<'_>, tree: TreeId) -> Result<Submission, String> {
         let database = &self.plan.database;
-        let reference_patch = at.stage.reference_patch(database).map_err(|err| describe(&err))?;
+        let reference_patch =
+            at.stage.reference_patch(database).map_err(|err| in_one_line(&err))?;
         let candidate_patch = patch::write(database, at.start, tree, &DiffOptions::default())
-            .map_err(|err| describe(&err))?;
+            .map_err(|err| in_one_line(&err))?;
         Ok(Submission {
             stage: at.position,
             stages: u32::try_from(self.chain.stages.len()).unwrap_or(u32::MAX),
@@ -428,7 +431,7 @@ fn worker_outcome(err: WorkerError) -> Result<StageOutcome, RolloutError> {
             Ok(journal) => Err((*journal).into()),
             Err(other) => Ok(StageOutcome::Infrastructure { reason: other.to_string() }),
         },
-        other => Ok(StageOutcome::Infrastructure { reason: describe(&other) }),
+        other => Ok(StageOutcome::Infrastructure { reason: in_one_line(&other) }),
     }
 }
 

@@ -5,18 +5,21 @@
 //! * [`frame`]: how messages stand in the pipe.
 //! * [`gate`]: which objects a worker may read, and what it may add.
 //! * [`host`]: the host's end: starting a worker, serving it, ending it.
+//! * [`causes`]: errors as texts.
 //! * [`process`]: the worker's end: one job, then the process ends.
 //!
 //! A worker is this same program, started again with its standard input as the
 //! pipe. It holds the overlay and the guests; the answers, the models and the
 //! journal stay with the host. A worker that dies takes down its own job alone.
 
+pub mod causes;
 pub mod frame;
 pub mod gate;
 pub mod host;
 pub mod message;
 pub mod process;
 
+pub use causes::in_one_line;
 pub use gate::Gate;
 pub use host::{HostSide, Worker, WorkerCommand, WorkerError};
 pub use message::{AttemptJob, Job, JobResult, JudgeJob, JudgeResult};

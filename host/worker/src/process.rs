@@ -15,6 +15,7 @@ use catena_plugin::{
 use catena_tree::{BlobId, ObjectError, Objects, TreeEntry, TreeId};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::causes::in_one_line;
 use crate::frame::{FrameError, receive, send};
 use crate::message::{AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker};
 
@@ -69,7 +70,7 @@ fn run_attempt(outside: Arc<dyn Outside>, job: AttemptJob) -> Result<JobResult, 
         job.tools.into_iter().map(|spec| load(&engine, spec)).collect::<Result<Vec<_>, _>>()?;
     let session = Arc::new(Session::new(outside, job.start, tools));
     let end = attempt(&session, &scaffold, &job.task);
-    let session = session.finish().map_err(|err| chain(&err))?;
+    let session = session.finish().map_err(|err| in_one_line(&err))?;
     Ok(JobResult::Attempt(Attempt { end, session }))
 }
 
@@ -87,19 +88,7 @@ fn engine() -> Result<Engine, String> {
 }
 
 fn load(engine: &Engine, spec: PluginSpec) -> Result<LoadedPlugin, String> {
-    LoadedPlugin::load(engine, spec).map_err(|err| chain(&err))
-}
-
-/// An error with its causes, in one line.
-fn chain(err: &dyn std::error::Error) -> String {
-    let mut text = err.to_string();
-    let mut cause = err.source();
-    while let Some(err) = cause {
-        text.push_str(": ");
-        text.push_str(&err.to_string());
-        cause = err.source();
-    }
-    text
+    LoadedPlugin::load(engine, spec).map_err(|err| in_one_line(&err))
 }
 
 /// The pipe as [`Outside`].
@@ -148,7 +137,7 @@ impl Inner {
 fn lost(answer: Result<ToWorker, FrameError>) -> ObjectError {
     let reason = match answer {
         Ok(_) => "the host answered another question".to_owned(),
-        Err(err) => chain(&err),
+        Err(err) => in_one_line(&err),
     };
     ObjectError::Io(reason)
 }
