@@ -17,13 +17,18 @@ const LOOK: u64 = 1_000;
 pub struct LogicalClock {
     start: Duration,
     elapsed: Arc<AtomicU64>,
+    /// The earliest moment that somebody waits for.
+    alarm: Arc<AtomicU64>,
 }
+
+/// Nobody waits.
+const NEVER: u64 = u64::MAX;
 
 impl LogicalClock {
     /// A clock that begins at `unix_seconds`.
     pub fn starting_at(unix_seconds: i64) -> Self {
         let start = Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0));
-        Self { start, elapsed: Arc::default() }
+        Self { start, elapsed: Arc::default(), alarm: Arc::new(AtomicU64::new(NEVER)) }
     }
 
     /// Looks at the clock: nanoseconds since its start.
@@ -37,9 +42,25 @@ impl LogicalClock {
         i64::try_from((self.start + elapsed).as_secs()).unwrap_or(i64::MAX)
     }
 
-    /// Moves the clock on to at least `nanos` since its start.
-    pub fn advance_to(&self, nanos: u64) {
-        self.elapsed.fetch_max(nanos, Ordering::Relaxed);
+    /// Whether it is `nanos` since the clock's start. If not, that is a moment
+    /// that [`Self::wake`] may move the clock to.
+    pub(crate) fn reached(&self, nanos: u64) -> bool {
+        let reached = self.elapsed.load(Ordering::Relaxed) >= nanos;
+        if !reached {
+            self.alarm.fetch_min(nanos, Ordering::Relaxed);
+        }
+        reached
+    }
+
+    /// Moves the clock on to the earliest moment that was asked for since the
+    /// last time; false if there is none.
+    pub(crate) fn wake(&self) -> bool {
+        let alarm = self.alarm.swap(NEVER, Ordering::Relaxed);
+        if alarm == NEVER {
+            return false;
+        }
+        self.elapsed.fetch_max(alarm, Ordering::Relaxed);
+        true
     }
 
     /// Moves the clock on by `nanos`.

@@ -5,6 +5,7 @@ mod clocks;
 mod config;
 mod convert;
 mod filesystem;
+mod io;
 mod log;
 pub(crate) mod model;
 pub(crate) mod output;

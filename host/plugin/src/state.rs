@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, HasData, HasSelf, Linker, ResourceTable, ResourceType};
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable, ResourceType};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::sync as wasi;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
@@ -60,13 +60,6 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
-}
-
-/// Interfaces whose state is the resource table alone.
-struct TableOnly;
-
-impl HasData for TableOnly {
-    type Data<'a> = &'a mut ResourceTable;
 }
 
 /// Links what a plugin of `kind` may import.
@@ -130,12 +123,12 @@ fn socket_resource(name: &str) -> ResourceType {
     }
 }
 
-/// The part of WASI 0.2 that is served. Files and the monotonic clock are our
+/// The part of WASI 0.2 that is served. Files, the clocks and waiting are our
 /// own; the rest is wasmtime's over deterministic sources. No sockets.
 fn link_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasi::io::error::add_to_linker::<State, TableOnly>(linker, |state| &mut state.table)?;
-    wasi::io::poll::add_to_linker::<State, TableOnly>(linker, |state| &mut state.table)?;
-    wasi::io::streams::add_to_linker::<State, TableOnly>(linker, |state| &mut state.table)?;
+    wasi::io::error::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    wasi::io::poll::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    wasi::io::streams::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     clocks::wall_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     clocks::monotonic_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     random::random::add_to_linker::<State, WasiRandom>(linker, |state| state.random())?;

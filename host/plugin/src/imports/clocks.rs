@@ -1,6 +1,8 @@
 //! `wasi:clocks` over the session's logical clock. Sleeping takes no time: the
-//! clock moves on to where the sleeper wants it.
+//! clock moves on to where the sleeper wants it, once nothing else is ready.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use wasmtime::component::Resource;
@@ -11,7 +13,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 use crate::clock::LogicalClock;
 use crate::state::State;
 
-/// Becomes ready by moving the clock on.
+/// Ready from a moment on.
 struct Sleep {
     clock: LogicalClock,
     until: u64,
@@ -20,7 +22,8 @@ struct Sleep {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Sleep {
     async fn ready(&mut self) {
-        self.clock.advance_to(self.until);
+        let reached = || self.clock.reached(self.until);
+        poll_fn(|_| if reached() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }
 

@@ -91,11 +91,13 @@ impl OpenNode {
         }
     }
 
+    /// As read(2) and write(2): a directory is never open for writing.
     fn check_open_for(&self, access: wasi::DescriptorFlags) -> FsResult<()> {
-        if self.kind == NodeKind::Directory {
+        let reads = access == wasi::DescriptorFlags::READ;
+        if self.kind == NodeKind::Directory && reads {
             return Err(Code::IsDirectory.into());
         }
-        if !self.asked.contains(access) {
+        if self.kind == NodeKind::Directory || !self.asked.contains(access) {
             return Err(Code::BadDescriptor.into());
         }
         Ok(())
@@ -128,6 +130,11 @@ fn ours(descriptor: &Descriptor) -> Resource<OpenNode> {
 impl State {
     fn open_node(&self, descriptor: &Descriptor) -> FsResult<&OpenNode> {
         Ok(self.table.get(&ours(descriptor))?)
+    }
+
+    fn open_dir(&self, descriptor: &Descriptor) -> FsResult<&OpenNode> {
+        let open = self.open_node(descriptor)?;
+        if open.kind == NodeKind::Directory { Ok(open) } else { Err(Code::NotDirectory.into()) }
     }
 
     fn push_node(&mut self, node: OpenNode) -> FsResult<Descriptor> {

@@ -1,10 +1,13 @@
 //! The entries every test begins with, as a git tree and as a directory.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use bytes::Bytes;
 use catena_tree::objects::NoObjects;
-use catena_tree::{EntryKind, MemoryObjects, TreeEntry, TreeId};
+use catena_tree::{EntryKind, MemoryObjects, Objects as _, TreeEntry, TreeId};
 
 /// Files by directory and name.
 const FILES: [(&str, &str, &str); 3] =
@@ -46,10 +49,59 @@ pub(crate) fn tree(objects: &MemoryObjects<NoObjects>) -> TreeId {
 /// The entries in a directory of this machine.
 pub(crate) fn write(root: &Path) {
     for (dir, name, text) in FILES {
-        std::fs::create_dir_all(root.join(dir)).unwrap();
-        std::fs::write(root.join(dir).join(name), text).unwrap();
+        fs::create_dir_all(root.join(dir)).unwrap();
+        fs::write(root.join(dir).join(name), text).unwrap();
     }
     for (name, target) in LINKS {
         std::os::unix::fs::symlink(target, root.join(name)).unwrap();
     }
+}
+
+/// Content by path; of a symlink its target, behind an arrow.
+pub(crate) type Files = BTreeMap<String, String>;
+
+/// What a tree holds.
+pub(crate) fn list(objects: &MemoryObjects<NoObjects>, tree: TreeId) -> Files {
+    let mut files = Files::new();
+    let mut ahead = vec![(String::new(), tree)];
+    while let Some((above, tree)) = ahead.pop() {
+        for entry in objects.tree(tree).unwrap().iter() {
+            let path = format!("{above}{}", entry.name);
+            let text = |id| shown(&objects.blob(id).unwrap());
+            match entry.kind {
+                EntryKind::Directory(id) => ahead.push((path + "/", id)),
+                EntryKind::File { id, .. } => drop(files.insert(path, text(id))),
+                EntryKind::Symlink(id) => drop(files.insert(path, format!("-> {}", text(id)))),
+                EntryKind::Submodule(_) => panic!("a submodule at {path}"),
+            }
+        }
+    }
+    files
+}
+
+/// What a directory of this machine holds. Empty directories are left out, as
+/// trees leave them out.
+pub(crate) fn read(root: &Path) -> Files {
+    let mut files = Files::new();
+    let mut ahead = vec![(String::new(), root.to_owned())];
+    while let Some((above, dir)) = ahead.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let path = format!("{above}{}", shown(entry.file_name().as_bytes()));
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                ahead.push((path + "/", entry.path()));
+            } else if kind.is_symlink() {
+                let target = fs::read_link(entry.path()).unwrap().into_os_string();
+                files.insert(path, format!("-> {}", shown(target.as_bytes())));
+            } else {
+                files.insert(path, shown(&fs::read(entry.path()).unwrap()));
+            }
+        }
+    }
+    files
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

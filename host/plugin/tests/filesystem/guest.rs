@@ -15,7 +15,8 @@ use catena_plugin::{
 use catena_tree::objects::NoObjects;
 use catena_tree::{BlobId, MemoryObjects, ObjectError, Objects, TreeEntry, TreeId};
 
-use crate::example;
+use crate::calls::Call;
+use crate::example::{self, Files};
 use crate::operations::{Operation, Outcome};
 
 /// Bytes that a guest may add to the worktree.
@@ -39,7 +40,13 @@ impl Outside for Example {
         Err(ModelError::Unavailable("none here".to_owned()))
     }
 
-    fn put(&self, _: Vec<NewObject>) -> Result<(), ObjectError> {
+    fn put(&self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
+        for object in objects {
+            match object {
+                NewObject::Blob(content) => drop(self.0.insert_blob(content)),
+                NewObject::Tree(entries) => drop(self.0.insert_tree(entries)),
+            }
+        }
         Ok(())
     }
 
@@ -60,9 +67,21 @@ pub(crate) fn run_in(
     call(&session(workspace), root, operations)
 }
 
+/// Carries calls of `wasi:filesystem` out below `/workspace`, and lists the
+/// files that a snapshot then holds.
+pub(crate) fn perform(calls: &[Call]) -> (Vec<Outcome>, Files) {
+    let (session, example) = session_and_objects(WorkspaceAccess::ReadWrite);
+    let outcomes = ask(&session, &serde_json::json!({"root": "/workspace", "calls": calls}));
+    let tree = session.finish().unwrap().worktree;
+    (outcomes, example::list(&example.0, tree))
+}
+
 /// One call of a session's tool.
 pub(crate) fn call(session: &Arc<Session>, root: &str, operations: &[Operation]) -> Vec<Outcome> {
-    let arguments = serde_json::json!({"root": root, "operations": operations});
+    ask(session, &serde_json::json!({"root": root, "operations": operations}))
+}
+
+fn ask(session: &Arc<Session>, arguments: &serde_json::Value) -> Vec<Outcome> {
     let call =
         ToolCall { id: "1".to_owned(), name: "files".to_owned(), arguments: arguments.to_string() };
     serde_json::from_str(&run_tool(session, &call).unwrap()).unwrap()
@@ -70,10 +89,15 @@ pub(crate) fn call(session: &Arc<Session>, root: &str, operations: &[Operation])
 
 /// A session over the example with the one tool.
 pub(crate) fn session(workspace: WorkspaceAccess) -> Arc<Session> {
+    session_and_objects(workspace).0
+}
+
+fn session_and_objects(workspace: WorkspaceAccess) -> (Arc<Session>, Arc<Example>) {
     static LOADED: OnceLock<(Engine, ResolvedPlugin, PathBuf)> = OnceLock::new();
     let (engine, plugin, compiled) = LOADED.get_or_init(load);
     let objects = MemoryObjects::new(NoObjects);
     let tree = example::tree(&objects);
+    let example = Arc::new(Example(objects));
     let spec = PluginSpec {
         manifest: plugin.manifest.clone(),
         compiled: compiled.clone(),
@@ -82,15 +106,23 @@ pub(crate) fn session(workspace: WorkspaceAccess) -> Arc<Session> {
         config: "{}".to_owned(),
     };
     let tool = LoadedPlugin::load(engine, spec).unwrap();
-    Arc::new(Session::new(Arc::new(Example(objects)), start(tree), vec![tool]))
+    (Arc::new(Session::new(example.clone(), start(tree), vec![tool])), example)
+}
+
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
+
+/// The tool's component.
+pub(crate) fn component() -> PathBuf {
+    target().join("plugins-test/tool-wasi-files/tool_wasi_files.wasm")
 }
 
 fn load() -> (Engine, ResolvedPlugin, PathBuf) {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let plugin = ResolvedPlugin::load(&target.join("plugins-test/tool-wasi-files"))
+    let plugin = ResolvedPlugin::load(component().parent().unwrap())
         .expect("`cargo xtask guests` builds the plugins");
     let engine = Engine::new().unwrap();
-    let cache = ComponentCache::open(&target.join("tmp/components")).unwrap();
+    let cache = ComponentCache::open(&target().join("tmp/components")).unwrap();
     let compiled = cache.compiled(&engine, &plugin).unwrap();
     (engine, plugin, compiled)
 }

@@ -2,19 +2,35 @@
 //! operations by the same code, in the sandbox and beside it.
 //!
 //! [`guest`] runs operations over a worktree, [`native`] in a temporary
-//! directory. Both begin with the entries of [`example`].
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
+//! directory. Both begin with the entries of [`example`]. [`conformance`] does the
+//! same with calls of `wasi:filesystem` below the libc, held against wasmtime's
+//! own implementation.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking"
+)]
 
+#[path = "../../../../tests/guests/tool-wasi-files/src/calls.rs"]
+mod calls;
+mod clocks;
+mod conformance;
+mod differences;
 mod directories;
 mod escapes;
 mod example;
 mod files;
+mod generated;
 mod guest;
 mod links;
 mod names;
 mod native;
 #[path = "../../../../tests/guests/tool-wasi-files/src/operations.rs"]
 mod operations;
+mod preopen;
+mod preopened;
 mod requests;
 
 use operations::{Operation, Outcome};

@@ -1,6 +1,48 @@
-//! Operations in few words.
+//! Operations and calls in few words.
 
+use crate::calls::{Access, Call, Links, Open};
 use crate::operations::{From, How, Operation};
+
+/// Opens `path` below the topmost directory, following symlinks.
+pub(crate) fn open_at(path: &str, open: &[Open], access: &[Access], file: &str) -> Call {
+    Call::OpenAt {
+        dir: String::new(),
+        links: Links::Follow,
+        path: path.to_owned(),
+        open: open.to_vec(),
+        access: access.to_vec(),
+        file: file.to_owned(),
+    }
+}
+
+pub(crate) fn unlink_at(path: &str) -> Call {
+    Call::UnlinkFileAt { dir: String::new(), path: path.to_owned() }
+}
+
+pub(crate) fn rename_at(path: &str, to: &str) -> Call {
+    let (dir, to_dir) = (String::new(), String::new());
+    Call::RenameAt { dir, path: path.to_owned(), to_dir, to: to.to_owned() }
+}
+
+pub(crate) fn stat_at(path: &str) -> Call {
+    Call::StatAt { dir: String::new(), links: Links::Follow, path: path.to_owned() }
+}
+
+pub(crate) fn read_at(file: &str, len: u64, offset: u64) -> Call {
+    Call::Read { file: file.to_owned(), len, offset }
+}
+
+pub(crate) fn write_at(file: &str, text: &str, offset: u64) -> Call {
+    Call::Write { file: file.to_owned(), text: text.to_owned(), offset }
+}
+
+pub(crate) fn stream_read(stream: &str, len: u64) -> Call {
+    Call::StreamRead { stream: stream.to_owned(), len }
+}
+
+pub(crate) fn stream_write(stream: &str, text: &str) -> Call {
+    Call::StreamWrite { stream: stream.to_owned(), text: text.to_owned() }
+}
 
 pub(crate) fn open(file: &str, path: &str, how: &[How]) -> Operation {
     Operation::Open { file: file.to_owned(), path: path.to_owned(), how: how.to_vec() }

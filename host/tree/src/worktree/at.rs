@@ -115,6 +115,7 @@ impl Worktree {
     pub fn symlink_at(&mut self, dir: NodeId, path: &BStr, target: &BStr) -> Result<(), FsError> {
         let last = self.parent_of(dir, path)?;
         let Name::Normal(name) = last.name else { return Err(FsError::Exists) };
+        check_searched_name(name)?;
         if last.has_slash && self.child(last.dir, name)?.is_none() {
             return Err(FsError::NoEntry);
         }
@@ -156,6 +157,7 @@ impl Worktree {
             return Err(FsError::Busy);
         };
         let node = self.lookup(from.dir, from_name)?;
+        check_searched_name(to_name)?;
         self.check_slash(&from, node)?;
         self.check_slash(&to, node)?;
         self.rename(from.dir, from_name, to.dir, to_name)
@@ -208,25 +210,26 @@ impl Worktree {
     }
 
     /// Resolves all of a path but its last component.
-    fn parent_of<'p>(&mut self, dir: NodeId, path: &'p BStr) -> Result<Last<'p>, FsError> {
+    fn parent_of<'p>(&mut self, start: NodeId, path: &'p BStr) -> Result<Last<'p>, FsError> {
         check_path(path)?;
         let trimmed = path.trim_end_with(|byte| byte == '/');
         let split = trimmed.rfind_byte(b'/').map_or(0, |slash| slash + 1);
         let (above, name) = trimmed.split_at_checked(split).ok_or(FsError::Invalid)?;
         let dir = if above.is_empty() {
-            self.load(dir)?;
-            dir
+            self.load(start)?;
+            start
         } else {
-            self.resolve(dir, above.as_bstr(), Links::Follow)?.node()?
+            self.resolve(start, above.as_bstr(), Links::Follow)?.node()?
         };
         let name = match name {
             b"." => Name::Dot,
-            b".." => Name::DotDot,
+            b".." => {
+                // It must not lead out, whatever the answer would be.
+                self.resolve(start, path, Links::Follow)?;
+                Name::DotDot
+            }
             name => Name::Normal(name.as_bstr()),
         };
-        if let Name::Normal(name) = name {
-            check_searched_name(name)?;
-        }
         Ok(Last { dir, name, has_slash: trimmed.len() < path.len() })
     }
 }

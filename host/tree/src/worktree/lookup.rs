@@ -28,7 +28,7 @@ pub struct Metadata {
     pub created: LogicalTime,
     /// Stands for the node as device and inode number do; never used again.
     pub identity: (u64, u64),
-    /// Hard links; always 1.
+    /// Hard links: 1, and 0 once it is unlinked.
     pub links: u64,
 }
 
@@ -96,7 +96,7 @@ impl Worktree {
             changed: times.changed,
             created: times.created,
             identity: (DEVICE, node.serial),
-            links: 1,
+            links: u64::from(node.linked),
         })
     }
 
@@ -128,6 +128,9 @@ impl Worktree {
     ) -> Result<(), FsError> {
         self.check_writable()?;
         let old = self.nodes.get(id)?.times();
+        if (accessed, modified) == (SetTime::Keep, SetTime::Keep) {
+            return Ok(());
+        }
         let now = self.clock.tick();
         self.nodes.get_mut(id)?.set_times(Times {
             accessed: accessed.apply(old.accessed, now),

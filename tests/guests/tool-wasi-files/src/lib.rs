@@ -1,30 +1,31 @@
-//! Carries out lists of file operations with `std::fs` and tells how each one
-//! ended. What it is told on this machine's own file system, the test in
-//! `host/plugin` finds out with the same code.
+//! Carries out lists of file operations with `std::fs`, or of calls of
+//! `wasi:filesystem` itself, and tells how each one ended. What the same comes to
+//! on this machine's own file system, the test in `host/plugin` finds out.
 
+mod calls;
 mod operations;
+mod perform;
 
 use catena_sdk::tools::{ToolError, ToolOutput};
 use catena_sdk::{Tool, export_tool};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use calls::Call;
 use operations::{Operation, run_all};
+use perform::perform_all;
 
 /// What the tool is called with.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// What relative paths are relative to.
+    /// The preopened directory, or what else relative paths are relative to.
     root: String,
+    #[serde(default)]
     operations: Vec<Operation>,
-    /// How often the list is carried out; only the last answers are told.
-    #[serde(default = "once")]
-    times: u32,
-}
-
-fn once() -> u32 {
-    1
+    /// Carried out after the operations.
+    #[serde(default)]
+    calls: Vec<Call>,
 }
 
 struct Files;
@@ -42,17 +43,15 @@ impl Tool for Files {
             "properties": {
                 "root": {"type": "string"},
                 "operations": {"type": "array", "items": {"type": "object"}},
-                "times": {"type": "integer"},
+                "calls": {"type": "array", "items": {"type": "object"}},
             },
-            "required": ["root", "operations"],
+            "required": ["root"],
         })
     }
 
     fn call(arguments: Arguments) -> Result<ToolOutput, ToolError> {
-        let mut outcomes = Vec::new();
-        for _ in 0..arguments.times {
-            outcomes = run_all(arguments.root.as_ref(), &arguments.operations);
-        }
+        let mut outcomes = run_all(arguments.root.as_ref(), &arguments.operations);
+        outcomes.extend(perform_all(&arguments.root, &arguments.calls));
         let text = serde_json::to_string(&outcomes);
         Ok(ToolOutput::success(text.map_err(|err| ToolError::Other(err.to_string()))?))
     }

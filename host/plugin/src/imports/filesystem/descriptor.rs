@@ -31,7 +31,7 @@ impl State {
         flags: wasi::PathFlags,
         path: &str,
     ) -> FsResult<Metadata> {
-        let dir = self.open_node(dir)?;
+        let dir = self.open_dir(dir)?;
         let mut worktree = dir.worktree();
         let found = worktree.resolve(dir.node, bytes(path), links(flags)).map_err(code)?;
         worktree.metadata(found.node().map_err(code)?).map_err(code)
@@ -45,6 +45,23 @@ impl State {
     }
 }
 
+/// Places in a file are signed numbers, as for pread(2).
+fn check_place(offset: u64, len: u64) -> FsResult<()> {
+    match offset.checked_add(len).map(i64::try_from) {
+        Some(Ok(_)) => Ok(()),
+        _ => Err(Code::Invalid.into()),
+    }
+}
+
+/// What is opened as a directory is not made or cut by that.
+fn check_open_flags(flags: wasi::OpenFlags) -> FsResult<()> {
+    let making = wasi::OpenFlags::CREATE | wasi::OpenFlags::EXCLUSIVE | wasi::OpenFlags::TRUNCATE;
+    if flags.contains(wasi::OpenFlags::DIRECTORY) && flags.intersects(making) {
+        return Err(Code::Invalid.into());
+    }
+    Ok(())
+}
+
 impl wasi::HostDescriptor for State {
     fn open_at(
         &mut self,
@@ -54,7 +71,8 @@ impl wasi::HostDescriptor for State {
         open_flags: wasi::OpenFlags,
         flags: wasi::DescriptorFlags,
     ) -> FsResult<Descriptor> {
-        let dir = self.open_node(&fd)?;
+        let dir = self.open_dir(&fd)?;
+        check_open_flags(open_flags)?;
         let writes = flags.contains(wasi::DescriptorFlags::WRITE);
         if writes || open_flags.intersects(wasi::OpenFlags::CREATE | wasi::OpenFlags::TRUNCATE) {
             dir.check_mutable()?;
@@ -77,25 +95,25 @@ impl wasi::HostDescriptor for State {
     }
 
     fn create_directory_at(&mut self, fd: Descriptor, path: String) -> FsResult<()> {
-        let dir = self.open_node(&fd)?;
+        let dir = self.open_dir(&fd)?;
         dir.check_mutable()?;
         dir.worktree().create_dir_at(dir.node, bytes(&path)).map(|_| ()).map_err(code)
     }
 
     fn symlink_at(&mut self, fd: Descriptor, target: String, path: String) -> FsResult<()> {
-        let dir = self.open_node(&fd)?;
+        let dir = self.open_dir(&fd)?;
         dir.check_mutable()?;
         dir.worktree().symlink_at(dir.node, bytes(&path), bytes(&target)).map_err(code)
     }
 
     fn remove_directory_at(&mut self, fd: Descriptor, path: String) -> FsResult<()> {
-        let dir = self.open_node(&fd)?;
+        let dir = self.open_dir(&fd)?;
         dir.check_mutable()?;
         dir.worktree().remove_dir_at(dir.node, bytes(&path)).map_err(code)
     }
 
     fn unlink_file_at(&mut self, fd: Descriptor, path: String) -> FsResult<()> {
-        let dir = self.open_node(&fd)?;
+        let dir = self.open_dir(&fd)?;
         dir.check_mutable()?;
         dir.worktree().remove_file_at(dir.node, bytes(&path)).map_err(code)
     }
@@ -107,7 +125,7 @@ impl wasi::HostDescriptor for State {
         new_fd: Descriptor,
         new_path: String,
     ) -> FsResult<()> {
-        let (from, to) = (self.open_node(&fd)?, self.open_node(&new_fd)?);
+        let (from, to) = (self.open_dir(&fd)?, self.open_dir(&new_fd)?);
         if !Arc::ptr_eq(&from.worktree, &to.worktree) {
             return Err(Code::CrossDevice.into());
         }
@@ -130,7 +148,7 @@ impl wasi::HostDescriptor for State {
     }
 
     fn readlink_at(&mut self, fd: Descriptor, path: String) -> FsResult<String> {
-        let dir = self.open_node(&fd)?;
+        let dir = self.open_dir(&fd)?;
         let mut worktree = dir.worktree();
         let found = worktree.resolve(dir.node, bytes(&path), Links::NoFollow).map_err(code)?;
         let target = worktree.read_link(found.node().map_err(code)?).map_err(code)?;
@@ -154,6 +172,7 @@ impl wasi::HostDescriptor for State {
         let open = self.open_node(&fd)?;
         open.check_open_for(wasi::DescriptorFlags::READ)?;
         let len = len.min(MAX_CHUNK as u64);
+        check_place(offset, len)?;
         let bytes = open.worktree().read(open.node, offset, len).map_err(code)?;
         let at_end = (bytes.len() as u64) < len;
         Ok((bytes.to_vec(), at_end))
@@ -162,6 +181,7 @@ impl wasi::HostDescriptor for State {
     fn write(&mut self, fd: Descriptor, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
         let open = self.open_node(&fd)?;
         open.check_writable()?;
+        check_place(offset, bytes.len() as u64)?;
         open.worktree().write(open.node, offset, &bytes).map_err(code)?;
         Ok(bytes.len() as u64)
     }
@@ -171,6 +191,7 @@ impl wasi::HostDescriptor for State {
         open.check_mutable()?;
         // What ftruncate(2) says of a descriptor that is not open for writing.
         open.check_open_for(wasi::DescriptorFlags::WRITE).map_err(|_| Code::Invalid)?;
+        check_place(size, 0)?;
         open.worktree().truncate(open.node, size).map_err(code)
     }
 
@@ -238,7 +259,7 @@ impl wasi::HostDescriptor for State {
         accessed: wasi::NewTimestamp,
         modified: wasi::NewTimestamp,
     ) -> FsResult<()> {
-        let dir = self.open_node(&fd)?;
+        let dir = self.open_dir(&fd)?;
         dir.check_mutable()?;
         let (accessed, modified) = (set_time(accessed), set_time(modified));
         let mut worktree = dir.worktree();

@@ -222,7 +222,7 @@ fn a_directory_is_not_read_or_written_as_a_file() {
     assert_eq!(opened.err(), Some(Code::IsDirectory));
     assert_eq!(failed(state.read(same(&root), 1, 0)), Err(Code::IsDirectory));
     assert_eq!(failed(state.read_via_stream(same(&root), 0)).err(), Some(Code::IsDirectory));
-    assert_eq!(failed(state.write(same(&root), vec![0], 0)), Err(Code::IsDirectory));
+    assert_eq!(failed(state.write(same(&root), vec![0], 0)), Err(Code::BadDescriptor));
 }
 
 #[test]
