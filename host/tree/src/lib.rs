@@ -9,6 +9,7 @@
 //! * [`worktree`]: the overlay an agent works in, and its snapshots.
 //! * [`diff`], [`patch`]: differences of two trees, written and applied as git patches.
 //! * [`gitignore`]: which new files a submission leaves out.
+//! * [`materialise`]: a worktree's state as real files, and changes taken back.
 //! * [`merge`]: three-way merge of trees, by which state is carried.
 //!
 //! This is the only crate that names gix. It never runs git, never reads a
@@ -18,6 +19,7 @@ pub mod database;
 pub mod diff;
 pub mod gitignore;
 pub mod ids;
+pub mod materialise;
 pub mod merge;
 pub mod objects;
 pub mod patch;

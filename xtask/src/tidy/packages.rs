@@ -14,8 +14,10 @@ const LAYERS: [&str; 13] = [
 ];
 
 /// Libraries that only some packages may name, by prefix.
-const OWNED: [(&str, &[&str]); 3] = [
+const OWNED: [(&str, &[&str]); 5] = [
     ("gix", &["host/tree"]),
+    ("cap-std", &["host/tree"]),
+    ("cap-fs-ext", &["host/tree"]),
     ("wasmtime", &["host/plugin", "host/worker"]),
     ("octocrab", &["host/mine"]),
 ];

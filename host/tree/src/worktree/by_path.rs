@@ -9,8 +9,9 @@ use super::content::Executable;
 use super::edit::OnExisting;
 use super::error::FsError;
 use super::lookup::Metadata;
-use super::node::{NodeId, NodeKind};
+use super::node::{Body, NodeId, NodeKind};
 use super::resolve::Links;
+use crate::objects::EntryKind;
 use crate::path::RepoPath;
 
 /// What is at a path.
@@ -142,6 +143,34 @@ impl Worktree {
         }
         self.load(dir)?;
         Ok(dir)
+    }
+
+    /// Whether `path` is this file, symlink or submodule, or nothing for none.
+    /// Costs the size of a file that was written and not part of a snapshot.
+    pub(crate) fn holds(
+        &mut self,
+        path: &RepoPath,
+        kind: Option<EntryKind>,
+    ) -> Result<bool, FsError> {
+        let Some(node) = self.node_at(path)? else { return Ok(kind.is_none()) };
+        Ok(match (&self.nodes.get(node)?.body, kind) {
+            (
+                Body::File { content, executable },
+                Some(EntryKind::File { id, executable: wanted }),
+            ) => *executable == wanted && content.equals(id),
+            (Body::Symlink(content), Some(EntryKind::Symlink(id))) => content.equals(id),
+            (Body::Submodule(commit), Some(EntryKind::Submodule(wanted))) => *commit == wanted,
+            _ => false,
+        })
+    }
+
+    /// Checks that the quota allows `path` to hold `len` bytes.
+    pub(crate) fn check_fits(&mut self, path: &RepoPath, len: u64) -> Result<(), FsError> {
+        let less = match self.node_at(path)? {
+            Some(node) => self.nodes.get(node)?.body.own_len(),
+            None => 0,
+        };
+        self.meter.check(less, len, 0)
     }
 
     /// The node at `path`, if there is one.
