@@ -214,17 +214,15 @@ impl Matching<'_> {
         }
         let mut candidates = Vec::new();
         for target in targets {
-            let mut best = Vec::new();
+            let mut best = Best::default();
             for source in &sources {
                 let similarity = self.similarity(*source, target)?;
                 if similarity >= RENAMED {
                     let same_name = self.same_name(*source, target);
-                    best.push(Candidate { source: *source, target, similarity, same_name });
+                    best.offer(Candidate { source: *source, target, similarity, same_name });
                 }
             }
-            best.sort_by_key(Candidate::rank);
-            best.truncate(CANDIDATES);
-            candidates.extend(best);
+            candidates.extend(best.0);
         }
         candidates.sort_by_key(Candidate::rank);
         for candidate in candidates {
@@ -296,6 +294,24 @@ impl Matching<'_> {
             Some(Rename { from, to: to.lone.clone(), similarity })
         };
         self.targets.iter().filter_map(rename).collect()
+    }
+}
+
+/// The best candidates for one added file, in the order of git: a better one takes
+/// the place of the worst. Which of two equal ones is first decides who is renamed.
+#[derive(Default)]
+struct Best(Vec<Candidate>);
+
+impl Best {
+    fn offer(&mut self, candidate: Candidate) {
+        if self.0.len() < CANDIDATES {
+            self.0.push(candidate);
+            return;
+        }
+        let worst = self.0.iter_mut().rev().max_by_key(|known| known.rank());
+        if let Some(worst) = worst.filter(|worst| candidate.rank() < worst.rank()) {
+            *worst = candidate;
+        }
     }
 }
 
