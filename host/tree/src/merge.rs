@@ -7,7 +7,8 @@
 //! 1. `collect`: what differs between the three trees, path by path;
 //! 2. `renames`, `directories`: versions of a renamed file come together under
 //!    one path, new files follow a directory that the other side renamed;
-//! 3. `settle`: every path is decided, `content` merges files;
+//! 3. `settle`: every path is decided, `content` merges files, `text` and `lines`
+//!    those that are text;
 //! 4. `outcome`: the tree is written, and the policy applied to conflicts.
 
 use std::fmt;
@@ -22,9 +23,11 @@ use crate::path::RepoPath;
 mod collect;
 mod content;
 mod directories;
+mod lines;
 mod outcome;
 mod renames;
 mod settle;
+mod text;
 mod union;
 
 use content::Contents;

@@ -44,12 +44,11 @@ pub(crate) fn compare(bench: &mut Bench, count: usize) -> Result<(), Failure> {
             None => carried(bench, span)?,
         };
         let name = format!("span {span}");
-        match case {
-            Some(case) => merge(bench, &case, &name)?,
-            None => {
-                let outcome = Outcome::LeftOut("no side edit found");
-                bench.tally.judge("merge", &name, Ok(outcome));
-            }
+        if let Some(case) = case {
+            merge(bench, &case, &name)?;
+        } else {
+            let outcome = Outcome::LeftOut("no side edit found");
+            bench.tally.judge("merge", &name, Ok(outcome));
         }
     }
     Ok(())
@@ -129,26 +128,28 @@ fn merge(bench: &mut Bench, case: &Case, name: &str) -> Result<(), Failure> {
     let Case { kind, base, ours, theirs } = *case;
     let name = format!("{name}: {base} {ours} {theirs}");
     let started = Instant::now();
-    let by_git = match bench.git.merge_tree(base, ours, theirs) {
-        Ok(by_git) => by_git,
-        Err(err) => {
-            bench.tally.judge(&format!("merge, {kind}"), &name, Err(err));
-            return Ok(());
+    let left_out = match bench.git.merge_tree(base, ours, theirs) {
+        Ok(MergedByGit::Tree { tree, conflicted }) => {
+            bench.tally.time("`git merge-tree`", started.elapsed());
+            return compare_with(bench, case, &name, tree, conflicted);
         }
+        Ok(MergedByGit::Missing) => Ok(Outcome::LeftOut("missing blob")),
+        Ok(MergedByGit::Crashed) => Ok(Outcome::LeftOut("git crashes")),
+        Err(err) => Err(err),
     };
-    let left_out = |reason| Ok(Outcome::LeftOut(reason));
-    let (expected, conflicted) = match by_git {
-        MergedByGit::Tree { tree, conflicted } => (tree, conflicted),
-        MergedByGit::Missing => {
-            bench.tally.judge(&format!("merge, {kind}"), &name, left_out("missing blob"));
-            return Ok(());
-        }
-        MergedByGit::Crashed => {
-            bench.tally.judge(&format!("merge, {kind}"), &name, left_out("git crashes"));
-            return Ok(());
-        }
-    };
-    bench.tally.time("`git merge-tree`", started.elapsed());
+    bench.tally.judge(&format!("merge, {kind}"), &name, left_out);
+    Ok(())
+}
+
+/// Merges too, and compares with what git made.
+fn compare_with(
+    bench: &mut Bench,
+    case: &Case,
+    name: &str,
+    expected: TreeId,
+    conflicted: bool,
+) -> Result<(), Failure> {
+    let Case { kind, base, ours, theirs } = *case;
     let request = MergeRequest {
         base,
         ours,
@@ -159,13 +160,12 @@ fn merge(bench: &mut Bench, case: &Case, name: &str) -> Result<(), Failure> {
     };
     let started = Instant::now();
     let merged = match merge::merge(&bench.db, &request) {
-        Ok(merged) => merged,
-        Err(MergeError::MissingObject { .. }) => {
-            let outcome = Outcome::Differs("we miss a blob that git has no need of".to_owned());
-            bench.tally.judge(&format!("merge, {kind}"), &name, Ok(outcome));
+        Err(MergeError::MissingObject { id }) => {
+            let outcome = Outcome::Differs(format!("git has no need of `{id}`, which we miss"));
+            bench.tally.judge(&format!("merge, {kind}"), name, Ok(outcome));
             return Ok(());
         }
-        Err(err) => return Err(err.into()),
+        merged => merged?,
     };
     bench.tally.time("merging in process", started.elapsed());
     let sort = if conflicted { "conflict" } else { "clean" };
@@ -179,18 +179,16 @@ fn merge(bench: &mut Bench, case: &Case, name: &str) -> Result<(), Failure> {
         }
         _ => Outcome::Agrees,
     };
-    bench.tally.judge(&format!("merge, {kind}, {sort}"), &name, Ok(outcome));
+    bench.tally.judge(&format!("merge, {kind}, {sort}"), name, Ok(outcome));
     if conflicted && !merged.conflicts.is_empty() {
         let outcome = if merged.tree == expected {
             Outcome::Agrees
         } else {
-            let paths = bench.git.text(
-                &["diff", "--name-only", &expected.to_string(), &merged.tree.to_string()],
-                b"",
-            )?;
-            Outcome::Differs(format!("in {}", paths.replace('\n', ", ")))
+            let trees = [expected.to_string(), merged.tree.to_string()];
+            let args = ["diff", "--name-only", &trees[0], &trees[1]];
+            Outcome::Differs(format!("in {}", bench.git.text(&args, b"")?.replace('\n', ", ")))
         };
-        bench.tally.judge(&format!("merge, {kind}, tree with markers"), &name, Ok(outcome));
+        bench.tally.judge(&format!("merge, {kind}, tree with markers"), name, Ok(outcome));
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ pub(crate) fn compare(bench: &mut Bench, count: usize) -> Result<(), Failure> {
 
 fn draw(bench: &mut Bench, round: usize) -> Pair {
     let length = bench.history.len();
-    let span = if round % 20 == 0 { length - 1 } else { SPAN.min(length - 1) };
+    let span = if round.is_multiple_of(20) { length - 1 } else { SPAN.min(length - 1) };
     let span = 1 + bench.dice.below(span);
     let newer = bench.dice.below(length - span);
     let (older, newer) = (newer + span, newer);

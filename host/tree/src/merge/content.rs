@@ -1,14 +1,10 @@
 //! Merge of one file.
 
-use std::num::NonZeroU8;
-
 use bstr::ByteSlice;
 use bytes::Bytes;
-use gix::diff::blob::{Algorithm, InternedInput};
-use gix::merge::blob::builtin_driver::text;
-use gix::merge::blob::{Resolution, builtin_driver};
 
 use super::collect::{BASE, OURS, Stages, THEIRS};
+use super::text::{self, OnConflict};
 use super::union::Globs;
 use super::{MergeError, MergeRequest};
 use crate::database::ObjectDatabase;
@@ -122,29 +118,16 @@ impl Contents<'_> {
             Markers::Plain => PLAIN_MARKER,
             Markers::Nested => NESTED_MARKER,
         };
-        let conflict = if self.union.cover(path) {
-            text::Conflict::ResolveWithUnion
+        let on_conflict = if self.union.cover(path) {
+            OnConflict::Union
         } else {
-            text::Conflict::Keep { style: text::ConflictStyle::Merge, marker_size }
+            OnConflict::Mark { marker_size, labels: [ours_label, theirs_label] }
         };
-        let mut merged = Vec::new();
-        let resolution = builtin_driver::text(
-            &mut merged,
-            &mut InternedInput::default(),
-            text::Labels {
-                ancestor: None,
-                current: Some(ours_label.as_bstr()),
-                other: Some(theirs_label.as_bstr()),
-            },
-            &ours,
-            &base,
-            &theirs,
-            text::Options { diff_algorithm: Algorithm::Histogram, conflict },
-        );
-        let id = self.db.store_blob(&merged)?;
-        Ok((id, resolution != Resolution::Conflict))
+        let merged = text::merge(&base, &ours, &theirs, on_conflict);
+        let id = self.db.store_blob(&merged.content)?;
+        Ok((id, merged.clean))
     }
 }
 
-const PLAIN_MARKER: NonZeroU8 = NonZeroU8::new(7).unwrap();
-const NESTED_MARKER: NonZeroU8 = NonZeroU8::new(8).unwrap();
+const PLAIN_MARKER: usize = 7;
+const NESTED_MARKER: usize = 8;

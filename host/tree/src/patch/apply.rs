@@ -12,6 +12,10 @@ use super::{
 use crate::ids::BlobId;
 use crate::path::RepoPath;
 
+/// Most bytes of content that a patch may make. Few bytes of it can make many,
+/// by copies of large files and by deltas.
+const MOST_MADE: u64 = 1 << 30;
+
 pub(super) fn edits(patch: &Patch, files: &dyn Files) -> Result<Vec<Edit>, PatchError> {
     let leaving = patch
         .files
@@ -19,7 +23,7 @@ pub(super) fn edits(patch: &Patch, files: &dyn Files) -> Result<Vec<Edit>, Patch
         .filter(|file| matches!(file.action, Action::Delete | Action::Rename))
         .filter_map(|file| file.old_path.clone())
         .collect();
-    let mut state = State { files, leaving, results: BTreeMap::new() };
+    let mut state = State { files, leaving, results: BTreeMap::new(), made: 0 };
     for file in &patch.files {
         state.apply(file)?;
     }
@@ -35,6 +39,8 @@ struct State<'a> {
     leaving: HashSet<RepoPath>,
     /// `None` for a path that has no file any more.
     results: BTreeMap<RepoPath, Option<FileState>>,
+    /// Bytes of content made so far.
+    made: u64,
 }
 
 /// The file a change starts from.
@@ -53,6 +59,14 @@ impl State<'_> {
             self.check_free(path)?;
         }
         let result = changed(file, source.as_ref().map(|source| &source.state))?;
+        if file.content != ContentChange::Unchanged {
+            self.made = self.made.saturating_add(result.content.len() as u64);
+        }
+        if self.made > MOST_MADE {
+            let path = file.new_path.as_ref().or(file.old_path.as_ref());
+            let reason = format!("the patch makes more than {MOST_MADE} bytes");
+            return Err(wrong(&path.cloned().unwrap_or_default(), &reason));
+        }
         match (file.action, &file.old_path) {
             (Action::Delete, Some(path)) => {
                 self.results.insert(path.clone(), None);
@@ -144,14 +158,12 @@ fn changed(file: &FilePatch, source: Option<&FileState>) -> Result<FileState, Pa
         ContentChange::Unchanged => old,
         ContentChange::Lines(hunks) => {
             let mut image = Image::new(&old);
-            for (index, hunk) in hunks.iter().enumerate() {
-                image.apply(hunk).map_err(|reason| PatchError::Hunk {
-                    path: path.clone(),
-                    hunk: index + 1,
-                    line: hunk.old_start,
-                    reason,
-                })?;
-            }
+            image.apply_all(hunks).map_err(|(index, reason)| PatchError::Hunk {
+                path: path.clone(),
+                hunk: index + 1,
+                line: hunks.get(index).map_or(0, |hunk| hunk.old_start),
+                reason,
+            })?;
             image.content().into()
         }
         ContentChange::Binary(change) => binary_content(&path, file, &old, change)?,

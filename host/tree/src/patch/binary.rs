@@ -7,8 +7,9 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
-/// Most bytes that one binary content of a patch may unpack to. Compressed
-/// data grows a thousandfold, and a patch may come from anywhere.
+/// Most bytes that the binary contents of a patch may unpack to together, and
+/// that a delta may make. Compressed data grows a thousandfold, and a patch may
+/// come from anywhere.
 pub(super) const MAX_UNPACKED: u64 = 256 << 20;
 
 const ALPHABET: &[u8; 85] =
@@ -54,9 +55,6 @@ pub(super) fn decode_line(line: &[u8], out: &mut Vec<u8>) -> Result<(), String> 
 
 /// Unpacks data that must have `size` bytes then.
 pub(super) fn inflate(packed: &[u8], size: u64) -> Result<Bytes, String> {
-    if size > MAX_UNPACKED {
-        return Err(format!("binary data of {size} bytes is more than {MAX_UNPACKED}"));
-    }
     let mut content = Vec::new();
     let mut decoder = ZlibDecoder::new(packed).take(size + 1);
     decoder.read_to_end(&mut content).map_err(|err| format!("binary data is broken: {err}"))?;

@@ -31,8 +31,19 @@ impl<'a> Image<'a> {
         Self { lines: content.lines_with_terminator().map(line).collect() }
     }
 
-    /// Applies a hunk; the error says why it does not fit.
-    pub(super) fn apply(&mut self, hunk: &'a Hunk) -> Result<(), String> {
+    /// Applies the hunks of a file; the error has the number of the one that does
+    /// not fit, from 0, and says why not.
+    pub(super) fn apply_all(&mut self, hunks: &'a [Hunk]) -> Result<(), (usize, String)> {
+        // A hunk without context above reaches the beginning, one without context
+        // below the end; two cannot both do so in a patch that has context lines.
+        let bare = hunks.len() > 1 && !hunks.iter().any(has_context);
+        for (index, hunk) in hunks.iter().enumerate() {
+            self.apply(hunk, bare).map_err(|reason| (index, reason))?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, hunk: &'a Hunk, bare: bool) -> Result<(), String> {
         let side = |gone: LineChange| {
             hunk.lines
                 .iter()
@@ -40,7 +51,8 @@ impl<'a> Image<'a> {
                 .map(|line| line.text.as_slice())
         };
         let old: Vec<&[u8]> = side(LineChange::Added).collect();
-        let start = self.find(&old, &Anchors::of(hunk)).ok_or_else(|| self.mismatch(hunk, &old))?;
+        let start =
+            self.find(&old, &Anchors::of(hunk, bare)).ok_or_else(|| self.mismatch(hunk, &old))?;
         let new = side(LineChange::Removed).map(|text| ImageLine { text, done: true });
         self.lines.splice(start..start + old.len(), new);
         Ok(())
@@ -85,7 +97,7 @@ impl<'a> Image<'a> {
 
     /// Says where the file differs from what the hunk expects.
     fn mismatch(&self, hunk: &Hunk, old: &[&[u8]]) -> String {
-        let start = Anchors::of(hunk).line;
+        let start = named_line(hunk);
         let here = self.lines.get(start.min(self.lines.len())..).unwrap_or_default();
         let same = here.iter().zip(old).take_while(|(line, old)| line.text == **old).count();
         let Some(wanted) = old.get(same) else {
@@ -106,18 +118,30 @@ impl Anchors {
     /// A hunk without context above or below stands where the file begins or
     /// ends. Without any context it may also come from a difference made without
     /// context lines; where that is certain, only the named line will do.
-    fn of(hunk: &Hunk) -> Self {
-        let is_context = |line: &Line| line.change == LineChange::Context;
+    fn of(hunk: &Hunk, bare: bool) -> Self {
         let first = if hunk.old_lines == 0 { 1 } else { 2 };
-        let exact = hunk.old_start >= first && !hunk.lines.iter().any(is_context);
-        let before = u64::from(hunk.new_lines > 0);
+        let exact = bare || (hunk.old_start >= first && !has_context(hunk));
         Self {
-            line: usize::try_from(hunk.new_start.saturating_sub(before)).unwrap_or(usize::MAX),
-            begins_file: hunk.old_start <= 1,
-            ends_file: !hunk.lines.last().is_some_and(is_context),
+            line: named_line(hunk),
+            begins_file: !exact && hunk.old_start <= 1,
+            ends_file: !exact && !hunk.lines.last().is_some_and(is_context),
             exact,
         }
     }
+}
+
+/// The line of the file where the hunks before it leave this one, from 0.
+fn named_line(hunk: &Hunk) -> usize {
+    let before = u64::from(hunk.new_lines > 0);
+    usize::try_from(hunk.new_start.saturating_sub(before)).unwrap_or(usize::MAX)
+}
+
+fn has_context(hunk: &Hunk) -> bool {
+    hunk.lines.iter().any(is_context)
+}
+
+fn is_context(line: &Line) -> bool {
+    line.change == LineChange::Context
 }
 
 /// A line for a message: at most 60 characters, in backticks.

@@ -12,7 +12,7 @@ mod header;
 use header::Header;
 
 pub(super) fn patch(bytes: &[u8]) -> Result<Patch, PatchError> {
-    let mut lines = Lines { rest: bytes, number: 0 };
+    let mut lines = Lines { rest: bytes, number: 0, unpacked: 0 };
     let mut patch = Patch::default();
     while let Some(line) = lines.peek() {
         let number = lines.number + 1;
@@ -37,6 +37,8 @@ struct Lines<'a> {
     rest: &'a [u8],
     /// Lines read so far.
     number: usize,
+    /// Bytes that all binary contents so far have unpacked to.
+    unpacked: u64,
 }
 
 impl<'a> Lines<'a> {
@@ -182,6 +184,11 @@ fn binary_change(lines: &mut Lines<'_>) -> Result<BinaryChange, PatchError> {
             break;
         }
         binary::decode_line(line, &mut packed).map_err(|reason| syntax(lines.number, &reason))?;
+    }
+    lines.unpacked = lines.unpacked.saturating_add(size);
+    if lines.unpacked > binary::MAX_UNPACKED {
+        let most = binary::MAX_UNPACKED;
+        return Err(syntax(number, &format!("the binary data comes to more than {most} bytes")));
     }
     let content = binary::inflate(&packed, size).map_err(|reason| syntax(number, &reason))?;
     match kind {

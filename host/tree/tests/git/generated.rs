@@ -97,7 +97,7 @@ fn regular() -> impl Strategy<Value = FileKind> {
 }
 
 /// Lines that repeat and lines that do not, with all sorts of line ends.
-fn text() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn text() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
         select(&["\n", "}\n", "    return x\n", "def f():\n", "crlf\r\n", "-- \n"][..])
             .prop_map(str::to_owned),
@@ -110,6 +110,22 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
         }
         text
     })
+}
+
+/// Lines replaced, put in and taken away at some places.
+pub(crate) fn edits(count: usize) -> impl Strategy<Value = Vec<(Index, &'static str)>> {
+    let line = select(
+        &["changed\n", "changed too\n", "", "}\n", "    return x\n", "\n", "crlf\r\n", "no end"][..],
+    );
+    vec((any::<Index>(), line), 0..count)
+}
+
+pub(crate) fn edited(text: &[u8], edits: &[(Index, &str)]) -> Vec<u8> {
+    let mut text = text.to_vec();
+    for (at, line) in edits {
+        edit(&mut text, *at, line);
+    }
+    text
 }
 
 pub(crate) fn mutated(files: &Files, mutations: &[Mutation]) -> Files {
@@ -172,11 +188,11 @@ fn edit(content: &mut Vec<u8>, at: Index, line: &str) {
 /// Writes the tree of `files`.
 pub(crate) fn tree(repository: &Repository, files: &Files) -> TreeId {
     let mut sink = &repository.db;
-    edit_tree(&repository.db, &mut sink, TreeId::EMPTY, &edits(files)).unwrap()
+    edit_tree(&repository.db, &mut sink, TreeId::EMPTY, &writes(files)).unwrap()
 }
 
 /// The edits that write `files`.
-pub(crate) fn edits(files: &Files) -> Vec<Edit> {
+pub(crate) fn writes(files: &Files) -> Vec<Edit> {
     let below_a_file = |path: &[u8]| {
         let is_below = |file: &Vec<u8>| {
             path.strip_prefix(file.as_slice()).is_some_and(|rest| rest.starts_with(b"/"))

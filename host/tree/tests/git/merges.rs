@@ -10,7 +10,7 @@ use catena_tree::{BlobId, ObjectDatabase, RepoPath, TreeId};
 use proptest::prelude::*;
 
 use crate::environment::{Repository, loose_object};
-use crate::generated::{files, mutated, mutations, tree};
+use crate::generated::{edited, edits, files, mutated, mutations, text, tree};
 
 use FileKind::{Executable, Regular, Submodule, Symlink};
 
@@ -63,6 +63,13 @@ fn request([base, ours, theirs]: [TreeId; 3]) -> MergeRequest {
     }
 }
 
+/// A request with the labels that `git merge-tree` gives to trees.
+fn request_of_git(trees: [TreeId; 3]) -> MergeRequest {
+    let [_, ours, theirs] = trees;
+    let labels = Labels { ours: ours.to_string(), theirs: theirs.to_string() };
+    MergeRequest { labels, ..request(trees) }
+}
+
 fn conflicts(merged: &Merged) -> Vec<(String, ConflictKind)> {
     merged.conflicts.iter().map(|found| (found.path.to_string(), found.kind)).collect()
 }
@@ -91,15 +98,37 @@ proptest! {
         let by_git = repository.git_merge(trees[0], trees[1], trees[2]);
         prop_assume!(by_git.is_some());
         let (tree, conflict) = by_git.unwrap();
-        let mut request = request(trees);
+        let mut request = request_of_git(trees);
         request.policy =
             [ConflictPolicy::Markers, ConflictPolicy::Upstream, ConflictPolicy::Stop][policy];
         let merged = merge(&repository.db, &request).unwrap();
         prop_assert_eq!(conflict, !merged.conflicts.is_empty(), "{:?}", merged.conflicts);
-        if !conflict {
-            prop_assert_eq!(merged.tree, tree);
+        if !conflict || request.policy == ConflictPolicy::Markers {
+            let diff = ["diff", &tree.to_string(), &merged.tree.to_string()];
+            prop_assert_eq!(merged.tree, tree, "{}", repository.git_line(&diff));
         }
         repository.git(&["ls-tree", "-r", &merged.tree.to_string()], b"");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 128, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn conflicts_are_marked_where_git_marks_them(
+        base in text(), ours in edits(12), theirs in edits(12),
+    ) {
+        let repository = Repository::new();
+        let trees = [base.clone(), edited(&base, &ours), edited(&base, &theirs)].map(|content| {
+            let content = String::from_utf8(content).unwrap();
+            repository.tree(&[("a", Regular, &content)])
+        });
+        let (tree, _) = repository.git_merge(trees[0], trees[1], trees[2]).unwrap();
+        let merged = merge(&repository.db, &request_of_git(trees)).unwrap();
+        let diff = ["diff", &tree.to_string(), &merged.tree.to_string()];
+        prop_assert_eq!(merged.tree, tree, "{}", repository.git_line(&diff));
     }
 }
 

@@ -8,7 +8,7 @@ use catena_tree::{MemoryObjects, ObjectError, Objects, RepoPath, TreeId};
 use proptest::prelude::*;
 
 use crate::environment::{Repository, write};
-use crate::generated::{edits, files, mutated, mutations, tree};
+use crate::generated::{files, mutated, mutations, tree, writes};
 
 use FileKind::{Executable, Regular, Submodule, Symlink};
 
@@ -23,9 +23,9 @@ proptest! {
     fn edited_tree_is_the_one_git_writes(before in files(), after in files()) {
         let repository = Repository::new();
         let old = tree(&repository, &before);
-        let written = edits(&after);
+        let written = writes(&after);
         let kept = |path: &RepoPath| written.iter().any(|edit| edit.path() == path);
-        let mut all: Vec<Edit> = edits(&before)
+        let mut all: Vec<Edit> = writes(&before)
             .iter()
             .map(|edit| edit.path().clone())
             .filter(|path| !kept(path))
@@ -61,11 +61,11 @@ proptest! {
 
     #[test]
     fn we_apply_what_git_writes(
-        base in files(), changed in mutations(8), option in 0..4_usize,
+        base in files(), changed in mutations(8), option in 0..5_usize,
     ) {
         let repository = Repository::new();
         let (from, to) = (tree(&repository, &base), tree(&repository, &mutated(&base, &changed)));
-        let option = ["-M", "--no-renames", "--find-copies-harder", "-U1"][option];
+        let option = ["-M", "--no-renames", "--find-copies-harder", "-U1", "-C"][option];
         let args = ["diff", "--binary", "--full-index", option, &from.to_string(), &to.to_string()];
         let text = repository.git(&args, b"");
         let parsed = patch::parse(&text).unwrap();
@@ -269,6 +269,66 @@ fn binary_delta_of_git_is_applied_only_to_its_content() {
     assert_eq!(apply(&repository, from, text).unwrap(), to);
     let other = repository.tree(&[("x", Regular, &noise.replace('\u{1}', "2"))]);
     assert!(apply(&repository, other, text).is_err());
+}
+
+#[test]
+fn patch_without_context_lines_goes_where_it_says() {
+    let repository = Repository::new();
+    let old = numbered(0..40);
+    let new = old.replace("line 0\n", "line 0\nnew\n").replace("line 7\n", "").replace("20", "x");
+    let from = repository.tree(&[("x", Regular, &old), ("y", Regular, &numbered(0..3))]);
+    let to = repository.tree(&[("x", Regular, &new), ("y", Regular, &numbered(0..2))]);
+    let text = repository.git(&["diff", "-U0", &from.to_string(), &to.to_string()], b"");
+    assert_eq!(apply(&repository, from, text.to_str().unwrap()).unwrap(), to);
+    // Nothing shows that another file is meant, so the place must be right.
+    let other = repository.tree(&[("x", Regular, &format!("more\n{old}"))]);
+    assert!(apply(&repository, other, text.to_str().unwrap()).is_err());
+}
+
+#[test]
+fn of_equal_candidates_for_a_rename_the_one_git_takes_is_taken() {
+    let repository = Repository::new();
+    let text = |seed: u32, kept: u32| {
+        let lines: Vec<_> =
+            (0..40).map(|n| format!("{} {n}\n", if n < kept { 0 } else { seed })).collect();
+        lines.concat()
+    };
+    // More sources than are remembered for a target, so that some are replaced.
+    let kept = [22, 24, 23, 25, 39, 26, 39, 39, 22, 39];
+    let old: Vec<_> = (1..).zip(kept).map(|(seed, kept)| text(seed, kept)).collect();
+    let names: Vec<_> = (0..old.len()).map(|number| format!("{number}/same.c")).collect();
+    let before: Vec<_> =
+        names.iter().zip(&old).map(|(name, old)| (name.as_str(), Regular, old.as_str())).collect();
+    let new = text(0, 40);
+    let after = ["p/same.c", "q/same.c", "r/other.c"].map(|name| (name, Regular, new.as_str()));
+    let (from, to) = (repository.tree(&before), repository.tree(&after));
+    let args = ["diff-tree", "-r", "-M", "--name-status", &from.to_string(), &to.to_string()];
+    let listed = repository.git_line(&args);
+    let expected: Vec<_> = listed.lines().filter(|line| line.starts_with('R')).collect();
+    let found = changes(&repository.db, from, to, &DiffOptions::default()).unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .filter_map(|change| {
+            let (status, from, to) = name_status(change);
+            let fields = [status, from, to?].map(|field| String::from_utf8(field).unwrap());
+            Some(fields.join("\t"))
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn patch_that_grows_out_of_proportion_is_refused() {
+    let repository = Repository::new();
+    let zeros = "\0".repeat(200 << 20);
+    let from = repository.tree(&[]);
+    let to = repository.tree(&[("x", Regular, &zeros)]);
+    let text = patch::write(&repository.db, from, to, &DiffOptions::default()).unwrap();
+    assert!(text.len() < 1 << 20);
+    assert!(patch::parse(&text).is_ok());
+    let twice = [text.as_slice(), &text.replace("/x", "/y")].concat();
+    let err = patch::parse(&twice).unwrap_err();
+    assert!(matches!(err, PatchError::Syntax { .. }), "{err}");
 }
 
 #[test]

@@ -1,0 +1,329 @@
+//! Three-way merge of texts by lines, with the outcome of `git merge-file` and
+//! `git merge-tree` to the byte, conflict markers included.
+//!
+//! Changes of both sides that touch or overlap are a conflict, unless they are
+//! the same. What both sides of a conflict have in common is taken out of it
+//! again, except for up to three lines between two conflicts, which join them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use bstr::ByteSlice;
+use imara_diff::{Interner, Token};
+
+use super::lines::{Change, changes};
+
+/// Conflicts with no more lines between them are one.
+const JOINING: usize = 3;
+
+/// What to do about lines in conflict.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OnConflict<'a> {
+    /// Both sides between markers.
+    Mark {
+        /// Letters of a marker.
+        marker_size: usize,
+        /// What stands behind the first and the last marker.
+        labels: [&'a [u8]; 2],
+    },
+    /// Ours, then theirs.
+    Union,
+}
+
+/// The result of a merge.
+pub(super) struct MergedText {
+    pub(super) content: Vec<u8>,
+    /// Whether no lines were in conflict.
+    pub(super) clean: bool,
+}
+
+/// Merges what `ours` and `theirs` made of `base`.
+pub(super) fn merge(
+    base: &[u8],
+    ours: &[u8],
+    theirs: &[u8],
+    on_conflict: OnConflict<'_>,
+) -> MergedText {
+    let mut interner = Interner::new(0);
+    let [base_lines, ours, theirs] =
+        [base, ours, theirs].map(|content| Side::new(content, &mut interner));
+    let numbers = interner.num_tokens();
+    let by_us = changes(&base_lines.numbers, &ours.numbers, numbers);
+    let by_them = changes(&base_lines.numbers, &theirs.numbers, numbers);
+    let first_of_base = base_lines.lines.first().copied();
+    let mut merger = Merger { ours, theirs, regions: Vec::new(), first_of_base };
+    merger.collect(&by_us, &by_them);
+    merger.refine();
+    merger.join();
+    merger.write(on_conflict)
+}
+
+/// One of the three texts by lines.
+struct Side<'a> {
+    lines: Vec<&'a [u8]>,
+    numbers: Vec<Token>,
+}
+
+impl<'a> Side<'a> {
+    fn new(content: &'a [u8], interner: &mut Interner<&'a [u8]>) -> Self {
+        let lines: Vec<_> = content.lines_with_terminator().collect();
+        let numbers = lines.iter().map(|line| interner.intern(*line)).collect();
+        Self { lines, numbers }
+    }
+
+    fn range(&self, range: &Range<usize>) -> &[&'a [u8]] {
+        self.lines.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Whether a line ends in CR LF; `None` if that cannot be told.
+    fn has_carriage_return(&self, line: usize) -> Option<bool> {
+        let ends = |line: &&[u8]| line.ends_with(b"\r\n");
+        let found = self.lines.get(line)?;
+        if found.ends_with(b"\n") {
+            return Some(ends(found));
+        }
+        self.lines.get(line.checked_sub(1)?).map(ends)
+    }
+}
+
+/// Whose lines a region of the result has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Ours,
+    Theirs,
+    Conflict,
+    /// In conflict by place, but equal.
+    Same,
+}
+
+/// A part of the result that is not as in both sides.
+#[derive(Debug, Clone)]
+struct Region {
+    taken: Taken,
+    ours: Range<usize>,
+    theirs: Range<usize>,
+}
+
+struct Merger<'a> {
+    ours: Side<'a>,
+    theirs: Side<'a>,
+    regions: Vec<Region>,
+    first_of_base: Option<&'a [u8]>,
+}
+
+impl Merger<'_> {
+    /// Puts the changes of both sides in order.
+    fn collect(&mut self, by_us: &[Change], by_them: &[Change]) {
+        let (mut us, mut them) = (by_us.iter().peekable(), by_them.iter().peekable());
+        let (mut our_shift, mut their_shift) = (Shift::default(), Shift::default());
+        loop {
+            match (us.peek().copied(), them.peek().copied()) {
+                (Some(ours), theirs)
+                    if theirs.is_none_or(|theirs| ours.before.end < theirs.before.start) =>
+                {
+                    let theirs = their_shift.apply(&ours.before);
+                    self.add(Taken::Ours, ours.after.clone(), theirs);
+                    our_shift.pass(ours);
+                    us.next();
+                }
+                (ours, Some(theirs))
+                    if ours.is_none_or(|ours| theirs.before.end < ours.before.start) =>
+                {
+                    let ours = our_shift.apply(&theirs.before);
+                    self.add(Taken::Theirs, ours, theirs.after.clone());
+                    their_shift.pass(theirs);
+                    them.next();
+                }
+                (Some(ours), Some(theirs)) => {
+                    if !self.are_equal(ours, theirs) {
+                        let (our_lines, their_lines) = widened(ours, theirs);
+                        self.add(Taken::Conflict, our_lines, their_lines);
+                    }
+                    let (our_end, their_end) = (ours.before.end, theirs.before.end);
+                    if our_end >= their_end {
+                        their_shift.pass(theirs);
+                        them.next();
+                    }
+                    if their_end >= our_end {
+                        our_shift.pass(ours);
+                        us.next();
+                    }
+                }
+                (None, _) | (_, None) => return,
+            }
+        }
+    }
+
+    fn are_equal(&self, ours: &Change, theirs: &Change) -> bool {
+        ours.before == theirs.before
+            && self.ours.numbers.get(ours.after.clone())
+                == self.theirs.numbers.get(theirs.after.clone())
+    }
+
+    /// Adds a region, or widens the last one if it reaches this one.
+    fn add(&mut self, taken: Taken, ours: Range<usize>, theirs: Range<usize>) {
+        match self.regions.last_mut() {
+            Some(last) if ours.start <= last.ours.end || theirs.start <= last.theirs.end => {
+                if last.taken != taken {
+                    last.taken = Taken::Conflict;
+                }
+                last.ours.end = ours.end;
+                last.theirs.end = theirs.end;
+            }
+            _ => self.regions.push(Region { taken, ours, theirs }),
+        }
+    }
+
+    /// Takes out of conflicts what both sides have alike.
+    fn refine(&mut self) {
+        let mut refined = Vec::with_capacity(self.regions.len());
+        for mut region in std::mem::take(&mut self.regions) {
+            if region.taken != Taken::Conflict || region.ours.is_empty() || region.theirs.is_empty()
+            {
+                refined.push(region);
+                continue;
+            }
+            let found = self.differences(&region);
+            if found.is_empty() {
+                region.taken = Taken::Same;
+                refined.push(region);
+                continue;
+            }
+            let moved = |range: Range<usize>, start: usize| start + range.start..start + range.end;
+            refined.extend(found.into_iter().map(|change| Region {
+                taken: Taken::Conflict,
+                ours: moved(change.before, region.ours.start),
+                theirs: moved(change.after, region.theirs.start),
+            }));
+        }
+        self.regions = refined;
+    }
+
+    /// What differs between both sides of a conflict. Lines get numbers of their
+    /// own, so that many small conflicts do not cost as much as many large ones.
+    fn differences(&self, region: &Region) -> Vec<Change> {
+        let mut known = HashMap::new();
+        let mut renumbered = |numbers: Option<&[Token]>| -> Vec<Token> {
+            let number = |number: &Token| {
+                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+                Token(*known.entry(*number).or_insert(next))
+            };
+            numbers.unwrap_or_default().iter().map(number).collect()
+        };
+        let ours = renumbered(self.ours.numbers.get(region.ours.clone()));
+        let theirs = renumbered(self.theirs.numbers.get(region.theirs.clone()));
+        changes(&ours, &theirs, u32::try_from(known.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Joins conflicts that have next to nothing between them.
+    fn join(&mut self) {
+        self.regions.dedup_by(|next, last| {
+            let joins = next.taken == Taken::Conflict
+                && last.taken == Taken::Conflict
+                && next.ours.start.saturating_sub(last.ours.end) <= JOINING;
+            if joins {
+                last.ours.end = next.ours.end;
+                last.theirs.end = next.theirs.end;
+            }
+            joins
+        });
+    }
+
+    fn write(&self, on_conflict: OnConflict<'_>) -> MergedText {
+        let mut out = Vec::new();
+        let mut clean = true;
+        let mut written = 0;
+        for region in &self.regions {
+            if region.taken == Taken::Same {
+                continue;
+            }
+            copy(&mut out, self.ours.range(&(written..region.ours.start)));
+            written = region.ours.end;
+            let ours = self.ours.range(&region.ours);
+            let theirs = self.theirs.range(&region.theirs);
+            match (region.taken, on_conflict) {
+                (Taken::Ours | Taken::Same, _) => copy(&mut out, ours),
+                (Taken::Theirs, _) => copy(&mut out, theirs),
+                (Taken::Conflict, OnConflict::Union) => {
+                    copy(&mut out, ours);
+                    end_line(&mut out, ours, self.line_end(region));
+                    copy(&mut out, theirs);
+                }
+                (Taken::Conflict, OnConflict::Mark { marker_size, labels: [our, their] }) => {
+                    clean = false;
+                    let end = self.line_end(region);
+                    marker(&mut out, b'<', marker_size, our, end);
+                    copy(&mut out, ours);
+                    end_line(&mut out, ours, end);
+                    marker(&mut out, b'=', marker_size, b"", end);
+                    copy(&mut out, theirs);
+                    end_line(&mut out, theirs, end);
+                    marker(&mut out, b'>', marker_size, their, end);
+                }
+            }
+        }
+        copy(&mut out, self.ours.range(&(written..self.ours.lines.len())));
+        MergedText { content: out, clean }
+    }
+
+    /// How lines end where a region stands: with a carriage return if the base
+    /// begins so and neither side says otherwise there.
+    fn line_end(&self, region: &Region) -> &'static [u8] {
+        let ours = self.ours.has_carriage_return(region.ours.start.saturating_sub(1));
+        let theirs = self.theirs.has_carriage_return(region.theirs.start.saturating_sub(1));
+        let base = self.first_of_base.is_some_and(|line| line.ends_with(b"\r\n"));
+        if base && ours != Some(false) && theirs != Some(false) { b"\r\n" } else { b"\n" }
+    }
+}
+
+/// How far a side is ahead of the base.
+#[derive(Default)]
+struct Shift {
+    base: usize,
+    side: usize,
+}
+
+impl Shift {
+    fn pass(&mut self, change: &Change) {
+        (self.base, self.side) = (change.before.end, change.after.end);
+    }
+
+    /// Lines of the base behind the last change, as lines of the side.
+    fn apply(&self, base: &Range<usize>) -> Range<usize> {
+        let moved = |line: usize| self.side + line.saturating_sub(self.base);
+        moved(base.start)..moved(base.end)
+    }
+}
+
+/// The lines of both sides that stand for all base lines of either change.
+fn widened(ours: &Change, theirs: &Change) -> (Range<usize>, Range<usize>) {
+    let start = ours.before.start.min(theirs.before.start);
+    let end = ours.before.end.max(theirs.before.end);
+    let wide = |change: &Change| {
+        let lead = change.before.start - start;
+        change.after.start.saturating_sub(lead)..change.after.end + (end - change.before.end)
+    };
+    (wide(ours), wide(theirs))
+}
+
+fn copy(out: &mut Vec<u8>, lines: &[&[u8]]) {
+    for line in lines {
+        out.extend_from_slice(line);
+    }
+}
+
+/// Ends the last of `lines` if it does not end.
+fn end_line(out: &mut Vec<u8>, lines: &[&[u8]], end: &[u8]) {
+    if lines.last().is_some_and(|line| !line.ends_with(b"\n")) {
+        out.extend_from_slice(end);
+    }
+}
+
+fn marker(out: &mut Vec<u8>, letter: u8, size: usize, label: &[u8], end: &[u8]) {
+    out.resize(out.len() + size, letter);
+    if !label.is_empty() {
+        out.push(b' ');
+        out.extend_from_slice(label);
+    }
+    out.extend_from_slice(end);
+}
