@@ -189,8 +189,8 @@ impl Worktree {
         let is_exclusive = options.create == Create::Exclusive;
         let links = if is_exclusive { Links::NoFollow } else { options.links };
         match self.resolve_to(Purpose::Create, dir, path, links)? {
-            Resolved::Existing { .. } if is_exclusive => Err(FsError::Exists),
-            Resolved::Existing { node, .. } => match self.kind(node)? {
+            Resolved::Existing(_) if is_exclusive => Err(FsError::Exists),
+            Resolved::Existing(node) => match self.kind(node)? {
                 NodeKind::File => Ok(node),
                 NodeKind::Directory => Err(FsError::IsDirectory),
                 NodeKind::Symlink => Err(FsError::TooManyLinks),

@@ -1,5 +1,8 @@
 //! Path resolution as `wasi:filesystem` wants it: below a directory, never out of it.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use bstr::{BStr, BString, ByteSlice};
 
 use super::Worktree;
@@ -34,13 +37,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolved {
     /// To a node.
-    Existing {
-        /// The node.
-        node: NodeId,
-        /// Where it can be removed or replaced; none where the path ends in `.`
-        /// or `..` or names it by a symlink that it was not meant to follow.
-        at: Option<Place>,
-    },
+    Existing(NodeId),
     /// To a name that is free, in a directory that exists.
     Missing {
         /// The free name.
@@ -54,7 +51,7 @@ impl Resolved {
     /// The node, or [`FsError::NoEntry`].
     pub fn node(&self) -> Result<NodeId, FsError> {
         match self {
-            Self::Existing { node, .. } => Ok(*node),
+            Self::Existing(node) => Ok(*node),
             Self::Missing { .. } => Err(FsError::NoEntry),
         }
     }
@@ -68,58 +65,71 @@ pub(super) enum Purpose {
     Create,
 }
 
-/// A path on its way through a worktree.
-struct Walk {
-    /// From the starting directory to where the walk is.
-    dirs: Vec<NodeId>,
-    /// Components to come, the next one last.
-    ahead: Vec<BString>,
+/// A path on its way through a worktree. It takes no memory of its own until it
+/// comes to a symlink.
+struct Walk<'p> {
+    /// Where it started; no path leads above that.
+    start: NodeId,
+    /// Where it is.
+    dir: NodeId,
+    path: Cow<'p, [u8]>,
+    /// Where in `path` the next component begins, or slashes before it.
+    at: usize,
     needs_directory: bool,
     links: Links,
     purpose: Purpose,
     hops: u32,
-    /// The last component was a symlink that only a slash made us follow.
-    passed_last_link: bool,
 }
 
-impl Walk {
-    fn new(dir: NodeId, path: &BStr, links: Links, purpose: Purpose) -> Self {
-        let mut walk = Self {
-            dirs: vec![dir],
-            ahead: Vec::new(),
-            needs_directory: false,
+impl<'p> Walk<'p> {
+    fn new(start: NodeId, path: &'p BStr, links: Links, purpose: Purpose) -> Self {
+        Self {
+            start,
+            dir: start,
+            path: Cow::Borrowed(path),
+            at: 0,
+            needs_directory: path.ends_with(b"/"),
             links,
             purpose,
             hops: 0,
-            passed_last_link: false,
-        };
-        walk.go_along(path);
-        walk
+        }
     }
 
-    /// Puts the components of `path` before those to come.
-    fn go_along(&mut self, path: &BStr) {
-        self.needs_directory |= self.ahead.is_empty() && path.ends_with(b"/");
-        let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-        self.ahead.extend(names.rev().map(BString::from));
+    /// The place of the next component, which is passed by that.
+    fn next(&mut self) -> Option<Range<usize>> {
+        let rest = self.path.get(self.at..)?;
+        let begin = self.at + rest.iter().position(|byte| *byte != b'/')?;
+        let len = self.path.get(begin..).and_then(|rest| rest.find_byte(b'/'));
+        let end = len.map_or(self.path.len(), |len| begin + len);
+        self.at = end;
+        Some(begin..end)
     }
 
-    fn dir(&self) -> Result<NodeId, FsError> {
-        self.dirs.last().copied().ok_or(FsError::NotPermitted)
+    fn name(&self, range: Range<usize>) -> &BStr {
+        self.path.get(range).unwrap_or_default().as_bstr()
     }
 
-    fn go_up(&mut self) -> Result<(), FsError> {
-        self.dirs.pop();
-        self.dir().map(|_| ())
+    /// Whether nothing but slashes is to come.
+    fn is_last(&self) -> bool {
+        self.path.get(self.at..).unwrap_or_default().iter().all(|byte| *byte == b'/')
     }
 
+    /// Puts the target of a symlink before what is to come.
     fn follow(&mut self, target: &BStr) -> Result<(), FsError> {
         self.hops += 1;
         if self.hops > MAX_HOPS {
             return Err(FsError::TooManyLinks);
         }
         check_path(target)?;
-        self.go_along(target);
+        let mut path = target.to_vec();
+        if self.is_last() {
+            self.needs_directory |= target.ends_with(b"/");
+        } else {
+            path.push(b'/');
+            path.extend_from_slice(self.path.get(self.at..).unwrap_or_default());
+        }
+        self.path = Cow::Owned(path);
+        self.at = 0;
         Ok(())
     }
 }
@@ -142,64 +152,61 @@ impl Worktree {
     ) -> Result<Resolved, FsError> {
         check_path(path)?;
         let mut walk = Walk::new(dir, path, links, purpose);
-        while let Some(name) = walk.ahead.pop() {
-            let dir = walk.dir()?;
-            self.load(dir)?;
-            if name == "." || name == ".." {
-                if name == ".." {
-                    walk.go_up()?;
+        while let Some(component) = walk.next() {
+            self.load(walk.dir)?;
+            match walk.name(component.clone()).as_bytes() {
+                b"." => {}
+                b".." if walk.dir == walk.start => return Err(FsError::NotPermitted),
+                b".." => {
+                    walk.dir = self.nodes.get(walk.dir)?.parent.ok_or(FsError::NoEntry)?;
                 }
-                continue;
-            }
-            if let Some(resolved) = self.step(&mut walk, dir, name)? {
-                return Ok(resolved);
+                _ => {
+                    if let Some(resolved) = self.step(&mut walk, component)? {
+                        return Ok(resolved);
+                    }
+                }
             }
         }
-        let node = walk.dir()?;
-        self.load(node)?;
-        Ok(Resolved::Existing { node, at: None })
+        self.load(walk.dir)?;
+        Ok(Resolved::Existing(walk.dir))
     }
 
-    /// Takes one step to `name` in `dir`; the answer if that was the last one.
+    /// Takes one step to a name; the answer if that was the last one.
     fn step(
         &mut self,
-        walk: &mut Walk,
-        dir: NodeId,
-        name: BString,
+        walk: &mut Walk<'_>,
+        component: Range<usize>,
     ) -> Result<Option<Resolved>, FsError> {
-        let is_last = walk.ahead.is_empty();
-        check_searched_name(name.as_ref())?;
+        let (is_last, dir) = (walk.is_last(), walk.dir);
+        let name = walk.name(component);
+        check_searched_name(name)?;
         if is_last && walk.needs_directory && walk.purpose == Purpose::Create {
             return Err(FsError::IsDirectory);
         }
-        let Some(node) = self.child(dir, name.as_ref())? else {
+        let Some(node) = self.child(dir, name)? else {
             if !is_last {
                 return Err(FsError::NoEntry);
             }
             let only = walk.needs_directory.then_some(NodeKind::Directory);
-            return Ok(Some(Resolved::Missing { at: Place { dir, name }, only }));
+            let at = Place { dir, name: name.to_owned() };
+            return Ok(Some(Resolved::Missing { at, only }));
         };
         let kind = self.kind(node)?;
         if kind == NodeKind::Symlink
             && (!is_last || walk.links == Links::Follow || walk.needs_directory)
         {
-            walk.passed_last_link |= is_last && walk.links == Links::NoFollow;
             let target = self.link_target(node)?;
             walk.follow(target.as_bstr())?;
             return Ok(None);
         }
-        if !is_last {
-            if kind != NodeKind::Directory {
-                return Err(FsError::NotDirectory);
-            }
-            walk.dirs.push(node);
-            return Ok(None);
-        }
-        if walk.needs_directory && kind != NodeKind::Directory {
+        if (!is_last || walk.needs_directory) && kind != NodeKind::Directory {
             return Err(FsError::NotDirectory);
         }
-        let at = (!walk.passed_last_link).then_some(Place { dir, name });
-        Ok(Some(Resolved::Existing { node, at }))
+        if is_last {
+            return Ok(Some(Resolved::Existing(node)));
+        }
+        walk.dir = node;
+        Ok(None)
     }
 
     /// The target of a symlink.
