@@ -1,13 +1,15 @@
 //! Measures what files cost a guest, beside the same loops outside the sandbox
 //! and over a directory that wasmtime's WASI has preopened.
 //!
-//! `cargo run --release -p catena-plugin --example file_costs -- REPOSITORY [PLUGIN]`
+//! `cargo run --release -p catena-plugin --example file_costs -- REPOSITORY [PLUGIN [ROW]]`
 //!
 //! REPOSITORY is a clone; up to 50 MB of the files of its HEAD become the
 //! worktree. PLUGIN is the directory of the built `tool-file-costs`, by default
 //! where `cargo xtask guests` puts it. Searching is compared with `rg`, where
 //! that is installed, by the clock on the wall; all else is processor time of one
-//! thread. Every figure is the least of several; ratios are of the same run.
+//! thread. Every figure is the least of several; ratios are of the same run. With
+//! the beginning of a ROW's name, that row alone is run, in the sandbox, for a
+//! profiler to look at.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 #[path = "../../../../tests/guests/tool-file-costs/src/loops.rs"]
@@ -18,7 +20,6 @@ mod sample;
 mod sandbox;
 
 use std::error::Error;
-use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,6 +34,9 @@ type Failure = Box<dyn Error>;
 
 /// How often everything is measured.
 const ROUNDS: u32 = 7;
+
+/// How much more is done for a profiler.
+const PROFILED: u32 = 20;
 
 /// Files that are visited.
 const FILES: usize = 1000;
@@ -52,6 +56,7 @@ fn main() -> Result<(), Failure> {
     let root = dir.path().join("workspace");
     sample.check_out(&root)?;
     let bench = Bench {
+        only: args.next(),
         sandbox: Sandbox::open(&sample, &plugin)?,
         preopened: Preopened::load(&plugin.join("tool_file_costs.wasm")),
         root,
@@ -77,6 +82,7 @@ fn default_plugin() -> Result<PathBuf, Failure> {
 
 /// The three ways to the same files.
 struct Bench {
+    only: Option<String>,
     sandbox: Sandbox,
     preopened: Preopened,
     root: PathBuf,
@@ -105,12 +111,12 @@ impl Bench {
         self.row("walk with metadata, an entry", 4, entries, &walk)?;
         for step in [4 << 10, 64 << 10] {
             let kib = step >> 10;
-            self.row(&format!("write 4 MiB by {kib} KiB, all"), 4, 1.0, &|root| Work::Write {
+            self.row(&format!("write 4 MiB by {kib} KiB, all"), 20, 1.0, &|root| Work::Write {
                 file: root.join("big"),
                 size: BIG,
                 step,
             })?;
-            self.row(&format!("read 4 MiB by {kib} KiB, all"), 8, 1.0, &|root| Work::Read {
+            self.row(&format!("read 4 MiB by {kib} KiB, all"), 60, 1.0, &|root| Work::Read {
                 file: root.join("big"),
                 step,
             })?;
@@ -128,28 +134,21 @@ impl Bench {
     ) -> Result<(), Failure> {
         let (outside, inside) = (work(&self.root), work(Path::new("/workspace")));
         let request = json!({"files": inside});
-        let mut least = [Duration::MAX; 3];
-        for _ in 0..ROUNDS {
-            let native = timed(|| Ok(black_box(loops::run(&outside, times)?)))?;
-            let preopened = Self::difference(times, |times| self.preopened(&request, times))?;
-            let sandbox = Self::difference(times, |times| self.sandbox.call(&request, times))?;
-            for (least, took) in least.iter_mut().zip([native, preopened, sandbox]) {
-                *least = (*least).min(took);
+        if let Some(only) = &self.only {
+            if name.starts_with(only.as_str()) {
+                self.sandbox.call(&request, times * PROFILED)?;
             }
+            return Ok(());
         }
-        let nanos = |took: Duration| took.as_secs_f64() * 1e9 / f64::from(times) / parts;
-        print_row(name, least.map(nanos));
+        let (mut native, mut preopened, mut sandbox) = (Least::new(), Least::new(), Least::new());
+        for _ in 0..ROUNDS {
+            native.measure(times, &|times| Ok(loops::run(&outside, times)?))?;
+            preopened.measure(times, &|times| self.preopened(&request, times))?;
+            sandbox.measure(times, &|times| self.sandbox.call(&request, times))?;
+        }
+        let nanos = |least: Least| least.beyond_idle() / f64::from(times) / parts;
+        print_row(name, [native, preopened, sandbox].map(nanos));
         Ok(())
-    }
-
-    /// What doing something `times` takes beyond not doing it.
-    fn difference(
-        times: u32,
-        call: impl Fn(u32) -> Result<u64, Failure>,
-    ) -> Result<Duration, Failure> {
-        call(1)?;
-        let idle = timed(|| call(0))?;
-        Ok(timed(|| call(times))?.saturating_sub(idle))
     }
 
     fn preopened(&self, request: &Value, times: u32) -> Result<u64, Failure> {
@@ -159,6 +158,9 @@ impl Bench {
     }
 
     fn searches(&self) -> Result<(), Failure> {
+        if self.only.is_some() {
+            return Ok(());
+        }
         for pattern in PATTERNS {
             let request = json!({"grep": pattern});
             let found = self.sandbox.call(&request, 1)?;
@@ -189,6 +191,34 @@ impl Bench {
             return Err("other lines".into());
         }
         Ok(found)
+    }
+}
+
+/// The least that a call took that does nothing, and one that does its work.
+struct Least {
+    idle: Duration,
+    busy: Duration,
+}
+
+impl Least {
+    fn new() -> Self {
+        Self { idle: Duration::MAX, busy: Duration::MAX }
+    }
+
+    fn measure(
+        &mut self,
+        times: u32,
+        call: &dyn Fn(u32) -> Result<u64, Failure>,
+    ) -> Result<(), Failure> {
+        call(1)?;
+        self.idle = self.idle.min(timed(|| call(0))?);
+        self.busy = self.busy.min(timed(|| call(times))?);
+        Ok(())
+    }
+
+    /// What the work takes, in nanoseconds.
+    fn beyond_idle(&self) -> f64 {
+        self.busy.saturating_sub(self.idle).as_secs_f64() * 1e9
     }
 }
 

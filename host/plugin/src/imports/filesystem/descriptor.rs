@@ -160,7 +160,7 @@ impl wasi::HostDescriptor for State {
         let entries = open.worktree().read_dir(open.node).map_err(code)?;
         // Names that are not UTF-8 can't be told in WASI; they stay in snapshots.
         let shown = entries.into_iter().filter_map(|entry| {
-            let name = entry.name.to_str().ok()?.to_owned();
+            let name = String::from_utf8(entry.name.into()).ok()?;
             Some(wasi::DirectoryEntry { type_: descriptor_type(entry.kind), name })
         });
         let listing = Listing(shown.collect::<Vec<_>>().into_iter());
