@@ -24,6 +24,11 @@ pub struct Exchange {
 pub enum NewObject {
     /// The content of a file or the target of a symlink.
     Blob(Bytes),
+    /// The same, too large to cross at once: its size. [`NewObject::Part`]s follow,
+    /// with nothing in between, until they are that many bytes.
+    LargeBlob(u64),
+    /// The next bytes of a large blob.
+    Part(Bytes),
     /// A directory; all it names was there before or came before it.
     Tree(Vec<TreeEntry>),
 }

@@ -7,11 +7,13 @@ mod objects;
 mod tools;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use catena_model::{Conversation, ConversationId, ModelInfo};
+use catena_tree::spill::{Spill, SpillLimits};
 use catena_tree::worktree::{Access, LogicalTime, Quota, Worktree, WorktreeOptions};
 use catena_tree::{MemoryObjects, TreeId};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,10 @@ pub(crate) use tools::ToolTable;
 
 /// Nanoseconds between one tool call and the next, at least.
 const SECOND: u64 = 1_000_000_000;
+
+/// Bytes that may be on disk for each byte of the quota: worktree and scratch have
+/// one each, and snapshots keep what was overwritten since.
+const DISK_PER_QUOTA: u64 = 4;
 
 /// Everything a worker needs to load one plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,6 +146,9 @@ pub struct SessionStart {
     pub quota_bytes: u64,
     /// Entries that may be added to the worktree; the scratch has the same again.
     pub quota_entries: u64,
+    /// Bytes that worktree and scratch may have in memory before what guests write
+    /// goes to disk.
+    pub memory: u64,
 }
 
 /// What a session ends with.
@@ -161,6 +170,13 @@ pub struct SessionEnd {
     pub workspace_entries: u64,
     /// Writes that the quota refused.
     pub workspace_refused: u64,
+    /// Most bytes of what guests wrote that were in memory at any time, snapshots
+    /// included.
+    #[serde(default)]
+    pub workspace_memory: u64,
+    /// Most bytes of it that were on disk at any time.
+    #[serde(default)]
+    pub workspace_spilled: u64,
 }
 
 /// The shared state of a worker's guests. One thread uses it; the locks are
@@ -192,14 +208,28 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Session {
-    /// A session for a scaffold and its tools.
+    /// A session for a scaffold and its tools, with all that is written in memory.
     pub fn new(outside: Arc<dyn Outside>, start: SessionStart, tools: Vec<LoadedPlugin>) -> Self {
+        Self::with_spill(outside, start, tools, None)
+    }
+
+    /// The same, with an empty file for what is too much for memory.
+    pub fn with_spill(
+        outside: Arc<dyn Outside>,
+        start: SessionStart,
+        tools: Vec<LoadedPlugin>,
+        file: Option<File>,
+    ) -> Self {
         let objects = Arc::new(MemoryObjects::new(outside.clone()));
         let quota = Quota { bytes: start.quota_bytes, entries: start.quota_entries };
+        let disk = quota.bytes.saturating_mul(DISK_PER_QUOTA);
+        let limits = SpillLimits { memory: start.memory, disk, ..SpillLimits::default() };
+        let spill = file.map_or_else(Spill::unlimited, |file| Spill::to_file(file, limits));
         let open = |tree: TreeId| {
             let options =
                 WorktreeOptions { base_time: start.time, quota, access: Access::ReadWrite };
-            Arc::new(Mutex::new(Worktree::new(objects.clone(), tree, options)))
+            let worktree = Worktree::new(objects.clone(), tree, options);
+            Arc::new(Mutex::new(worktree.spilling_to(spill.clone())))
         };
         Self {
             worktree: open(start.worktree),
@@ -224,9 +254,10 @@ impl Session {
         }
     }
 
-    /// A session for a judge, which sees three sealed trees and nothing else.
-    pub fn for_judge(outside: Arc<dyn Outside>, start: &JudgeStart) -> Self {
-        let mut session = Self::new(outside, start.as_session_start(), Vec::new());
+    /// A session for a judge, which sees three sealed trees and nothing else, with
+    /// an empty file for what is too much for memory.
+    pub fn for_judge(outside: Arc<dyn Outside>, start: &JudgeStart, file: Option<File>) -> Self {
+        let mut session = Self::with_spill(outside, start.as_session_start(), Vec::new(), file);
         let sealed = |tree: TreeId| {
             let options = WorktreeOptions {
                 base_time: start.time,
@@ -303,6 +334,8 @@ impl Session {
             workspace_bytes: usage.peak_bytes,
             workspace_entries: usage.peak_entries,
             workspace_refused: usage.refused_writes,
+            workspace_memory: usage.peak_memory_bytes,
+            workspace_spilled: usage.peak_spilled_bytes,
         })
     }
 }
@@ -353,6 +386,7 @@ impl JudgeStart {
             seed: self.seed,
             quota_bytes: 64 << 20,
             quota_entries: 10_000,
+            memory: 64 << 20,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One agent over one chain, stage by stage.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use catena_chain::{Chain, Stage};
@@ -45,6 +45,8 @@ pub struct Plan {
     pub model: Option<Arc<dyn Model>>,
     /// How workers are started.
     pub worker: WorkerCommand,
+    /// The directory on whose disk workers put what is too much for their memory.
+    pub spill_dir: PathBuf,
     /// Digest of run file, chain file and plugins.
     pub digest: Digest,
     /// Who watches.

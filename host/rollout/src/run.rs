@@ -86,6 +86,7 @@ impl Run {
             judge: inputs.prepared.judge,
             model: inputs.model,
             worker: options.worker.clone(),
+            spill_dir: dir.to_owned(),
             progress: options.progress.clone(),
         };
         Ok(Self { dir: dir.to_owned(), chains: inputs.chains, plan, _lock: lock })

@@ -207,11 +207,14 @@ pub struct WorkspaceQuota {
     pub bytes: ByteSize,
     /// Files, directories and symlinks.
     pub entries: u64,
+    /// What an agent's worktree and scratch may take of a worker's memory; the rest
+    /// of what is written goes to the run's disk.
+    pub memory: ByteSize,
 }
 
 impl Default for WorkspaceQuota {
     fn default() -> Self {
-        Self { bytes: ByteSize(256 << 20), entries: 50_000 }
+        Self { bytes: ByteSize(256 << 20), entries: 50_000, memory: ByteSize(64 << 20) }
     }
 }
 

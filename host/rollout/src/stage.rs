@@ -171,7 +171,7 @@ impl Rollout<'_> {
         } else {
             None
         };
-        let quota = self.plan.file.workspace;
+        let workspace = &self.plan.file.workspace;
         SessionStart {
             worktree,
             stage_start: at.start,
@@ -184,8 +184,9 @@ impl Rollout<'_> {
             reference,
             time: at.stage.time,
             seed: self.seed(at, "agent"),
-            quota_bytes: quota.bytes.0,
-            quota_entries: quota.entries,
+            quota_bytes: workspace.bytes.0,
+            quota_entries: workspace.entries,
+            memory: workspace.memory.0,
         }
     }
 
@@ -204,7 +205,7 @@ impl Rollout<'_> {
         roots: Vec<TreeId>,
         scope: Scope,
     ) -> Result<JobResult, WorkerError> {
-        let worker = Worker::start(&self.plan.worker)?;
+        let worker = Worker::start(&self.plan.worker, &self.plan.spill_dir)?;
         let gate = Gate::new(self.plan.database.clone(), roots);
         let mut host = JobHost { ledger: &mut self.ledger, gate, scope };
         let result = worker.run(job, wall, &mut host).await?;

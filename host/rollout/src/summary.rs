@@ -81,6 +81,10 @@ pub struct RolloutSummary {
     pub workspace_entries: u64,
     /// Writes that the quota refused.
     pub workspace_refused: u64,
+    /// Most bytes of what guests wrote that were in a worker's memory at any time.
+    pub workspace_memory: u64,
+    /// Most bytes of it that were on disk at any time.
+    pub workspace_spilled: u64,
     /// All conversations as they stood at the end.
     #[serde(skip)]
     pub conversations: Conversations,
@@ -118,6 +122,8 @@ impl RolloutSummary {
             workspace_bytes: 0,
             workspace_entries: 0,
             workspace_refused: 0,
+            workspace_memory: 0,
+            workspace_spilled: 0,
             conversations: Conversations::default(),
             tools: Vec::new(),
             logs: Vec::new(),
@@ -166,6 +172,9 @@ impl Fold {
                 summary.workspace_entries =
                     summary.workspace_entries.max(session.workspace_entries);
                 summary.workspace_refused += session.workspace_refused;
+                summary.workspace_memory = summary.workspace_memory.max(session.workspace_memory);
+                summary.workspace_spilled =
+                    summary.workspace_spilled.max(session.workspace_spilled);
             }
             Record::Submitted(submission) => {
                 if let Some(round) = self.round() {

@@ -12,14 +12,16 @@ use bytes::Bytes;
 use gix::objs::Kind;
 
 use crate::ids::{BlobId, CommitId, TreeId};
-use crate::objects::{ObjectError, ObjectSink, Objects, TreeEntry, encode_tree};
+use crate::objects::{BlobContent, ObjectError, ObjectSink, Objects, TreeEntry, encode_tree};
 
 mod cache;
 mod create;
 mod decode;
+mod large;
 mod references;
 mod store;
 
+pub use large::BlobWriter;
 use store::Store;
 
 /// Why a repository cannot be opened, created or asked for a revision.
@@ -189,6 +191,11 @@ impl ObjectDatabase {
         self.store.set_head(branch)
     }
 
+    /// Begins a blob of `len` bytes that come in pieces.
+    pub fn begin_blob(&self, len: u64) -> Result<BlobWriter, ObjectError> {
+        BlobWriter::begin(self.store.clone(), len)
+    }
+
     /// The database as gix sees it, for plumbing in this crate.
     pub(crate) fn repository(&self) -> gix::Repository {
         self.store.repository()
@@ -219,6 +226,17 @@ impl Objects for ObjectDatabase {
 impl ObjectSink for &ObjectDatabase {
     fn write_blob(&mut self, content: Bytes) -> Result<BlobId, ObjectError> {
         self.store_blob(&content)
+    }
+
+    fn write_content(&mut self, content: BlobContent) -> Result<BlobId, ObjectError> {
+        if let BlobContent::Memory(bytes) = &content {
+            return self.store_blob(bytes);
+        }
+        let mut blob = self.begin_blob(content.len())?;
+        for chunk in content.chunks() {
+            blob.write(&chunk?)?;
+        }
+        blob.finish()
     }
 
     fn write_tree(&mut self, mut entries: Vec<TreeEntry>) -> Result<TreeId, ObjectError> {

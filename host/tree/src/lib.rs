@@ -5,6 +5,7 @@
 //!
 //! * [`ids`], [`path`]: names of things, which cannot hold a wrong value.
 //! * [`objects`]: what an object source offers, in memory or on disk.
+//! * [`spill`]: content beyond what memory is to hold.
 //! * [`database`]: the bare git object database of a run, and the history of a clone.
 //! * [`worktree`]: the overlay an agent works in, and its snapshots.
 //! * [`diff`], [`patch`]: differences of two trees, written and applied as git patches.
@@ -24,6 +25,7 @@ pub mod merge;
 pub mod objects;
 pub mod patch;
 pub mod path;
+pub mod spill;
 pub mod worktree;
 
 pub use database::ObjectDatabase;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{BlobId, CommitId, TreeId};
 use crate::path::{PathError, check_entry_name};
+use crate::spill::{SpillError, Spilled};
 
 /// Why an object could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +92,94 @@ pub struct TreeEntry {
     pub size: Option<u64>,
 }
 
+/// Bytes of content that are read or hashed at a time.
+const CHUNK: u64 = 1 << 20;
+
+/// The content of a blob, wherever it lies. A clone shares it.
+#[derive(Clone)]
+pub enum BlobContent {
+    /// In memory.
+    Memory(Bytes),
+    /// On disk.
+    Spilled(Spilled),
+}
+
+impl BlobContent {
+    /// Bytes of content.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Spilled(spilled) => spilled.len(),
+        }
+    }
+
+    /// Whether there is no content.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads up to `len` bytes; fewer at the end, none behind it.
+    pub fn read(&self, offset: u64, len: u64) -> Result<Bytes, SpillError> {
+        match self {
+            Self::Memory(bytes) => {
+                let within =
+                    |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
+                Ok(bytes.slice(within(offset)..within(offset.saturating_add(len))))
+            }
+            Self::Spilled(spilled) => spilled.read(offset, len),
+        }
+    }
+
+    /// All of it, in memory.
+    pub fn bytes(&self) -> Result<Bytes, SpillError> {
+        self.read(0, u64::MAX)
+    }
+
+    /// The content piece by piece, none of them large.
+    pub fn chunks(&self) -> impl Iterator<Item = Result<Bytes, SpillError>> + '_ {
+        let starts = (0..self.len().div_ceil(CHUNK)).map(|chunk| chunk * CHUNK);
+        starts.map(|start| self.read(start, CHUNK))
+    }
+
+    /// The id that git gives it. Reads what lies on disk.
+    pub fn id(&self) -> Result<BlobId, ObjectError> {
+        if let Self::Memory(bytes) = self {
+            return Ok(BlobId::of(bytes));
+        }
+        let mut hasher = BlobHasher::new(self.len());
+        for chunk in self.chunks() {
+            hasher.update(&chunk?);
+        }
+        hasher.finish()
+    }
+}
+
+impl From<SpillError> for ObjectError {
+    fn from(err: SpillError) -> Self {
+        Self::Io(err.to_string())
+    }
+}
+
+/// Computes the id of a blob that comes in pieces.
+pub(crate) struct BlobHasher(gix::hash::Hasher);
+
+impl BlobHasher {
+    /// For a blob of `len` bytes.
+    pub(crate) fn new(len: u64) -> Self {
+        let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+        hasher.update(&gix::objs::encode::loose_header(gix::objs::Kind::Blob, len));
+        Self(hasher)
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> Result<BlobId, ObjectError> {
+        self.0.try_finalize().map(BlobId::from).map_err(|err| ObjectError::Io(err.to_string()))
+    }
+}
+
 /// A source of trees and blobs. Cheap to share; every call may do I/O.
 pub trait Objects: Send + Sync {
     /// The entries of a tree in git's order.
@@ -98,6 +187,11 @@ pub trait Objects: Send + Sync {
 
     /// The content of a blob.
     fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError>;
+
+    /// The content of a blob that need not all be in memory.
+    fn content(&self, id: BlobId) -> Result<BlobContent, ObjectError> {
+        self.blob(id).map(BlobContent::Memory)
+    }
 
     /// The size of a blob in bytes.
     fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {
@@ -109,6 +203,11 @@ pub trait Objects: Send + Sync {
 pub trait ObjectSink {
     /// Stores a blob and returns its id.
     fn write_blob(&mut self, content: Bytes) -> Result<BlobId, ObjectError>;
+
+    /// Stores a blob that need not all be in memory.
+    fn write_content(&mut self, content: BlobContent) -> Result<BlobId, ObjectError> {
+        self.write_blob(content.bytes()?)
+    }
 
     /// Stores a tree with these entries, in any order, and returns its id.
     /// The subtrees and blobs must be known or come before a reader needs them.
@@ -151,7 +250,7 @@ pub struct MemoryObjects<S> {
 #[derive(Default)]
 struct Held {
     trees: HashMap<TreeId, Arc<[TreeEntry]>>,
-    blobs: HashMap<BlobId, Bytes>,
+    blobs: HashMap<BlobId, BlobContent>,
 }
 
 /// The source without any object but the empty tree.
@@ -181,8 +280,12 @@ impl<S: Objects> MemoryObjects<S> {
     /// Adds a blob.
     pub fn insert_blob(&self, content: Bytes) -> BlobId {
         let id = BlobId::of(&content);
-        self.held.write().unwrap_or_else(PoisonError::into_inner).blobs.insert(id, content);
+        self.keep(id, BlobContent::Memory(content));
         id
+    }
+
+    fn keep(&self, id: BlobId, content: BlobContent) {
+        self.held.write().unwrap_or_else(PoisonError::into_inner).blobs.insert(id, content);
     }
 
     /// Adds a tree with these entries, in any order.
@@ -202,7 +305,7 @@ impl<S> MemoryObjects<S> {
     }
 
     /// The content of a blob that this layer itself holds.
-    pub fn held_blob(&self, id: BlobId) -> Option<Bytes> {
+    pub fn held_blob(&self, id: BlobId) -> Option<BlobContent> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         held.blobs.get(&id).cloned()
     }
@@ -218,17 +321,23 @@ impl<S: Objects> Objects for MemoryObjects<S> {
     }
 
     fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        match held.blobs.get(&id) {
-            Some(content) => Ok(content.clone()),
+        match self.held_blob(id) {
+            Some(content) => Ok(content.bytes()?),
             None => self.below.blob(id),
+        }
+    }
+
+    fn content(&self, id: BlobId) -> Result<BlobContent, ObjectError> {
+        match self.held_blob(id) {
+            Some(content) => Ok(content),
+            None => self.below.content(id),
         }
     }
 
     fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         match held.blobs.get(&id) {
-            Some(content) => Ok(content.len() as u64),
+            Some(content) => Ok(content.len()),
             None => self.below.blob_size(id),
         }
     }
@@ -237,6 +346,12 @@ impl<S: Objects> Objects for MemoryObjects<S> {
 impl<S: Objects> ObjectSink for &MemoryObjects<S> {
     fn write_blob(&mut self, content: Bytes) -> Result<BlobId, ObjectError> {
         Ok(self.insert_blob(content))
+    }
+
+    fn write_content(&mut self, content: BlobContent) -> Result<BlobId, ObjectError> {
+        let id = content.id()?;
+        self.keep(id, content);
+        Ok(id)
     }
 
     fn write_tree(&mut self, entries: Vec<TreeEntry>) -> Result<TreeId, ObjectError> {
@@ -251,6 +366,10 @@ impl<T: Objects + ?Sized> Objects for Arc<T> {
 
     fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
         (**self).blob(id)
+    }
+
+    fn content(&self, id: BlobId) -> Result<BlobContent, ObjectError> {
+        (**self).content(id)
     }
 
     fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {

@@ -6,7 +6,7 @@
 //! turns into a git tree in time proportional to what changed.
 //!
 //! Reading order: `node` and `listing` (what is held), `lookup` and `resolve` (finding it),
-//! `content` (files), `edit` (directories), `at` (both by path, as system calls),
+//! `content` and `own` (files), `edit` (directories), `at` (both by path, as system calls),
 //! `by_path` and `patching` (coarse calls), `snapshot` and `checkout` (to and
 //! from trees), `usage` (quota), `time`.
 //!
@@ -23,6 +23,7 @@ mod error;
 mod listing;
 mod lookup;
 mod node;
+mod own;
 mod patching;
 mod resolve;
 mod snapshot;
@@ -30,8 +31,6 @@ mod time;
 mod usage;
 
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 pub use self::at::{Create, OnOpen, OpenOptions, Openable};
 pub use self::by_path::{Entry, WriteKind};
@@ -49,7 +48,8 @@ use self::node::{Arena, Body, Directory, Node};
 use self::time::Clock;
 use self::usage::Meter;
 use crate::ids::{BlobId, TreeId};
-use crate::objects::Objects;
+use crate::objects::{BlobContent, Objects};
+use crate::spill::Spill;
 
 /// Whether a worktree can be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,8 +81,10 @@ pub struct Worktree {
     root: NodeId,
     clock: Clock,
     meter: Meter,
+    /// Where content goes that is written.
+    spill: Arc<Spill>,
     /// The blob read last, for readers that do not open what they read.
-    recent: Option<(BlobId, Bytes)>,
+    recent: Option<(BlobId, BlobContent)>,
 }
 
 impl Worktree {
@@ -100,8 +102,17 @@ impl Worktree {
             root,
             clock: Clock::starting_at(time),
             meter: Meter::new(options.quota),
+            spill: Spill::unlimited(),
             recent: None,
         }
+    }
+
+    /// Keeps what is written within a budget of memory, which others may share,
+    /// and puts the rest on disk. For a worktree that nothing was written to.
+    #[must_use]
+    pub fn spilling_to(mut self, spill: Arc<Spill>) -> Self {
+        self.spill = spill;
+        self
     }
 
     /// The tree it began with.
@@ -116,7 +127,7 @@ impl Worktree {
 
     /// What was added over the base.
     pub fn usage(&self) -> WorktreeUsage {
-        self.meter.usage()
+        self.meter.usage(&self.spill)
     }
 
     /// The time of the latest change, or of the base if there was none.

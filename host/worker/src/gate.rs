@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use catena_plugin::NewObject;
+use catena_tree::database::BlobWriter;
 use catena_tree::objects::ObjectSink as _;
 use catena_tree::{BlobId, EntryKind, ObjectDatabase, ObjectError, Objects, TreeEntry, TreeId};
 
@@ -15,6 +16,8 @@ pub struct Gate {
     database: ObjectDatabase,
     trees: HashSet<TreeId>,
     blobs: HashSet<BlobId>,
+    /// A large blob of which bytes are still to come.
+    unfinished: Option<BlobWriter>,
 }
 
 impl Gate {
@@ -22,7 +25,7 @@ impl Gate {
     pub fn new(database: ObjectDatabase, roots: impl IntoIterator<Item = TreeId>) -> Self {
         let mut trees: HashSet<TreeId> = roots.into_iter().collect();
         trees.insert(TreeId::EMPTY);
-        Self { database, trees, blobs: HashSet::new() }
+        Self { database, trees, blobs: HashSet::new(), unfinished: None }
     }
 
     /// Serves a tree, and from now on what it contains.
@@ -53,12 +56,23 @@ impl Gate {
     /// a secret object in a tree of one's own does not open it.
     pub fn put(&mut self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
         for object in objects {
-            match object {
-                NewObject::Blob(content) => {
+            match (object, self.unfinished.take()) {
+                (NewObject::Part(bytes), Some(mut blob)) => {
+                    blob.write(&bytes)?;
+                    self.go_on_with(blob)?;
+                }
+                (NewObject::Part(_), None) | (_, Some(_)) => {
+                    return Err(ObjectError::Io("the parts of a blob are out of order".into()));
+                }
+                (NewObject::LargeBlob(len), None) => {
+                    let blob = self.database.begin_blob(len)?;
+                    self.go_on_with(blob)?;
+                }
+                (NewObject::Blob(content), None) => {
                     let id = (&mut &self.database).write_blob(content)?;
                     self.blobs.insert(id);
                 }
-                NewObject::Tree(entries) => {
+                (NewObject::Tree(entries), None) => {
                     for entry in &entries {
                         self.check(entry.kind)?;
                     }
@@ -66,6 +80,16 @@ impl Gate {
                     self.trees.insert(id);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Waits for more of a large blob, or stores it when it is whole.
+    fn go_on_with(&mut self, blob: BlobWriter) -> Result<(), ObjectError> {
+        if blob.left() > 0 {
+            self.unfinished = Some(blob);
+        } else {
+            self.blobs.insert(blob.finish()?);
         }
         Ok(())
     }
@@ -123,5 +147,32 @@ mod tests {
         let smuggled = NewObject::Tree(vec![file("b", secret)]);
         assert!(matches!(gate.put(vec![smuggled]), Err(ObjectError::Refused(_))));
         assert!(matches!(gate.blob(secret), Err(ObjectError::Refused(_))));
+    }
+
+    #[test]
+    fn blob_in_parts_is_stored_under_the_id_of_all_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = ObjectDatabase::create(dir.path(), &[]).unwrap();
+        let mut gate = Gate::new(database.clone(), []);
+        let part = |text: &'static str| NewObject::Part(text.into());
+        gate.put(vec![NewObject::LargeBlob(6), part("con")]).unwrap();
+        gate.put(vec![part("t"), part("ent"), NewObject::LargeBlob(0)]).unwrap_err();
+        gate.put(vec![NewObject::LargeBlob(7), part("con")]).unwrap();
+        gate.put(vec![part("tent")]).unwrap();
+        let id = BlobId::of(b"content");
+        assert_eq!(gate.blob(id).unwrap(), "content");
+        assert_eq!(database.blob(id).unwrap(), "content");
+
+        for disorder in [
+            vec![part("more")],
+            vec![NewObject::LargeBlob(3), part("four")],
+            vec![NewObject::LargeBlob(3), NewObject::Blob("three".into())],
+            vec![NewObject::LargeBlob(3), NewObject::LargeBlob(3)],
+        ] {
+            assert!(gate.put(disorder).is_err());
+        }
+        let left = std::fs::read_dir(dir.path().join("objects")).unwrap();
+        let unfinished = |name: &str| name.starts_with(".tmp");
+        assert!(!left.into_iter().any(|at| unfinished(at.unwrap().file_name().to_str().unwrap())));
     }
 }

@@ -1,7 +1,7 @@
 //! The host's end of the pipe.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use crate::frame::{FrameError, receive_async, send_async};
+use crate::handover::give_file;
 use crate::message::{FromWorker, Job, JobResult, ToWorker};
 
 /// How long a worker may go on past the wall-clock limits of its plugins, which
@@ -98,10 +99,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker with an empty environment and no handle but the pipe.
-    pub fn start(command: &WorkerCommand) -> Result<Self, WorkerError> {
+    /// Starts a worker with an empty environment and no handle but the pipe, over
+    /// which it gets a file without a name on the disk of `spill_dir`.
+    pub fn start(command: &WorkerCommand, spill_dir: &Path) -> Result<Self, WorkerError> {
         let start = || -> std::io::Result<Self> {
             let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+            give_file(&ours, spill_dir)?;
             ours.set_nonblocking(true)?;
             let child = Command::new(&command.program)
                 .args(&command.arguments)

@@ -5,6 +5,7 @@
 //! * [`frame`]: how messages stand in the pipe.
 //! * [`gate`]: which objects a worker may read, and what it may add.
 //! * [`host`]: the host's end: starting a worker, serving it, ending it.
+//! * `handover`: the file for what guests write beyond a worker's memory.
 //! * [`causes`]: errors as texts.
 //! * [`process`]: the worker's end: one job, then the process ends.
 //!
@@ -15,6 +16,7 @@
 pub mod causes;
 pub mod frame;
 pub mod gate;
+mod handover;
 pub mod host;
 pub mod message;
 pub mod process;

@@ -1,6 +1,7 @@
 //! The worker's end of the pipe: one job, then the process ends.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::causes::in_one_line;
 use crate::frame::{FrameError, receive, send};
+use crate::handover::take_file;
 use crate::message::{AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker};
 
 /// Bytes of blobs that a worker keeps, beside those its overlay holds.
@@ -27,6 +29,7 @@ const BLOB_CACHE: usize = 64 << 20;
 /// whatever a guest may be doing.
 pub fn run(orphaned: impl FnOnce() + Send + 'static) -> Result<(), FrameError> {
     let stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    let spill = take_file(&stream)?;
     watch(&stream, orphaned)?;
     let pipe = Arc::new(Pipe { inner: Mutex::new(Inner { stream, cache: Cache::default() }) });
     let ToWorker::Run(job) = receive(&mut &pipe.lock().stream)? else {
@@ -36,7 +39,7 @@ pub fn run(orphaned: impl FnOnce() + Send + 'static) -> Result<(), FrameError> {
     let guests = std::thread::Builder::new()
         .name("guests".to_owned())
         .stack_size(GUEST_THREAD_STACK)
-        .spawn(move || do_job(&guest_pipe, *job))?;
+        .spawn(move || do_job(&guest_pipe, *job, spill))?;
     let result = guests.join().unwrap_or_else(|_| {
         JobResult::Failed("the worker's thread panicked; this is a bug of the host".to_owned())
     });
@@ -54,30 +57,34 @@ fn watch(stream: &UnixStream, orphaned: impl FnOnce() + Send + 'static) -> std::
     Ok(())
 }
 
-fn do_job(pipe: &Arc<Pipe>, job: Job) -> JobResult {
+fn do_job(pipe: &Arc<Pipe>, job: Job, spill: File) -> JobResult {
     let outside: Arc<dyn Outside> = pipe.clone();
     let result = match job {
-        Job::Attempt(job) => run_attempt(outside, job),
-        Job::Judge(job) => run_judge(outside, job),
+        Job::Attempt(job) => run_attempt(outside, job, spill),
+        Job::Judge(job) => run_judge(outside, job, spill),
     };
     result.unwrap_or_else(JobResult::Failed)
 }
 
-fn run_attempt(outside: Arc<dyn Outside>, job: AttemptJob) -> Result<JobResult, String> {
+fn run_attempt(
+    outside: Arc<dyn Outside>,
+    job: AttemptJob,
+    spill: File,
+) -> Result<JobResult, String> {
     let engine = engine()?;
     let scaffold = load(&engine, job.scaffold)?;
     let tools =
         job.tools.into_iter().map(|spec| load(&engine, spec)).collect::<Result<Vec<_>, _>>()?;
-    let session = Arc::new(Session::new(outside, job.start, tools));
+    let session = Arc::new(Session::with_spill(outside, job.start, tools, Some(spill)));
     let end = attempt(&session, &scaffold, &job.task);
     let session = session.finish().map_err(|err| in_one_line(&err))?;
     Ok(JobResult::Attempt(Attempt { end, session }))
 }
 
-fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob) -> Result<JobResult, String> {
+fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<JobResult, String> {
     let engine = engine()?;
     let judge = load(&engine, job.judge)?;
-    let session = Arc::new(Session::for_judge(outside, &job.start));
+    let session = Arc::new(Session::for_judge(outside, &job.start, Some(spill)));
     let judged = evaluate(&session, &judge, &job.submission);
     let (edits, used) = session.conversations_and_use();
     Ok(JobResult::Judge(JudgeResult { judged, edits, used }))

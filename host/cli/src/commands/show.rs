@@ -77,14 +77,17 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
         dollars(summary.usage.cost_microusd),
     );
     say!("\nlimits used\n{}", limit_table(summary, planned));
-    let quota = planned.file.workspace;
+    let quota = &planned.file.workspace;
     say!(
-        "worktree: at most {} of {} and {} of {} entries added, {} writes refused\n",
+        "worktree: at most {} of {} and {} of {} entries added, {} writes refused, \
+         {} in memory, {} on disk\n",
         bytes(summary.workspace_bytes),
         quota.bytes,
         grouped(summary.workspace_entries),
         grouped(quota.entries),
         summary.workspace_refused,
+        bytes(summary.workspace_memory),
+        bytes(summary.workspace_spilled),
     );
     print_conflicts(summary);
     if with_feedback {

@@ -273,6 +273,7 @@ fn at_path(err: FsError, path: &str) -> wit::WorkspaceError {
     match err {
         FsError::NoEntry => wit::WorkspaceError::NoEntry(path.to_owned()),
         FsError::Quota => wit::WorkspaceError::QuotaExceeded("workspace".to_owned()),
+        FsError::NoSpace => wit::WorkspaceError::QuotaExceeded("space on disk".to_owned()),
         FsError::ReadOnly => wit::WorkspaceError::NotGranted,
         FsError::MissingObject { path, .. } => wit::WorkspaceError::MissingObject(path.to_string()),
         FsError::Io { .. } | FsError::Unsupported => wit::WorkspaceError::Other(err.to_string()),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use catena_tree::objects::BlobContent;
 use catena_tree::{EntryKind, MemoryObjects, ObjectError, Objects, TreeId};
 
 use crate::outside::{NewObject, Outside};
@@ -44,13 +45,26 @@ impl<S: Objects> Sender<'_, S> {
                     if let Some(content) = self.held.held_blob(id)
                         && self.sent.insert(*id.as_bytes())
                     {
-                        self.send(content.len(), NewObject::Blob(content))?;
+                        self.blob(&content)?;
                     }
                 }
                 EntryKind::Submodule(_) => {}
             }
         }
         self.send(entries.len() * 64, NewObject::Tree(entries.to_vec()))
+    }
+
+    fn blob(&mut self, content: &BlobContent) -> Result<(), ObjectError> {
+        if content.len() <= BATCH as u64 {
+            let bytes = content.bytes()?;
+            return self.send(bytes.len(), NewObject::Blob(bytes));
+        }
+        self.send(0, NewObject::LargeBlob(content.len()))?;
+        for chunk in content.chunks() {
+            let chunk = chunk?;
+            self.send(chunk.len(), NewObject::Part(chunk))?;
+        }
+        Ok(())
     }
 
     fn send(&mut self, bytes: usize, object: NewObject) -> Result<(), ObjectError> {

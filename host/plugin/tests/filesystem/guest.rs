@@ -142,5 +142,6 @@ fn start(tree: TreeId) -> SessionStart {
         seed: 0,
         quota_bytes: QUOTA,
         quota_entries: 1000,
+        memory: 64 << 20,
     }
 }

@@ -73,6 +73,15 @@ impl Store {
         &self.path
     }
 
+    pub(super) fn objects_dir(&self) -> PathBuf {
+        self.repository.objects_dir().to_owned()
+    }
+
+    /// Whether a blob is there, here or in a repository borrowed from.
+    pub(super) fn exists(&self, id: BlobId) -> bool {
+        self.with_reader(|reader| reader.quick.exists(&gix::ObjectId::from(id)))
+    }
+
     pub(super) fn repository(&self) -> gix::Repository {
         self.repository.to_thread_local()
     }

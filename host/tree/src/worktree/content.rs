@@ -4,11 +4,16 @@ use bytes::Bytes;
 
 use super::error::FsError;
 use super::node::{Body, Content, NodeId};
+use super::own::OwnBytes;
 use super::{Access, Worktree};
 use crate::ids::BlobId;
+use crate::objects::BlobContent;
 
 /// The largest size a file may have, 1 TiB; the quota is usually met before.
 pub const MAX_FILE: u64 = 1 << 40;
+
+/// Largest content on disk that is taken into memory as a whole, 256 MiB.
+const MAX_WHOLE: u64 = 256 << 20;
 
 /// Whether a file's executable bit is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +28,9 @@ impl Worktree {
     /// Reads up to `len` bytes of a file; fewer at its end, none behind it.
     pub fn read(&mut self, id: NodeId, offset: u64, len: u64) -> Result<Bytes, FsError> {
         match self.file(id)? {
-            Content::Own { bytes, .. } => {
-                let range = clamp(bytes.len(), offset, len);
-                Ok(bytes.get(range).map(Bytes::copy_from_slice).unwrap_or_default())
-            }
-            Content::Stored { .. } => {
-                let bytes = self.all_bytes(id)?;
-                Ok(bytes.slice(clamp(bytes.len(), offset, len)))
-            }
+            Content::Own { bytes, .. } => bytes.read(offset, len),
+            Content::Stored { held: Some(held), .. } => Ok(held.read(offset, len)?),
+            Content::Stored { .. } => Ok(self.content_of(id)?.read(offset, len)?),
         }
     }
 
@@ -43,19 +43,12 @@ impl Worktree {
         }
         let end = offset.checked_add(data.len() as u64).ok_or(FsError::FileTooLarge)?;
         let kept = if offset == 0 && end >= size { 0 } else { size };
-        let bytes = self.own_bytes(id, kept, size.max(end))?;
-        let (start, end) = (to_index(offset)?, to_index(end)?);
-        if start == bytes.len() {
-            bytes.extend_from_slice(data);
-        } else {
-            if bytes.len() < end {
-                bytes.resize(end, 0);
+        self.change(id, kept, size.max(end), |bytes| {
+            if kept == 0 {
+                bytes.forget_shared();
             }
-            if let Some(target) = bytes.get_mut(start..end) {
-                target.copy_from_slice(data);
-            }
-        }
-        self.note_written(id)
+            bytes.write(offset, data)
+        })
     }
 
     /// Writes all of `data` at the end.
@@ -71,9 +64,8 @@ impl Worktree {
         // Cutting to nothing must work where the content is missing.
         let size = if len == 0 { None } else { Some(self.file_size(id)?) };
         if size != Some(len) {
-            let bytes = self.own_bytes(id, size.map_or(0, |size| size.min(len)), len)?;
-            bytes.resize(to_index(len)?, 0);
-            bytes.shrink_to(to_index(len.saturating_mul(2))?);
+            let kept = size.map_or(0, |size| size.min(len));
+            return self.change(id, kept, len, |bytes| bytes.truncate(len));
         }
         self.note_written(id)
     }
@@ -94,34 +86,51 @@ impl Worktree {
         Ok(())
     }
 
-    /// All bytes of a file or symlink.
+    /// All bytes of a file or symlink, unless they are too many to be held.
     pub(super) fn all_bytes(&mut self, id: NodeId) -> Result<Bytes, FsError> {
+        let whole = |content: &BlobContent| match content {
+            BlobContent::Spilled(spilled) if spilled.len() > MAX_WHOLE => {
+                Err(FsError::FileTooLarge)
+            }
+            content => Ok(content.bytes()?),
+        };
+        match self.nodes.get(id)?.body.content() {
+            Some(Content::Own { bytes, .. }) if bytes.len() > MAX_WHOLE => {
+                Err(FsError::FileTooLarge)
+            }
+            Some(Content::Own { bytes, .. }) => bytes.read(0, u64::MAX),
+            _ => whole(&self.content_of(id)?),
+        }
+    }
+
+    /// The content of a file or symlink that came from the object source.
+    fn content_of(&mut self, id: NodeId) -> Result<BlobContent, FsError> {
         let node = self.nodes.get(id)?;
         let (blob, is_open) = match node.body.content() {
             None => return Err(FsError::IsDirectory),
-            Some(Content::Own { bytes, .. }) => return Ok(Bytes::copy_from_slice(bytes)),
-            Some(Content::Stored { held: Some(bytes), .. }) => return Ok(bytes.clone()),
+            Some(Content::Own { .. }) => return Err(FsError::Invalid),
+            Some(Content::Stored { held: Some(content), .. }) => return Ok(content.clone()),
             Some(Content::Stored { id, .. }) => (*id, node.handles > 0),
         };
-        let bytes = self.blob(id, blob)?;
+        let content = self.blob(id, blob)?;
         if let Some(Content::Stored { size, held, .. }) = self.nodes.get_mut(id)?.body.content_mut()
         {
-            *size = Some(bytes.len() as u64);
-            *held = is_open.then(|| bytes.clone());
+            *size = Some(content.len());
+            *held = is_open.then(|| content.clone());
         }
-        Ok(bytes)
+        Ok(content)
     }
 
-    fn blob(&mut self, node: NodeId, blob: BlobId) -> Result<Bytes, FsError> {
-        if let Some((id, bytes)) = &self.recent
+    fn blob(&mut self, node: NodeId, blob: BlobId) -> Result<BlobContent, FsError> {
+        if let Some((id, content)) = &self.recent
             && *id == blob
         {
-            return Ok(bytes.clone());
+            return Ok(content.clone());
         }
-        let read = self.objects.blob(blob);
-        let bytes = read.map_err(|err| FsError::at(self.path_of(node), err))?;
-        self.recent = Some((blob, bytes.clone()));
-        Ok(bytes)
+        let read = self.objects.content(blob);
+        let content = read.map_err(|err| FsError::at(self.path_of(node), err))?;
+        self.recent = Some((blob, content.clone()));
+        Ok(content)
     }
 
     /// The content of a file; an error for anything else.
@@ -138,25 +147,31 @@ impl Worktree {
         self.file(id)?;
         match self.size_of(id)? {
             Some(size) => Ok(size),
-            None => Ok(self.all_bytes(id)?.len() as u64),
+            None => Ok(self.content_of(id)?.len()),
         }
     }
 
-    /// The file's bytes to change, at least the first `kept` of them, after
-    /// counting that there will be `len`.
-    fn own_bytes(&mut self, id: NodeId, kept: u64, len: u64) -> Result<&mut Vec<u8>, FsError> {
+    /// Changes a file's bytes, of which at least the first `kept` are wanted, after
+    /// checking that there may be `len`.
+    fn change(
+        &mut self,
+        id: NodeId,
+        kept: u64,
+        len: u64,
+        change: impl FnOnce(&mut OwnBytes) -> Result<(), FsError>,
+    ) -> Result<(), FsError> {
         if len > MAX_FILE {
             return Err(FsError::FileTooLarge);
         }
         let counted = self.nodes.get(id)?.body.own_len();
         self.meter.check(counted, len, 0)?;
         if matches!(self.file(id)?, Content::Stored { .. }) {
-            let mut own = Vec::new();
-            own.try_reserve(to_index(len)?).map_err(|_| FsError::Quota)?;
-            if kept > 0 {
-                let old = self.all_bytes(id)?;
-                own.extend_from_slice(&old.slice(clamp(old.len(), 0, kept)));
-            }
+            let own = if kept > 0 {
+                let old = self.content_of(id)?;
+                OwnBytes::copied(&self.spill, &old, kept)?
+            } else {
+                OwnBytes::new(&self.spill, Vec::new())
+            };
             if let Some(content) = self.nodes.get_mut(id)?.body.content_mut() {
                 *content = Content::own(own);
             }
@@ -164,11 +179,13 @@ impl Worktree {
         let Some(Content::Own { bytes, saved }) = self.nodes.get_mut(id)?.body.content_mut() else {
             return Err(FsError::Invalid);
         };
-        let more = to_index(len)?.saturating_sub(bytes.len());
-        bytes.try_reserve(more).map_err(|_| FsError::Quota)?;
-        self.meter.replace(counted, len);
         *saved = None;
-        Ok(bytes)
+        let changed = change(bytes);
+        let now = bytes.len();
+        self.meter.replace(counted, now);
+        // Even a write that failed may have changed something.
+        self.note_written(id)?;
+        changed
     }
 
     fn note_written(&mut self, id: NodeId) -> Result<(), FsError> {
@@ -184,14 +201,4 @@ impl Worktree {
             Access::ReadWrite => Ok(()),
         }
     }
-}
-
-/// The part of `offset..offset + len` that lies within `size` bytes.
-fn clamp(size: usize, offset: u64, len: u64) -> std::ops::Range<usize> {
-    let within = |at: u64| usize::try_from(at).map_or(size, |at| at.min(size));
-    within(offset)..within(offset.saturating_add(len))
-}
-
-fn to_index(at: u64) -> Result<usize, FsError> {
-    usize::try_from(at).map_err(|_| FsError::FileTooLarge)
 }

@@ -6,6 +6,7 @@ use super::Worktree;
 use super::error::FsError;
 use super::lookup::check_searched_name;
 use super::node::{Body, Content, Directory, Name, Node, NodeId, NodeKind};
+use super::own::OwnBytes;
 use super::time::LogicalTime;
 use crate::path::{MAX_PATH, check_entry_name};
 
@@ -35,7 +36,7 @@ impl Worktree {
                 (OnExisting::Open, NodeKind::Symlink) => Err(FsError::TooManyLinks),
             };
         }
-        let content = Content::own(Vec::new());
+        let content = self.own(Vec::new());
         self.create(dir, name, Body::File { content, executable: false })
     }
 
@@ -55,7 +56,8 @@ impl Worktree {
         if target.len() > MAX_PATH {
             return Err(FsError::NameTooLong);
         }
-        self.create(dir, name, Body::Symlink(Content::own(target.to_vec())))
+        let content = self.own(target.to_vec());
+        self.create(dir, name, Body::Symlink(content))
     }
 
     /// Removes a file or symlink. Who has it open can go on using it.
@@ -126,6 +128,11 @@ impl Worktree {
         let id = self.insert_added(body, now)?;
         self.attach(dir, name, id, now)?;
         Ok(id)
+    }
+
+    /// Content that is written here.
+    pub(super) fn own(&self, bytes: Vec<u8>) -> Content {
+        Content::own(OwnBytes::new(&self.spill, bytes))
     }
 
     /// Makes a node that counts against the quota, which was checked before.

@@ -4,6 +4,7 @@ use bstr::BString;
 
 use crate::objects::ObjectError;
 use crate::path::PathError;
+use crate::spill::SpillError;
 
 /// Why an operation on a worktree failed. Except where a variant says
 /// otherwise, the worktree is as it was before the call.
@@ -48,6 +49,10 @@ pub enum FsError {
     /// The quota on bytes or entries is used up.
     #[error("quota exceeded")]
     Quota,
+    /// The disk is full that content beyond memory goes to. What was to be
+    /// overwritten may be in part.
+    #[error("no space left")]
+    NoSpace,
     /// The file would be larger than any file may be.
     #[error("file too large")]
     FileTooLarge,
@@ -92,6 +97,15 @@ impl FsError {
 impl From<ObjectError> for FsError {
     fn from(err: ObjectError) -> Self {
         Self::at(BString::default(), err)
+    }
+}
+
+impl From<SpillError> for FsError {
+    fn from(err: SpillError) -> Self {
+        match err {
+            SpillError::Full => Self::NoSpace,
+            SpillError::Io(_) => Self::Io { object: err.to_string() },
+        }
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::error::FsError;
 use super::listing::{Entries, Listing};
+use super::own::OwnBytes;
 use super::time::{LogicalTime, Times};
 use crate::ids::{BlobId, CommitId, TreeId};
-use crate::objects::{EntryKind, TreeEntry};
+use crate::objects::{BlobContent, EntryKind, TreeEntry};
 
 /// A file, directory or symlink of one worktree. It stays the same through
 /// renames, and is valid while the node is linked or open.
@@ -72,14 +71,14 @@ pub(super) enum Content {
         id: BlobId,
         size: Option<u64>,
         /// Kept while the node is open.
-        held: Option<Bytes>,
+        held: Option<BlobContent>,
     },
     /// Written here; the id is known once it was part of a snapshot.
-    Own { bytes: Vec<u8>, saved: Option<BlobId> },
+    Own { bytes: OwnBytes, saved: Option<BlobId> },
 }
 
 impl Content {
-    pub(super) fn own(bytes: Vec<u8>) -> Self {
+    pub(super) fn own(bytes: OwnBytes) -> Self {
         Self::Own { bytes, saved: None }
     }
 
@@ -87,7 +86,7 @@ impl Content {
     pub(super) fn own_len(&self) -> u64 {
         match self {
             Self::Stored { .. } => 0,
-            Self::Own { bytes, .. } => bytes.len() as u64,
+            Self::Own { bytes, .. } => bytes.len(),
         }
     }
 
@@ -95,16 +94,16 @@ impl Content {
     pub(super) fn known_size(&self) -> Option<u64> {
         match self {
             Self::Stored { size, .. } => *size,
-            Self::Own { bytes, .. } => Some(bytes.len() as u64),
+            Self::Own { bytes, .. } => Some(bytes.len()),
         }
     }
 
-    /// Whether it is the content of the blob `id`.
+    /// Whether it is the content of the blob `id`. Content that can't be read is not.
     pub(super) fn equals(&self, id: BlobId) -> bool {
         match self {
             Self::Stored { id: own, .. } => *own == id,
             Self::Own { saved: Some(saved), .. } => *saved == id,
-            Self::Own { bytes, saved: None } => BlobId::of(bytes) == id,
+            Self::Own { bytes, saved: None } => bytes.id().is_ok_and(|own| own == id),
         }
     }
 }

@@ -2,15 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Worktree;
 use super::error::FsError;
 use super::listing::Entries;
 use super::node::{Body, Content, Directory, Node, NodeId, NodeKind};
+use super::own::OwnBytes;
 use super::time::LogicalTime;
 use crate::objects::ObjectError;
 use crate::patch::{Edit, FileKind, FileState, Files, submodule_content, submodule_id};
 use crate::path::RepoPath;
+use crate::spill::Spill;
 
 /// The files of a worktree as a patch reads them.
 pub struct WorktreeFiles<'a> {
@@ -34,7 +37,10 @@ impl Worktree {
     /// gives way; directories that lose their last entry by a deletion go.
     pub fn apply_edits(&mut self, edits: &[Edit]) -> Result<(), FsError> {
         self.check_writable()?;
-        let writes = edits.iter().filter_map(planned).collect::<Result<Vec<_>, _>>()?;
+        let writes = edits
+            .iter()
+            .filter_map(|edit| planned(edit, &self.spill))
+            .collect::<Result<Vec<_>, _>>()?;
         self.check_room(&writes)?;
         let deleted = edits.iter().filter_map(|edit| match edit {
             Edit::Delete { path } => Some(path),
@@ -179,19 +185,16 @@ pub(super) enum Origin {
     Tree,
 }
 
-fn planned(edit: &Edit) -> Option<Result<Planned<'_>, FsError>> {
+fn planned<'e>(edit: &'e Edit, spill: &Arc<Spill>) -> Option<Result<Planned<'e>, FsError>> {
     let Edit::Write { path, content, kind } = edit else { return None };
-    let own = || Content::own(content.to_vec());
+    let own = || OwnBytes::of(spill, content).map(Content::own);
     let body = match kind {
-        FileKind::Regular => Body::File { content: own(), executable: false },
-        FileKind::Executable => Body::File { content: own(), executable: true },
-        FileKind::Symlink => Body::Symlink(own()),
-        FileKind::Submodule => match submodule_id(content) {
-            Some(commit) => Body::Submodule(commit),
-            None => return Some(Err(FsError::Invalid)),
-        },
+        FileKind::Regular => own().map(|content| Body::File { content, executable: false }),
+        FileKind::Executable => own().map(|content| Body::File { content, executable: true }),
+        FileKind::Symlink => own().map(Body::Symlink),
+        FileKind::Submodule => submodule_id(content).map(Body::Submodule).ok_or(FsError::Invalid),
     };
-    Some(Ok(Planned { path, body }))
+    Some(body.map(|body| Planned { path, body }))
 }
 
 impl Files for WorktreeFiles<'_> {

@@ -1,7 +1,5 @@
 //! From a worktree to a git tree.
 
-use bytes::Bytes;
-
 use super::Worktree;
 use super::error::FsError;
 use super::node::{Body, Content, Directory, NodeId};
@@ -111,7 +109,7 @@ fn save(content: &mut Content, sink: &mut dyn ObjectSink) -> Result<BlobId, FsEr
     match content {
         Content::Stored { id, .. } | Content::Own { saved: Some(id), .. } => Ok(*id),
         Content::Own { bytes, saved } => {
-            let id = sink.write_blob(Bytes::copy_from_slice(bytes))?;
+            let id = sink.write_content(bytes.share())?;
             *saved = Some(id);
             Ok(id)
         }

@@ -4,6 +4,7 @@ pub(crate) mod commands;
 mod operations;
 mod patches;
 mod semantics;
+mod spilling;
 mod trees;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::{Worktree, WorktreeOptions};
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, MemoryObjects, NoObjects, TreeEntry};
 use crate::path::RepoPath;
+use crate::spill::{Spill, SpillLimits};
 
 /// Objects in memory that tests share with worktrees.
 pub(crate) type Store = Arc<MemoryObjects<NoObjects>>;
@@ -76,6 +78,12 @@ pub(crate) fn file(store: &Store, name: &str, content: &str) -> TreeEntry {
 
 pub(crate) fn entry(name: &str, kind: EntryKind) -> TreeEntry {
     TreeEntry { name: name.into(), kind, size: None }
+}
+
+/// A budget of `memory` bytes with a file beyond it.
+pub(crate) fn spill(memory: u64) -> Arc<Spill> {
+    let limits = SpillLimits { memory, small: 0, ..SpillLimits::default() };
+    Spill::to_file(tempfile::tempfile().unwrap(), limits)
 }
 
 pub(crate) fn snapshot(store: &Store, worktree: &mut Worktree) -> TreeId {

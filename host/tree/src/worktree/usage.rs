@@ -1,6 +1,7 @@
 //! What a worktree holds beyond its base, and the quota on it.
 
 use super::error::FsError;
+use crate::spill::Spill;
 
 /// How much may be added over the base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,15 @@ pub struct WorktreeUsage {
     pub peak_entries: u64,
     /// Operations that the quota refused.
     pub refused_writes: u64,
+    /// Bytes in memory now, those that snapshots keep included, of all worktrees
+    /// that share the budget.
+    pub memory_bytes: u64,
+    /// Bytes of the file on disk that they take now.
+    pub spilled_bytes: u64,
+    /// The most bytes ever in memory.
+    pub peak_memory_bytes: u64,
+    /// The most bytes ever on disk.
+    pub peak_spilled_bytes: u64,
 }
 
 /// Usage under a quota.
@@ -47,8 +57,15 @@ impl Meter {
         Self { quota, usage: WorktreeUsage::default() }
     }
 
-    pub(super) fn usage(&self) -> WorktreeUsage {
-        self.usage
+    pub(super) fn usage(&self, spill: &Spill) -> WorktreeUsage {
+        let held = spill.usage();
+        WorktreeUsage {
+            memory_bytes: held.memory,
+            spilled_bytes: held.spilled,
+            peak_memory_bytes: held.peak_memory,
+            peak_spilled_bytes: held.peak_spilled,
+            ..self.usage
+        }
     }
 
     /// Checks that `less` bytes can become `more` and that `entries` can be added.

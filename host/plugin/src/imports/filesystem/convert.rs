@@ -89,6 +89,7 @@ pub(super) fn error_code(err: &TreeError) -> Code {
         TreeError::NameTooLong => Code::NameTooLong,
         TreeError::TooManyLinks => Code::Loop,
         TreeError::Quota => Code::Quota,
+        TreeError::NoSpace => Code::InsufficientSpace,
         TreeError::FileTooLarge => Code::FileTooLarge,
         TreeError::ReadOnly => Code::ReadOnly,
         TreeError::Busy => Code::Busy,

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bstr::{BStr, ByteSlice};
 use proptest::prelude::*;
@@ -19,6 +20,7 @@ use super::super::{
 use super::commands::Git;
 use super::{Store, snapshot, store};
 use crate::ids::TreeId;
+use crate::spill::Spill;
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -90,14 +92,16 @@ struct World {
     worktree: Worktree,
     root: PathBuf,
     handles: BTreeMap<usize, (NodeId, File)>,
+    spill: Arc<Spill>,
 }
 
 impl World {
-    fn new(root: PathBuf) -> Self {
+    fn new(root: PathBuf, spill: Arc<Spill>) -> Self {
         fs::create_dir_all(&root).unwrap();
         let store = store();
         let worktree = Worktree::new(store.clone(), TreeId::EMPTY, super::options());
-        Self { store, worktree, root, handles: BTreeMap::new() }
+        let worktree = worktree.spilling_to(spill.clone());
+        Self { store, worktree, root, handles: BTreeMap::new(), spill }
     }
 
     fn real(&self, path: &str) -> PathBuf {
@@ -292,7 +296,8 @@ impl World {
         }
         let tree = snapshot(&self.store, &mut self.worktree);
         assert_eq!(tree, snapshot(&self.store, &mut self.worktree));
-        self.worktree = Worktree::new(self.store.clone(), tree, super::options());
+        self.worktree = Worktree::new(self.store.clone(), tree, super::options())
+            .spilling_to(self.spill.clone());
         prune(&self.root);
     }
 }
@@ -419,10 +424,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn worktree_behaves_as_a_real_directory(ops in proptest::collection::vec(ops(), 1..60)) {
+    fn worktree_behaves_as_a_real_directory(
+        ops in proptest::collection::vec(ops(), 1..60),
+        spills in any::<bool>(),
+    ) {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().join("above/root");
-        let mut world = World::new(root.clone());
+        let spill = if spills { super::spill(0) } else { Spill::unlimited() };
+        let mut world = World::new(root.clone(), spill);
         for op in &ops {
             world.step(op);
         }
