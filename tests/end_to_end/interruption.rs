@@ -167,7 +167,7 @@ fn wait_for(what: &str, reached: impl Fn() -> bool) {
 }
 
 /// The processes that `parent` started.
-fn children(parent: u32) -> Vec<u32> {
+pub(crate) fn children(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap();
     let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {

@@ -28,3 +28,4 @@ mod interruption;
 mod limits;
 mod plugins;
 mod rights;
+mod workspace;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use catena_model::{Conversation, ConversationId, ModelInfo};
 use catena_tree::spill::{Spill, SpillLimits};
-use catena_tree::worktree::{Access, LogicalTime, Quota, Worktree, WorktreeOptions};
+use catena_tree::worktree::{Access, LogicalTime, Policy, Quota, Worktree, WorktreeOptions};
 use catena_tree::{MemoryObjects, TreeId};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, InstancePre};
@@ -146,6 +146,8 @@ pub struct SessionStart {
     pub quota_bytes: u64,
     /// Entries that may be added to the worktree; the scratch has the same again.
     pub quota_entries: u64,
+    /// Which paths of the worktree guests may not change or not see.
+    pub policy: Policy,
     /// Bytes that worktree and scratch may have in memory before what guests write
     /// goes to disk.
     pub memory: u64,
@@ -170,6 +172,9 @@ pub struct SessionEnd {
     pub workspace_entries: u64,
     /// Writes that the quota refused.
     pub workspace_refused: u64,
+    /// Changes that the policy refused.
+    #[serde(default)]
+    pub workspace_protected: u64,
     /// Most bytes of what guests wrote that were in memory at any time, snapshots
     /// included.
     #[serde(default)]
@@ -186,6 +191,8 @@ pub struct Session {
     pub(crate) objects: Arc<MemoryObjects<Arc<dyn Outside>>>,
     pub(crate) worktree: Arc<Mutex<Worktree>>,
     pub(crate) scratch: Arc<Mutex<Worktree>>,
+    /// What guests may not change or not see of the worktree.
+    pub(crate) policy: Arc<Policy>,
     /// Read-only trees that a judge sees, with their guest paths.
     pub(crate) sealed: Vec<(&'static str, Arc<Mutex<Worktree>>)>,
     pub(crate) stage_start: TreeId,
@@ -228,12 +235,13 @@ impl Session {
         let open = |tree: TreeId| {
             let options =
                 WorktreeOptions { base_time: start.time, quota, access: Access::ReadWrite };
-            let worktree = Worktree::new(objects.clone(), tree, options);
-            Arc::new(Mutex::new(worktree.spilling_to(spill.clone())))
+            Worktree::new(objects.clone(), tree, options).spilling_to(spill.clone())
         };
+        let policy = Arc::new(start.policy);
         Self {
-            worktree: open(start.worktree),
-            scratch: open(start.scratch),
+            worktree: Arc::new(Mutex::new(open(start.worktree).under(policy.clone()))),
+            scratch: Arc::new(Mutex::new(open(start.scratch))),
+            policy,
             sealed: Vec::new(),
             stage_start: start.stage_start,
             snapshots: Mutex::new(start.snapshots),
@@ -303,9 +311,15 @@ impl Session {
         lock(&self.used).entry(plugin.to_owned()).or_default().add(used);
     }
 
-    /// The worktree as a tree. Its objects stay in this process until [`Self::finish`].
+    /// The worktree as a tree. Its objects stay in this process until [`Self::finish`],
+    /// those of earlier snapshots only if they have a name.
     pub(crate) fn snapshot_worktree(&self) -> Result<TreeId, catena_tree::worktree::FsError> {
-        lock(&self.worktree).snapshot(&mut &*self.objects)
+        let tree = lock(&self.worktree).snapshot(&mut &*self.objects)?;
+        if self.objects.has_grown() {
+            let named: Vec<_> = lock(&self.snapshots).values().copied().collect();
+            self.objects.retain_reachable(named.into_iter().chain([tree]));
+        }
+        Ok(tree)
     }
 
     /// The edits the host has not seen, and what was used: the end of a session
@@ -334,6 +348,7 @@ impl Session {
             workspace_bytes: usage.peak_bytes,
             workspace_entries: usage.peak_entries,
             workspace_refused: usage.refused_writes,
+            workspace_protected: usage.refused_changes,
             workspace_memory: usage.peak_memory_bytes,
             workspace_spilled: usage.peak_spilled_bytes,
         })
@@ -386,6 +401,7 @@ impl JudgeStart {
             seed: self.seed,
             quota_bytes: 64 << 20,
             quota_entries: 10_000,
+            policy: Policy::default(),
             memory: 64 << 20,
         }
     }

@@ -8,6 +8,7 @@ use catena_model::Price;
 use catena_plugin::units::ByteSize;
 use catena_plugin::{Granted, LimitsRequest};
 use catena_tree::merge::ConflictPolicy;
+use catena_tree::worktree::PathPatterns;
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryMode;
@@ -142,9 +143,9 @@ pub struct RunFile {
     /// Bounds on a whole rollout.
     #[serde(default)]
     pub budget: Budget,
-    /// What an agent may add to the worktree.
+    /// What an agent may do with the worktree.
     #[serde(default)]
-    pub workspace: WorkspaceQuota,
+    pub workspace: WorkspaceUse,
 }
 
 /// A plugin and what the operator gives it.
@@ -199,10 +200,11 @@ pub struct Budget {
     pub usd: Option<f64>,
 }
 
-/// What an agent may add to the worktree over the tree its stage began with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What an agent may add to the worktree over the tree its stage began with, and
+/// which of its paths are protected from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct WorkspaceQuota {
+pub struct WorkspaceUse {
     /// Bytes of files.
     pub bytes: ByteSize,
     /// Files, directories and symlinks.
@@ -210,11 +212,23 @@ pub struct WorkspaceQuota {
     /// What an agent's worktree and scratch may take of a worker's memory; the rest
     /// of what is written goes to the run's disk.
     pub memory: ByteSize,
+    /// Patterns, in the form of `.gitignore`, of paths that agents can't change.
+    #[serde(skip_serializing_if = "PathPatterns::is_empty")]
+    pub read_only: PathPatterns,
+    /// Such patterns of paths that do not exist for agents.
+    #[serde(skip_serializing_if = "PathPatterns::is_empty")]
+    pub hidden: PathPatterns,
 }
 
-impl Default for WorkspaceQuota {
+impl Default for WorkspaceUse {
     fn default() -> Self {
-        Self { bytes: ByteSize(256 << 20), entries: 50_000, memory: ByteSize(64 << 20) }
+        Self {
+            bytes: ByteSize(256 << 20),
+            entries: 50_000,
+            memory: ByteSize(64 << 20),
+            read_only: PathPatterns::default(),
+            hidden: PathPatterns::default(),
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use catena_plugin::{
 };
 use catena_tree::diff::{self, DiffOptions};
 use catena_tree::objects::entry_named;
-use catena_tree::patch::{self, Edit, Files as _, TreeFiles};
+use catena_tree::patch;
+use catena_tree::worktree::Policy;
 use catena_tree::{EntryKind, ObjectError, Objects, RepoPath, TreeId, gitignore};
 use catena_worker::{
     AttemptJob, Gate, Job, JobResult, JudgeJob, JudgeResult, Worker, WorkerError, in_one_line,
@@ -87,20 +88,14 @@ impl Rollout<'_> {
     /// nothing is in their place.
     fn with_left_out(&self, start: TreeId) -> Result<TreeId, RolloutError> {
         let database = &self.plan.database;
-        let from = TreeFiles::new(database, self.carried.left_out_tree);
-        let mut edits = Vec::new();
+        let mut free = Vec::new();
         for path in &self.carried.left_out {
-            if is_free(database, start, path)?
-                && let Some(file) = from.read(path)?
-            {
-                let (content, kind) = (file.content, file.kind);
-                edits.push(Edit::Write { path: path.clone(), content, kind });
+            if is_free(database, start, path)? {
+                free.push(path.clone());
             }
         }
-        if edits.is_empty() {
-            return Ok(start);
-        }
-        Ok(patch::edit_tree(database, &mut &*database, start, &edits)?)
+        let from = self.carried.left_out_tree;
+        Ok(gitignore::with_files_of(database, &mut &*database, start, from, &free)?)
     }
 
     fn task(&self, at: &Round<'_>, carry: &CarryRecord, feedback: Option<Feedback>) -> Task {
@@ -187,7 +182,18 @@ impl Rollout<'_> {
             quota_bytes: workspace.bytes.0,
             quota_entries: workspace.entries,
             memory: workspace.memory.0,
+            policy: self.policy(),
         }
+    }
+
+    /// What is protected from the agent. A control may do what the human did.
+    fn policy(&self) -> Policy {
+        if self.plan.is_control() {
+            return Policy::default();
+        }
+        let workspace = &self.plan.file.workspace;
+        let (read_only, hidden) = (workspace.read_only.clone(), workspace.hidden.clone());
+        Policy { read_only, hidden }
     }
 
     fn seed(&self, at: &Round<'_>, role: &str) -> u64 {
@@ -281,7 +287,7 @@ impl Rollout<'_> {
     async fn judge(&mut self, at: &Round<'_>, tree: TreeId) -> Result<Next, RolloutError> {
         let submission = match self.typed_submission(at, tree) {
             Ok(submission) => submission,
-            Err(reason) => return Ok(Next::End(StageOutcome::NoVerdict { reason })),
+            Err(outcome) => return Ok(Next::End(outcome)),
         };
         let size = submission.candidate_patch.len();
         if size > MAX_PATCH {
@@ -323,12 +329,20 @@ impl Rollout<'_> {
         Ok(self.after_verdict(judged))
     }
 
-    fn typed_submission(&self, at: &Round<'_>, tree: TreeId) -> Result<Submission, String> {
+    /// What is put before the judge, or how the stage ends where that can't be.
+    fn typed_submission(&self, at: &Round<'_>, tree: TreeId) -> Result<Submission, StageOutcome> {
         let database = &self.plan.database;
-        let reference_patch =
-            at.stage.reference_patch(database).map_err(|err| in_one_line(&err))?;
+        let reference_patch = at
+            .stage
+            .reference_patch(database)
+            .map_err(|err| StageOutcome::NoVerdict { reason: in_one_line(&err) })?;
         let candidate_patch = patch::write(database, at.start, tree, &DiffOptions::default())
-            .map_err(|err| in_one_line(&err))?;
+            .map_err(|err| match err {
+                ObjectError::TooLarge { .. } => {
+                    StageOutcome::Rejected { score: None, reason: Some(in_one_line(&err)) }
+                }
+                err => StageOutcome::NoVerdict { reason: in_one_line(&err) },
+            })?;
         Ok(Submission {
             stage: at.position,
             stages: u32::try_from(self.chain.stages.len()).unwrap_or(u32::MAX),

@@ -81,6 +81,8 @@ pub struct RolloutSummary {
     pub workspace_entries: u64,
     /// Writes that the quota refused.
     pub workspace_refused: u64,
+    /// Changes of protected paths that were refused.
+    pub workspace_protected: u64,
     /// Most bytes of what guests wrote that were in a worker's memory at any time.
     pub workspace_memory: u64,
     /// Most bytes of it that were on disk at any time.
@@ -122,6 +124,7 @@ impl RolloutSummary {
             workspace_bytes: 0,
             workspace_entries: 0,
             workspace_refused: 0,
+            workspace_protected: 0,
             workspace_memory: 0,
             workspace_spilled: 0,
             conversations: Conversations::default(),
@@ -172,6 +175,7 @@ impl Fold {
                 summary.workspace_entries =
                     summary.workspace_entries.max(session.workspace_entries);
                 summary.workspace_refused += session.workspace_refused;
+                summary.workspace_protected += session.workspace_protected;
                 summary.workspace_memory = summary.workspace_memory.max(session.workspace_memory);
                 summary.workspace_spilled =
                     summary.workspace_spilled.max(session.workspace_spilled);

@@ -4,9 +4,12 @@
 //! Only differing directories are read, and contents only where a rename has
 //! to be told from a deletion and an addition.
 
+use std::sync::Arc;
+
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects};
 use crate::path::RepoPath;
+use crate::worktree::Policy;
 
 pub(crate) mod renames;
 mod similarity;
@@ -24,6 +27,8 @@ pub struct DiffOptions {
     pub renames: Renames,
     /// Paths to which the comparison is limited, with all below them. Empty: everything.
     pub paths: Vec<RepoPath>,
+    /// Paths that it hides are left out.
+    pub policy: Option<Arc<Policy>>,
 }
 
 /// What is done about renamed files.
@@ -38,7 +43,7 @@ pub enum Renames {
 
 impl Default for DiffOptions {
     fn default() -> Self {
-        Self { context_lines: 3, renames: Renames::Detect, paths: Vec::new() }
+        Self { context_lines: 3, renames: Renames::Detect, paths: Vec::new(), policy: None }
     }
 }
 
@@ -110,6 +115,9 @@ pub fn changes(
     options: &DiffOptions,
 ) -> Result<Vec<Change>, ObjectError> {
     let mut changes = walk::changes(objects, from, to, &options.paths)?;
+    if let Some(policy) = &options.policy {
+        changes.retain(|change| !policy.hides_file(&change.path));
+    }
     if options.renames == Renames::Detect {
         changes = renames::pair(objects, &changes, RENAME_LIMIT)?;
     }

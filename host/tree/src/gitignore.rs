@@ -15,8 +15,11 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::ids::{BlobId, TreeId};
 use crate::objects::{EntryKind, ObjectError, ObjectSink, Objects, TreeEntry, entry_named};
-use crate::patch::{Edit, edit_tree};
+use crate::patch::{Edit, edit_tree, find, with_entries};
 use crate::path::RepoPath;
+
+/// Largest `.gitignore` that is read, in bytes, as with git.
+const MAX_RULES: u64 = 100 << 20;
 
 /// Why a line is not an ignore pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +128,9 @@ impl<'a> Ignore<'a> {
     }
 
     fn parse(&self, id: BlobId) -> Result<Option<Gitignore>, ObjectError> {
+        if self.objects.blob_size(id)? > MAX_RULES {
+            return Ok(None);
+        }
         let content = self.objects.blob(id)?;
         let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content);
         Ok(matcher(content.lines()))
@@ -197,6 +203,25 @@ pub fn without(
     }
     let edits: Vec<_> = paths.iter().map(|path| Edit::Delete { path: path.clone() }).collect();
     edit_tree(objects, sink, tree, &edits)
+}
+
+/// `tree` with the files at `paths` of another tree, whatever was there. Reads and
+/// writes no content.
+pub fn with_files_of(
+    objects: &dyn Objects,
+    sink: &mut dyn ObjectSink,
+    tree: TreeId,
+    other: TreeId,
+    paths: &[RepoPath],
+) -> Result<TreeId, ObjectError> {
+    let mut entries = Vec::new();
+    for path in paths {
+        match find(objects, other, path)? {
+            Some(EntryKind::Directory(_)) | None => {}
+            Some(kind) => entries.push((path.clone(), Some((kind, None)))),
+        }
+    }
+    with_entries(objects, sink, tree, &entries)
 }
 
 /// Files and symlinks of `tree` at whose path `base` has a directory or nothing.

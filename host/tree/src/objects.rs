@@ -2,7 +2,7 @@
 //! a tree consists of.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bstr::{BStr, BString};
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{BlobId, CommitId, TreeId};
-use crate::path::{PathError, check_entry_name};
+use crate::path::{PathError, RepoPath, check_entry_name};
 use crate::spill::{SpillError, Spilled};
 
 /// Why an object could not be had.
@@ -32,6 +32,16 @@ pub enum ObjectError {
     /// The rollout was never given a tree that contains the object.
     #[error("object `{0}` is not one this rollout may read")]
     Refused(String),
+    /// The content is more than what is done with it can take.
+    #[error("`{path}` has {size} bytes, more than the {limit} of a file in a patch")]
+    TooLarge {
+        /// Where it is.
+        path: RepoPath,
+        /// Its size.
+        size: u64,
+        /// The most that is taken.
+        limit: u64,
+    },
     /// Reading or writing failed.
     #[error("object database: {0}")]
     Io(String),
@@ -251,7 +261,14 @@ pub struct MemoryObjects<S> {
 struct Held {
     trees: HashMap<TreeId, Arc<[TreeEntry]>>,
     blobs: HashMap<BlobId, BlobContent>,
+    /// Bytes of the blobs.
+    bytes: u64,
+    /// Bytes that were left when unreachable objects were let go.
+    retained: u64,
 }
+
+/// Bytes of blobs that may come in before it is worth looking for unreachable ones.
+const GROWTH: u64 = 32 << 20;
 
 /// The source without any object but the empty tree.
 #[derive(Debug, Clone, Copy, Default)]
@@ -285,7 +302,11 @@ impl<S: Objects> MemoryObjects<S> {
     }
 
     fn keep(&self, id: BlobId, content: BlobContent) {
-        self.held.write().unwrap_or_else(PoisonError::into_inner).blobs.insert(id, content);
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.bytes += content.len();
+        if let Some(old) = held.blobs.insert(id, content) {
+            held.bytes -= old.len();
+        }
     }
 
     /// Adds a tree with these entries, in any order.
@@ -298,6 +319,36 @@ impl<S: Objects> MemoryObjects<S> {
 }
 
 impl<S> MemoryObjects<S> {
+    /// Whether so much came in since the last [`MemoryObjects::retain_reachable`]
+    /// that another one is worth its time.
+    pub fn has_grown(&self) -> bool {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.bytes > held.retained.saturating_mul(2).saturating_add(GROWTH)
+    }
+
+    /// Lets go of every object that is not reachable from `roots`.
+    pub fn retain_reachable(&self, roots: impl IntoIterator<Item = TreeId>) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let (mut trees, mut blobs) = (HashSet::new(), HashSet::new());
+        let mut ahead: Vec<TreeId> = roots.into_iter().collect();
+        while let Some(id) = ahead.pop() {
+            let Some(entries) = held.trees.get(&id).filter(|_| trees.insert(id)) else { continue };
+            for entry in entries.iter() {
+                match entry.kind {
+                    EntryKind::Directory(id) => ahead.push(id),
+                    EntryKind::File { id, .. } | EntryKind::Symlink(id) => {
+                        blobs.insert(id);
+                    }
+                    EntryKind::Submodule(_) => {}
+                }
+            }
+        }
+        held.trees.retain(|id, _| trees.contains(id));
+        held.blobs.retain(|id, _| blobs.contains(id));
+        held.bytes = held.blobs.values().map(BlobContent::len).sum();
+        held.retained = held.bytes;
+    }
+
     /// The entries of a tree that this layer itself holds.
     pub fn held_tree(&self, id: TreeId) -> Option<Arc<[TreeEntry]>> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);

@@ -25,11 +25,13 @@ mod lookup;
 mod node;
 mod own;
 mod patching;
+mod policy;
 mod resolve;
 mod snapshot;
 mod time;
 mod usage;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 pub use self::at::{Create, OnOpen, OpenOptions, Openable};
@@ -40,6 +42,7 @@ pub use self::error::FsError;
 pub use self::lookup::{DirEntry, Metadata};
 pub use self::node::{NodeId, NodeKind};
 pub use self::patching::WorktreeFiles;
+pub use self::policy::{PathPatterns, Policy, Protection};
 pub use self::resolve::{Links, Place, Resolved};
 pub use self::time::{LogicalTime, SetTime};
 pub use self::usage::{Quota, WorktreeUsage};
@@ -77,6 +80,9 @@ pub struct Worktree {
     objects: Arc<dyn Objects>,
     base: TreeId,
     access: Access,
+    policy: Option<Arc<Policy>>,
+    /// Changes that the policy refused.
+    protected: Cell<u64>,
     nodes: Arena,
     root: NodeId,
     clock: Clock,
@@ -98,6 +104,8 @@ impl Worktree {
             objects,
             base,
             access: options.access,
+            policy: None,
+            protected: Cell::new(0),
             nodes,
             root,
             clock: Clock::starting_at(time),
@@ -127,7 +135,7 @@ impl Worktree {
 
     /// What was added over the base.
     pub fn usage(&self) -> WorktreeUsage {
-        self.meter.usage(&self.spill)
+        WorktreeUsage { refused_changes: self.protected.get(), ..self.meter.usage(&self.spill) }
     }
 
     /// The time of the latest change, or of the base if there was none.

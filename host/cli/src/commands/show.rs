@@ -80,12 +80,13 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
     let quota = &planned.file.workspace;
     say!(
         "worktree: at most {} of {} and {} of {} entries added, {} writes refused, \
-         {} in memory, {} on disk\n",
+         {} changes of protected paths refused, {} in memory, {} on disk\n",
         bytes(summary.workspace_bytes),
         quota.bytes,
         grouped(summary.workspace_entries),
         grouped(quota.entries),
         summary.workspace_refused,
+        summary.workspace_protected,
         bytes(summary.workspace_memory),
         bytes(summary.workspace_spilled),
     );

@@ -59,7 +59,8 @@ impl State {
         match self.tree_at(at) {
             Ok(tree) => {
                 let objects = self.session.objects.clone();
-                read_from(&mut Worktree::new(objects, tree, WorktreeOptions::default()))
+                let worktree = Worktree::new(objects, tree, WorktreeOptions::default());
+                read_from(&mut worktree.under(self.session.policy.clone()))
             }
             Err(err) => requests.iter().map(|_| Err(err.clone())).collect(),
         }
@@ -82,7 +83,8 @@ impl State {
         self.check_workspace(WorkspaceAccess::ReadWrite)?;
         let tree = self.tree_at(from)?;
         let paths = paths.iter().map(|path| parse_path(path)).collect::<Answer<Vec<_>>>()?;
-        lock(&self.session.worktree).checkout(tree, &paths).map_err(from_fs)
+        let mut worktree = lock(&self.session.worktree);
+        worktree.restore(tree, &paths, &mut &*self.session.objects).map_err(from_fs)
     }
 
     fn diff_of(
@@ -97,6 +99,7 @@ impl State {
             context_lines: options.context_lines,
             renames: if options.detect_renames { Renames::default() } else { Renames::Ignore },
             paths: options.paths.iter().map(|path| parse_path(path)).collect::<Answer<_>>()?,
+            policy: Some(self.session.policy.clone()),
         };
         patch::write(&self.session.objects, from, to, &options).map_err(from_object)
     }
@@ -108,8 +111,10 @@ impl State {
     ) -> Answer<Vec<wit::Change>> {
         self.check_workspace(WorkspaceAccess::Read)?;
         let (from, to) = (self.tree_at(from)?, self.tree_at(to)?);
-        let changes = diff::changes(&self.session.objects, from, to, &DiffOptions::default())
-            .map_err(from_object)?;
+        let policy = Some(self.session.policy.clone());
+        let options = DiffOptions { policy, ..DiffOptions::default() };
+        let changes =
+            diff::changes(&self.session.objects, from, to, &options).map_err(from_object)?;
         let describe = |change: diff::Change| wit::Change {
             kind: kind_name(change.kind()).to_owned(),
             path: change.path.as_bstr().to_string(),
@@ -223,23 +228,20 @@ fn parse_path(path: &str) -> Answer<RepoPath> {
     RepoPath::from_str(path).map_err(|err| wit::WorkspaceError::InvalidPath(err.to_string()))
 }
 
-fn as_index(offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
-}
-
 fn read_request(
     worktree: &mut Worktree,
     request: &wit::ReadRequest,
     budget: &mut u64,
 ) -> Answer<wit::FileSlice> {
     let path = parse_path(&request.path)?;
-    let content = worktree.read_file(&path).map_err(|err| at_path(err, &request.path))?;
-    let size = content.len() as u64;
-    let start = request.offset.min(size);
-    let len = request.length.min(size - start).min(*budget);
+    let found = worktree.file_at(&path).map_err(|err| at_path(err, &request.path))?;
+    let size = found.metadata.size;
+    let len = request.length.min(size.saturating_sub(request.offset)).min(*budget);
     *budget -= len;
-    let range = as_index(start)..as_index(start + len);
-    let bytes = content.get(range).unwrap_or_default().to_vec();
+    let bytes = worktree
+        .read(found.node, request.offset, len)
+        .map_err(|err| at_path(err, &request.path))?
+        .to_vec();
     Ok(wit::FileSlice { bytes, size })
 }
 
@@ -269,12 +271,18 @@ fn from_fs(err: FsError) -> wit::WorkspaceError {
     at_path(err, "")
 }
 
+/// What the run's policy refused; the contract has no word of its own for it.
+fn protected(err: &FsError, path: &str) -> wit::WorkspaceError {
+    let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
+    wit::WorkspaceError::Other(format!("{place}protected by the run's policy: {err}"))
+}
+
 fn at_path(err: FsError, path: &str) -> wit::WorkspaceError {
     match err {
         FsError::NoEntry => wit::WorkspaceError::NoEntry(path.to_owned()),
         FsError::Quota => wit::WorkspaceError::QuotaExceeded("workspace".to_owned()),
         FsError::NoSpace => wit::WorkspaceError::QuotaExceeded("space on disk".to_owned()),
-        FsError::ReadOnly => wit::WorkspaceError::NotGranted,
+        FsError::ReadOnly | FsError::Access => protected(&err, path),
         FsError::MissingObject { path, .. } => wit::WorkspaceError::MissingObject(path.to_string()),
         FsError::Io { .. } | FsError::Unsupported => wit::WorkspaceError::Other(err.to_string()),
         other => wit::WorkspaceError::InvalidPath(format!("`{path}`: {other}")),

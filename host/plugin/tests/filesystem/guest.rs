@@ -142,6 +142,7 @@ fn start(tree: TreeId) -> SessionStart {
         seed: 0,
         quota_bytes: QUOTA,
         quota_entries: 1000,
+        policy: catena_tree::worktree::Policy::default(),
         memory: 64 << 20,
     }
 }

@@ -10,6 +10,10 @@ use super::{binary, hunks, is_binary, submodule_content};
 use crate::diff::{Change, DiffOptions, changes};
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects};
+use crate::path::RepoPath;
+
+/// Largest file in a patch, in bytes: both its sides are in memory with the patch.
+const MAX_CONTENT: u64 = 256 << 20;
 
 const NO_OBJECT: &str = "0000000000000000000000000000000000000000";
 
@@ -68,8 +72,8 @@ impl Writer<'_> {
         if part.before.map(|kind| kind.id_hex()) == part.after.map(|kind| kind.id_hex()) {
             return Ok(());
         }
-        let old = self.content(part.before)?;
-        let new = self.content(part.after)?;
+        let old = self.content(part.old_path, part.before)?;
+        let new = self.content(part.new_path, part.after)?;
         self.body(part, &old, &new).map_err(|err| ObjectError::Io(err.to_string()))
     }
 
@@ -127,9 +131,16 @@ impl Writer<'_> {
         line(&mut self.out, &[mark, &name, tab]);
     }
 
-    fn content(&self, kind: Option<EntryKind>) -> Result<Bytes, ObjectError> {
+    fn content(&self, path: &BStr, kind: Option<EntryKind>) -> Result<Bytes, ObjectError> {
         match kind {
-            Some(EntryKind::File { id, .. } | EntryKind::Symlink(id)) => self.objects.blob(id),
+            Some(EntryKind::File { id, .. } | EntryKind::Symlink(id)) => {
+                let size = self.objects.blob_size(id)?;
+                if size > MAX_CONTENT {
+                    let path = RepoPath::new(path).unwrap_or_default();
+                    return Err(ObjectError::TooLarge { path, size, limit: MAX_CONTENT });
+                }
+                self.objects.blob(id)
+            }
             Some(EntryKind::Submodule(id)) => Ok(submodule_content(id)),
             Some(EntryKind::Directory(_)) | None => Ok(Bytes::new()),
         }

@@ -1,7 +1,7 @@
 //! Coarse operations by path from the root. They never follow symlinks on the
 //! way, except where a function says so.
 
-use bstr::ByteSlice;
+use bstr::{BStr, ByteSlice};
 use bytes::Bytes;
 
 use super::Worktree;
@@ -43,14 +43,21 @@ impl Worktree {
         Ok(Some(Entry { node, metadata: self.metadata(node)? }))
     }
 
-    /// The whole content of a file. Follows symlinks that stay inside.
-    pub fn read_file(&mut self, path: &RepoPath) -> Result<Bytes, FsError> {
+    /// The file that a path leads to, over symlinks that stay inside.
+    pub fn file_at(&mut self, path: &RepoPath) -> Result<Entry, FsError> {
         if path.is_root() {
             return Err(FsError::IsDirectory);
         }
         let node = self.resolve(self.root, path.as_bstr(), Links::Follow)?.node()?;
         self.file(node)?;
-        self.all_bytes(node)
+        Ok(Entry { node, metadata: self.metadata(node)? })
+    }
+
+    /// The whole content of a file, unless it is on disk and over 256 MiB. Follows
+    /// symlinks that stay inside.
+    pub fn read_file(&mut self, path: &RepoPath) -> Result<Bytes, FsError> {
+        let found = self.file_at(path)?;
+        self.all_bytes(found.node)
     }
 
     /// Makes `path` a file or symlink with this content, with the directories
@@ -100,7 +107,8 @@ impl Worktree {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(FsError::Busy);
         };
-        self.node_at(path)?.ok_or(FsError::NoEntry)?;
+        let node = self.node_at(path)?.ok_or(FsError::NoEntry)?;
+        self.check_gone(node)?;
         let dir = self.node_at(&parent)?.ok_or(FsError::NoEntry)?;
         let now = self.clock.tick();
         if let Some(node) = self.detach(dir, name, now) {
@@ -173,14 +181,27 @@ impl Worktree {
         self.meter.check(less, len, 0)
     }
 
-    /// The node at `path`, if there is one.
+    /// The node at `path`, if there is one that is not hidden.
     pub(super) fn node_at(&mut self, path: &RepoPath) -> Result<Option<NodeId>, FsError> {
+        self.find(path, Self::child)
+    }
+
+    /// The node at `path`, hidden or not.
+    pub(super) fn any_node_at(&mut self, path: &RepoPath) -> Result<Option<NodeId>, FsError> {
+        self.find(path, Self::any_child)
+    }
+
+    fn find(
+        &mut self,
+        path: &RepoPath,
+        child: fn(&mut Self, NodeId, &BStr) -> Result<Option<NodeId>, FsError>,
+    ) -> Result<Option<NodeId>, FsError> {
         let mut node = self.root;
         for name in path.components() {
             if self.kind(node)? != NodeKind::Directory {
                 return Ok(None);
             }
-            match self.child(node, name)? {
+            match child(self, node, name)? {
                 Some(next) => node = next,
                 None => return Ok(None),
             }

@@ -74,7 +74,7 @@ impl Worktree {
                     wanted.get(entry.name.as_slice()).is_some_and(|new| new.kind == entry.kind)
                 });
             for entry in &wrong {
-                self.child(dir, entry.name.as_ref())?;
+                self.any_child(dir, entry.name.as_ref())?;
             }
             for entry in &right {
                 wanted.remove(entry.name.as_slice());
@@ -129,9 +129,9 @@ impl Worktree {
             return self.compare(self.root, tree, steps);
         };
         let wanted = self.entry_in_tree(tree, path)?;
-        let dir = self.node_at(&parent)?.filter(|dir| self.is_plain_directory(*dir));
+        let dir = self.any_node_at(&parent)?.filter(|dir| self.is_plain_directory(*dir));
         let present = match dir {
-            Some(dir) => self.child(dir, name)?.map(|node| (dir, node)),
+            Some(dir) => self.any_child(dir, name)?.map(|node| (dir, node)),
             None => None,
         };
         match (present, wanted) {

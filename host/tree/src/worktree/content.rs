@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
+use super::Worktree;
 use super::error::FsError;
 use super::node::{Body, Content, NodeId};
 use super::own::OwnBytes;
-use super::{Access, Worktree};
 use crate::ids::BlobId;
 use crate::objects::BlobContent;
 
@@ -36,7 +36,7 @@ impl Worktree {
 
     /// Writes all of `data` at `offset`. A gap before it becomes zeros.
     pub fn write(&mut self, id: NodeId, offset: u64, data: &[u8]) -> Result<(), FsError> {
-        self.check_writable()?;
+        self.check_change(id)?;
         let size = self.file_size(id)?;
         if data.is_empty() {
             return Ok(());
@@ -59,7 +59,7 @@ impl Worktree {
 
     /// Cuts a file to `len` bytes, or extends it with zeros.
     pub fn truncate(&mut self, id: NodeId, len: u64) -> Result<(), FsError> {
-        self.check_writable()?;
+        self.check_change(id)?;
         self.file(id)?;
         // Cutting to nothing must work where the content is missing.
         let size = if len == 0 { None } else { Some(self.file_size(id)?) };
@@ -72,7 +72,7 @@ impl Worktree {
 
     /// Sets or clears the executable bit of a file.
     pub fn set_executable(&mut self, id: NodeId, wanted: Executable) -> Result<(), FsError> {
-        self.check_writable()?;
+        self.check_change(id)?;
         let wanted = wanted == Executable::Yes;
         match &mut self.nodes.get_mut(id)?.body {
             Body::File { executable, .. } if *executable == wanted => return Ok(()),
@@ -193,12 +193,5 @@ impl Worktree {
         self.nodes.get_mut(id)?.modify(now);
         self.mark_changed_above(id);
         Ok(())
-    }
-
-    pub(super) fn check_writable(&self) -> Result<(), FsError> {
-        match self.access {
-            Access::ReadOnly => Err(FsError::ReadOnly),
-            Access::ReadWrite => Ok(()),
-        }
     }
 }

@@ -103,6 +103,7 @@ impl Worktree {
             }
             self.check_replace(node, target)?;
         }
+        self.check_move(node, to_dir, to_name)?;
         let longest = self.longest_below(node);
         self.check_path_length(to_dir, to_name.len() + longest)?;
         let now = self.clock.tick();
@@ -150,7 +151,9 @@ impl Worktree {
     fn removable(&mut self, dir: NodeId, name: &BStr) -> Result<NodeId, FsError> {
         self.check_writable()?;
         check_searched_name(name)?;
-        self.child(dir, name)?.ok_or(FsError::NoEntry)
+        let node = self.child(dir, name)?.ok_or(FsError::NoEntry)?;
+        self.check_place(dir, name)?;
+        Ok(node)
     }
 
     /// Whether a new entry may come to this place: the one point that knows
@@ -159,7 +162,10 @@ impl Worktree {
         let node = self.nodes.get(dir)?;
         match node.body {
             Body::Directory(_) if !node.linked => Err(FsError::NoEntry),
-            Body::Directory(_) => Ok(check_entry_name(name)?),
+            Body::Directory(_) => {
+                check_entry_name(name)?;
+                self.check_place(dir, name)
+            }
             Body::Submodule(_) => Err(FsError::NotPermitted),
             Body::File { .. } | Body::Symlink(_) => Err(FsError::NotDirectory),
         }

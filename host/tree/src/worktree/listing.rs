@@ -100,8 +100,19 @@ impl Entries {
 }
 
 impl Worktree {
-    /// The entry `name` of a directory, if there is one.
+    /// The entry `name` of a directory, if there is one that is not hidden.
     pub(super) fn child(&mut self, dir: NodeId, name: &BStr) -> Result<Option<NodeId>, FsError> {
+        let Some(node) = self.any_child(dir, name)? else { return Ok(None) };
+        let is_hidden = self.is_hidden(dir, name, self.kind(node)?);
+        Ok((!is_hidden).then_some(node))
+    }
+
+    /// The entry `name` of a directory, hidden or not.
+    pub(super) fn any_child(
+        &mut self,
+        dir: NodeId,
+        name: &BStr,
+    ) -> Result<Option<NodeId>, FsError> {
         self.load(dir)?;
         let Some(entries) = self.entries(dir) else { return Ok(None) };
         if let Some(known) = entries.touched.get(&**name) {

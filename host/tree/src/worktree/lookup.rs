@@ -112,11 +112,14 @@ impl Worktree {
         if !self.nodes.get(dir)?.linked {
             return Err(FsError::NoEntry);
         }
-        let described = self.all_children(dir)?.into_iter().map(|(name, node)| {
+        let mut entries = Vec::new();
+        for (name, node) in self.all_children(dir)? {
             let kind = self.nodes.get(node)?.body.kind();
-            Ok(DirEntry { name: name.to_vec().into(), node, kind })
-        });
-        described.collect()
+            if !self.is_hidden(dir, name.as_bstr(), kind) {
+                entries.push(DirEntry { name: name.to_vec().into(), node, kind });
+            }
+        }
+        Ok(entries)
     }
 
     /// Sets times of access and modification. They are no part of a snapshot.
@@ -126,7 +129,7 @@ impl Worktree {
         accessed: SetTime,
         modified: SetTime,
     ) -> Result<(), FsError> {
-        self.check_writable()?;
+        self.check_change(id)?;
         let old = self.nodes.get(id)?.times();
         if (accessed, modified) == (SetTime::Keep, SetTime::Keep) {
             return Ok(());

@@ -9,6 +9,7 @@ use super::error::FsError;
 use super::listing::Entries;
 use super::node::{Body, Content, Directory, Node, NodeId, NodeKind};
 use super::own::OwnBytes;
+use super::policy::Protection;
 use super::time::LogicalTime;
 use crate::objects::ObjectError;
 use crate::patch::{Edit, FileKind, FileState, Files, submodule_content, submodule_id};
@@ -37,6 +38,9 @@ impl Worktree {
     /// gives way; directories that lose their last entry by a deletion go.
     pub fn apply_edits(&mut self, edits: &[Edit]) -> Result<(), FsError> {
         self.check_writable()?;
+        for edit in edits {
+            self.check_path(edit.path())?;
+        }
         let writes = edits
             .iter()
             .filter_map(|edit| planned(edit, &self.spill))
@@ -127,7 +131,9 @@ impl Worktree {
         while let Some(dir) = current {
             let Some((parent, node)) = self.place_of(&dir)? else { return Ok(()) };
             self.load(node)?;
-            if !self.entries(node).is_some_and(Entries::is_empty) {
+            let goes = self.entries(node).is_some_and(Entries::is_empty)
+                && self.protection_at(&dir) == Protection::Open;
+            if !goes {
                 return Ok(());
             }
             if let Some(name) = dir.file_name()
@@ -157,7 +163,7 @@ impl Worktree {
     ) -> Result<NodeId, FsError> {
         let mut dir = self.root;
         for name in path.components() {
-            let found = self.child(dir, name)?.filter(|node| self.is_plain_directory(*node));
+            let found = self.any_child(dir, name)?.filter(|node| self.is_plain_directory(*node));
             dir = if let Some(next) = found {
                 next
             } else {

@@ -3,6 +3,7 @@
 pub(crate) mod commands;
 mod operations;
 mod patches;
+mod policy;
 mod semantics;
 mod spilling;
 mod trees;

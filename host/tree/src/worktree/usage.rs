@@ -34,6 +34,8 @@ pub struct WorktreeUsage {
     pub peak_entries: u64,
     /// Operations that the quota refused.
     pub refused_writes: u64,
+    /// Changes that the policy refused.
+    pub refused_changes: u64,
     /// Bytes in memory now, those that snapshots keep included, of all worktrees
     /// that share the budget.
     pub memory_bytes: u64,

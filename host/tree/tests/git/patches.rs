@@ -51,7 +51,7 @@ proptest! {
         let repository = Repository::new();
         let (from, to) = (tree(&repository, &base), tree(&repository, &mutated(&base, &changed)));
         let renames = if renames { Renames::Detect } else { Renames::Ignore };
-        let options = DiffOptions { context_lines: context, renames, paths: Vec::new() };
+        let options = DiffOptions { context_lines: context, renames, ..DiffOptions::default() };
         let text = patch::write(&repository.db, from, to, &options).unwrap();
         prop_assert_eq!(repository.git_apply(from, &text), to);
         let back = patch::parse(&text).unwrap();

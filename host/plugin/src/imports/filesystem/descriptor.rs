@@ -81,11 +81,13 @@ impl wasi::HostDescriptor for State {
         let mut worktree = dir.worktree();
         let node = worktree.open_at(dir.node, bytes(&path), options).map_err(code)?;
         let kind = worktree.kind(node).map_err(code)?;
+        let allowed = if writes { worktree.check_change(node) } else { Ok(()) };
         drop(worktree);
         let opened = dir.beside(node, kind, flags);
         if writes && kind == NodeKind::Directory {
             return Err(Code::IsDirectory.into());
         }
+        allowed.map_err(code)?;
         self.push_node(opened)
     }
 

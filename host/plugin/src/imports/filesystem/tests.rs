@@ -62,6 +62,7 @@ fn session() -> Arc<Session> {
         seed: 0,
         quota_bytes: QUOTA,
         quota_entries: 100,
+        policy: catena_tree::worktree::Policy::default(),
         memory: 64 << 20,
     };
     Arc::new(Session::new(Arc::new(Nowhere), start, Vec::new()))

@@ -1,7 +1,7 @@
 //! `glob` and `grep` over the worktree.
 
 use catena_tree::gitignore::{Ignore, PathKind};
-use catena_tree::worktree::{NodeKind, Worktree};
+use catena_tree::worktree::{NodeId, NodeKind, Worktree};
 use catena_tree::{RepoPath, diff, objects};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use grep_matcher::Matcher as _;
@@ -15,6 +15,10 @@ use crate::state::State;
 
 /// Longest line that a match returns, in bytes.
 const MAX_LINE: usize = 4096;
+
+/// Largest file that is searched as a whole, in bytes; of others some is in memory
+/// at a time.
+const MAX_WHOLE: u64 = 16 << 20;
 
 /// How many bytes decide whether a file is binary.
 const BINARY_SAMPLE: usize = 8 << 10;
@@ -104,38 +108,84 @@ impl<'a> Grep<'a> {
         let searcher = SearcherBuilder::new()
             .binary_detection(BinaryDetection::none())
             .line_number(true)
+            .heap_limit(Some(usize::try_from(MAX_WHOLE).unwrap_or(usize::MAX)))
             .build();
         let found = wit::GrepMatches { matches: Vec::new(), truncated: false };
         Self { matcher, searcher, limit: limit as usize, found }
     }
 
     fn file(&mut self, worktree: &mut Worktree, path: &RepoPath) -> Answer<()> {
+        let found = worktree.file_at(path).map_err(from_fs)?;
+        if found.metadata.size > MAX_WHOLE {
+            return self.large_file(worktree, path, found.node);
+        }
         let content = worktree.read_file(path).map_err(from_fs)?;
-        if content.iter().take(BINARY_SAMPLE).any(|byte| *byte == 0) {
+        if is_binary(&content) || !self.matcher.is_match(&content).unwrap_or(true) {
             return Ok(());
         }
-        if !self.matcher.is_match(&content).unwrap_or(true) {
-            return Ok(());
-        }
-        let name = path.as_bstr().to_string();
-        let (found, limit) = (&mut self.found, self.limit);
-        let sink = Lossy(|line_number, line| {
-            if found.matches.len() == limit {
-                found.truncated = true;
-                return Ok(false);
-            }
-            let line = line.trim_end_matches(['\n', '\r']);
-            let end = line.floor_char_boundary(MAX_LINE);
-            found.matches.push(wit::GrepMatch {
-                path: name.clone(),
-                line_number,
-                line: line.get(..end).unwrap_or_default().to_owned(),
-            });
-            Ok(true)
-        });
+        let sink = matches(&mut self.found, self.limit, path);
         self.searcher
             .search_slice(self.matcher, &content, sink)
             .map_err(|err| wit::WorkspaceError::Other(err.to_string()))
+    }
+
+    /// Searches a file piece by piece. One with a line that is too long counts as
+    /// binary from there on.
+    fn large_file(&mut self, worktree: &mut Worktree, path: &RepoPath, node: NodeId) -> Answer<()> {
+        let sample = worktree.read(node, 0, BINARY_SAMPLE as u64).map_err(from_fs)?;
+        if is_binary(&sample) {
+            return Ok(());
+        }
+        let reader = Pieces { worktree, node, offset: 0 };
+        let sink = matches(&mut self.found, self.limit, path);
+        let _ = self.searcher.search_reader(self.matcher, reader, sink);
+        Ok(())
+    }
+}
+
+fn is_binary(content: &[u8]) -> bool {
+    content.iter().take(BINARY_SAMPLE).any(|byte| *byte == 0)
+}
+
+/// Takes the matching lines of one file until there are enough.
+fn matches<'a>(
+    found: &'a mut wit::GrepMatches,
+    limit: usize,
+    path: &RepoPath,
+) -> impl grep_searcher::Sink<Error = std::io::Error> + use<'a> {
+    let name = path.as_bstr().to_string();
+    Lossy(move |line_number, line: &str| {
+        if found.matches.len() == limit {
+            found.truncated = true;
+            return Ok(false);
+        }
+        let line = line.trim_end_matches(['\n', '\r']);
+        let end = line.floor_char_boundary(MAX_LINE);
+        found.matches.push(wit::GrepMatch {
+            path: name.clone(),
+            line_number,
+            line: line.get(..end).unwrap_or_default().to_owned(),
+        });
+        Ok(true)
+    })
+}
+
+/// A file as a stream of bytes.
+struct Pieces<'a> {
+    worktree: &'a mut Worktree,
+    node: NodeId,
+    offset: u64,
+}
+
+impl std::io::Read for Pieces<'_> {
+    fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.worktree.read(self.node, self.offset, target.len() as u64);
+        let bytes = read.map_err(std::io::Error::other)?;
+        if let Some(target) = target.get_mut(..bytes.len()) {
+            target.copy_from_slice(&bytes);
+        }
+        self.offset += bytes.len() as u64;
+        Ok(bytes.len())
     }
 }
 

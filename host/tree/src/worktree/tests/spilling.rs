@@ -201,3 +201,23 @@ fn full_disk_is_no_space_and_the_file_stays_as_long_as_it_was() {
     worktree.truncate(file, 1 << 10).unwrap();
     assert_eq!(worktree.metadata(file).unwrap().size, 1 << 10);
 }
+
+#[test]
+fn snapshots_that_nobody_keeps_give_their_blocks_back() {
+    let budget = spill(0);
+    let (store, mut worktree, file) = written(&budget, 16 << 20);
+    let mut trees = Vec::new();
+    for byte in 0..4 {
+        worktree.write(file, 0, &vec![byte; 16 << 20]).unwrap();
+        trees.push(snapshot(&store, &mut worktree));
+    }
+    assert_eq!(budget.usage().spilled, 64 << 20);
+    assert!(store.has_grown());
+    store.retain_reachable([trees[1], trees[3]]);
+    assert!(!store.has_grown());
+    assert_eq!(budget.usage().spilled, 32 << 20);
+    let mut kept = Worktree::new(store.clone(), trees[1], super::options());
+    assert_eq!(kept.read_file(&path("f")).unwrap()[0], 1);
+    assert!(store.tree(trees[0]).is_err());
+    assert_eq!(snapshot(&store, &mut worktree), trees[3]);
+}
