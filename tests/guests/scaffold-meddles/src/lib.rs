@@ -10,7 +10,8 @@ use catena_sdk::workspace::{self, FileSelection, GrepQuery, ReadRequest, Snapsho
 use catena_sdk::{Scaffold, export_scaffold, log};
 
 const PATCH: &str = "diff --git a/README.md b/README.md
-deleted file mode 100644
+old mode 100644
+new mode 100755
 ";
 
 const HIDDEN: &str = "diff --git a/notes.py b/notes.py
