@@ -66,6 +66,8 @@ fn start(tree: TreeId) -> SessionStart {
         seed: 0,
         quota_bytes: 1 << 30,
         quota_entries: 1000,
+        policy: catena_tree::worktree::Policy::default(),
+        memory: 64 << 20,
     }
 }
 

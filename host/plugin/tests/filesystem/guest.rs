@@ -45,6 +45,9 @@ impl Outside for Example {
             match object {
                 NewObject::Blob(content) => drop(self.0.insert_blob(content)),
                 NewObject::Tree(entries) => drop(self.0.insert_tree(entries)),
+                NewObject::LargeBlob(_) | NewObject::Part(_) => {
+                    return Err(ObjectError::Io("no guest here writes so much".to_owned()));
+                }
             }
         }
         Ok(())
