@@ -8,7 +8,7 @@ use catena_model::Price;
 use catena_plugin::units::ByteSize;
 use catena_plugin::{Granted, LimitsRequest};
 use catena_tree::merge::ConflictPolicy;
-use catena_tree::worktree::PathPatterns;
+use catena_tree::worktree::{PathPatterns, Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryMode;
@@ -218,6 +218,13 @@ pub struct WorkspaceUse {
     /// Such patterns of paths that do not exist for agents.
     #[serde(skip_serializing_if = "PathPatterns::is_empty")]
     pub hidden: PathPatterns,
+}
+
+impl WorkspaceUse {
+    /// What is protected from agents.
+    pub fn policy(&self) -> Policy {
+        Policy { read_only: self.read_only.clone(), hidden: self.hidden.clone() }
+    }
 }
 
 impl Default for WorkspaceUse {

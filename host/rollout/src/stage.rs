@@ -182,18 +182,9 @@ impl Rollout<'_> {
             quota_bytes: workspace.bytes.0,
             quota_entries: workspace.entries,
             memory: workspace.memory.0,
-            policy: self.policy(),
+            // A control may do what the human did.
+            policy: if self.plan.is_control() { Policy::default() } else { workspace.policy() },
         }
-    }
-
-    /// What is protected from the agent. A control may do what the human did.
-    fn policy(&self) -> Policy {
-        if self.plan.is_control() {
-            return Policy::default();
-        }
-        let workspace = &self.plan.file.workspace;
-        let (read_only, hidden) = (workspace.read_only.clone(), workspace.hidden.clone());
-        Policy { read_only, hidden }
     }
 
     fn seed(&self, at: &Round<'_>, role: &str) -> u64 {
