@@ -3,8 +3,8 @@
 //! at what git says of both.
 //!
 //! [`environment`] is a home for one test, [`small_run`] and [`demo_run`] are
-//! what is run in it, [`journal`] reads journals; the other modules are the
-//! suites.
+//! what is run in it, [`model_server`] is what it may ask, [`journal`] reads
+//! journals; the other modules are the suites.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,6 +17,7 @@ mod environment;
 mod journal;
 
 mod demo_run;
+mod model_server;
 mod small_run;
 
 mod bad_input;
@@ -26,6 +27,7 @@ mod data;
 mod demo;
 mod interruption;
 mod limits;
+mod models;
 mod plugins;
 mod rights;
 mod workspace;

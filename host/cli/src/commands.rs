@@ -2,6 +2,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod plugin;
 pub(crate) mod resume;

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use catena_model::SettingsError;
 use catena_plugin::{CheckError, ManifestError, ResolveError};
 use catena_rollout::rollout::RolloutError;
-use catena_rollout::{JournalError, RunError, RunFileError};
+use catena_rollout::{JournalError, ModelUseError, RunError, RunFileError};
 use serde_json::json;
 
 use crate::output::{Format, say};
@@ -110,7 +111,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         ),
         E::Check(err) => (Fault::Input, Some(check_hint(err))),
         E::ReferenceWithoutControl(_) => (Fault::Input, Some("take `reference` out of the grant")),
-        E::Script(_) => (Fault::Input, Some("mend the script that `[model]` names")),
+        E::Model(err) => (Fault::Input, model_hint(err)),
         E::Exists(_) => {
             (Fault::Input, Some("name another directory, or go on with `catena resume`"))
         }
@@ -140,6 +141,28 @@ fn run_file_hint(error: &RunFileError) -> Option<&'static str> {
         RunFileError::Version { .. } => Some("write `version = 1`"),
         RunFileError::Value { .. } => None,
     }
+}
+
+fn model_hint(error: &ModelUseError) -> Option<&'static str> {
+    use ModelUseError as E;
+    Some(match error {
+        E::Unknown { .. } => {
+            "describe it under `[models.NAME]` in the run file or in `models.toml`: \
+             see docs/models.md"
+        }
+        E::Read { .. } => return None,
+        E::Parse { .. } | E::Value { .. } => "the keys of models are described in docs/models.md",
+        E::NoKey { .. } => "set the variable, or name a file with `key_file`",
+        E::NoPrice(_) => "give the model a `price`, or bound `tokens` in the place of `usd`",
+        E::Settings { source, .. } => match source {
+            SettingsError::BaseUrl { .. } => "`base_url` is like `https://host/v1`",
+            SettingsError::Key => "take the key's spaces and line ends out",
+            SettingsError::OwnField(_) => "leave the field out of `extra`",
+            SettingsError::Certificates(_) => "install the certificates of your system",
+        },
+        E::Script(_) => "mend the script that the model names",
+        E::Tape(_) => "`record` and `tape` take files that `record` has written",
+    })
 }
 
 fn resolve_hint(error: &ResolveError) -> Option<&'static str> {
@@ -195,6 +218,13 @@ fn journal_hint(error: &JournalError) -> Option<&'static str> {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         anyhow::Error::from(error).into()
+    }
+}
+
+impl From<ModelUseError> for Failure {
+    fn from(error: ModelUseError) -> Self {
+        let hint = model_hint(&error).map(str::to_owned);
+        Self { fault: Fault::Input, hint, error: error.into() }
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use catena_rollout::{Progress, RunOptions};
+use catena_rollout::models::Environment;
+use catena_rollout::{ModelAccess, Progress, RunOptions};
 use catena_worker::WorkerCommand;
 
 use crate::failure::Failure;
@@ -15,6 +16,7 @@ pub(crate) struct Machine {
     program: PathBuf,
     plugin_dirs: Vec<PathBuf>,
     cache: PathBuf,
+    models_file: Option<PathBuf>,
 }
 
 impl Machine {
@@ -30,20 +32,46 @@ impl Machine {
         plugin_dirs.extend([beside.join("plugins"), beside.join("../plugins")]);
         let here = env::current_dir().context("can't find the current directory")?;
         let plugin_dirs = plugin_dirs.into_iter().map(|dir| here.join(dir)).collect();
-        Ok(Self { program, plugin_dirs, cache: cache_dir()? })
+        Ok(Self { program, plugin_dirs, cache: cache_dir()?, models_file: models_file() })
     }
 
     /// What a run needs of this machine.
     pub(crate) fn run_options(&self, progress: Arc<dyn Progress>) -> RunOptions {
         RunOptions {
             plugin_dirs: self.plugin_dirs.clone(),
-            cache: self.cache.join("components"),
-            worker: WorkerCommand {
-                program: self.program.clone(),
-                arguments: vec!["worker".into()],
-            },
+            cache: self.components(),
+            models_file: self.models_file.clone(),
+            models: ModelAccess::Live(self.environment()),
+            worker: self.worker_command(),
             progress,
         }
+    }
+
+    /// How a worker process is started.
+    pub(crate) fn worker_command(&self) -> WorkerCommand {
+        WorkerCommand { program: self.program.clone(), arguments: vec!["worker".into()] }
+    }
+
+    /// What a replay needs of this machine: no model and no key.
+    pub(crate) fn offline_options(&self, progress: Arc<dyn Progress>) -> RunOptions {
+        RunOptions { models: ModelAccess::Offline, ..self.run_options(progress) }
+    }
+
+    /// Directory of compiled components.
+    pub(crate) fn components(&self) -> PathBuf {
+        self.cache.join("components")
+    }
+
+    /// The user's file of models, which need not be there.
+    pub(crate) fn models_file(&self) -> Option<&Path> {
+        self.models_file.as_deref()
+    }
+
+    /// The variables of the environment. Only keys that a model's description
+    /// names are looked up in it.
+    #[expect(clippy::unused_self, reason = "the environment belongs to the machine")]
+    pub(crate) fn environment(&self) -> Environment {
+        Arc::new(|name| env::var(name).ok())
     }
 
     /// How a person starts this program from here: by its name where the search
@@ -72,6 +100,13 @@ impl Machine {
         let found = self.plugin_dirs.iter().map(|dir| dir.join(plugin)).find(|dir| dir.exists());
         found.unwrap_or_else(|| plugin.to_owned())
     }
+}
+
+/// `catena/models.toml` in the user's directory of configurations.
+fn models_file() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let dir = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
+    Some(dir.join("catena/models.toml"))
 }
 
 fn cache_dir() -> Result<PathBuf, Failure> {

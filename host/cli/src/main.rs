@@ -64,6 +64,8 @@ enum Command {
     Show(commands::show::Arguments),
     /// Write training data from a run
     Export(commands::export::Arguments),
+    /// Find out what this machine can do, or what a model's server can
+    Doctor(commands::doctor::Arguments),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
@@ -95,6 +97,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Verify(arguments) => commands::verify::run(&arguments, &machine, format),
         Command::Show(arguments) => commands::show::run(&arguments, format),
         Command::Export(arguments) => commands::export::run(&arguments, format),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments, &machine, format),
         Command::Plugin(command) => commands::plugin::run(command, &machine, format),
         Command::Worker => Ok(commands::worker::run()),
     }

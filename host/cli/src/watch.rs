@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use catena_model::Waiting;
 use catena_rollout::{Progress, ProgressEvent, RolloutId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -22,6 +23,20 @@ struct Line {
     round: u32,
     turns: u64,
     tool_calls: u64,
+    /// What the model is waited for, with a comma before it, or nothing.
+    waiting: String,
+}
+
+/// What an exchange waits for, for the end of a line.
+fn waits(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::ForBudget => ", waits for the run's budget".to_owned(),
+        Waiting::ForPlace => ", waits for a place at the model".to_owned(),
+        Waiting::ForReply => String::new(),
+        Waiting::ForRetry { wait, reason } => {
+            format!(", asks again in {}s: {reason}", wait.as_secs())
+        }
+    }
 }
 
 /// Somebody who watches, where there is a terminal to watch on.
@@ -58,7 +73,14 @@ impl Bars {
         let bar = ProgressBar::new(u64::from(stages))
             .with_style(style("{prefix} {bar:20} {pos}/{len} {msg}"))
             .with_prefix(rollout.to_string());
-        Line { bar: self.all.add(bar), stage: 0, round: 0, turns: 0, tool_calls: 0 }
+        Line {
+            bar: self.all.add(bar),
+            stage: 0,
+            round: 0,
+            turns: 0,
+            tool_calls: 0,
+            waiting: String::new(),
+        }
     }
 }
 
@@ -75,7 +97,13 @@ impl Progress for Bars {
             ProgressEvent::RoundStarted { stage, round } => {
                 (line.stage, line.round) = (stage, round);
             }
-            ProgressEvent::Turn { .. } => line.turns += 1,
+            ProgressEvent::Waits(waiting) => {
+                line.waiting = waits(&waiting);
+            }
+            ProgressEvent::Turn { .. } => {
+                line.turns += 1;
+                line.waiting.clear();
+            }
             ProgressEvent::ToolCall { .. } => line.tool_calls += 1,
             ProgressEvent::StageEnded { stage, .. } => line.bar.set_position(u64::from(stage)),
             ProgressEvent::RolloutEnded { .. } => {
@@ -86,8 +114,8 @@ impl Progress for Bars {
             }
         }
         line.bar.set_message(format!(
-            "stage {} round {}, {} turns, {} tool calls",
-            line.stage, line.round, line.turns, line.tool_calls
+            "stage {} round {}, {} turns, {} tool calls{}",
+            line.stage, line.round, line.turns, line.tool_calls, line.waiting
         ));
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AssistantMessage, Message, Origin};
+use crate::model::Measured;
 use crate::usage::Usage;
 
 /// Names a conversation within its rollout. The host's main conversations come
@@ -32,6 +33,8 @@ pub struct Conversation {
     pub usage: Usage,
     /// How many completions there were.
     pub turns: u32,
+    #[serde(skip)]
+    measured: Option<Measured>,
 }
 
 impl Conversation {
@@ -43,13 +46,26 @@ impl Conversation {
     /// Appends what the model said.
     pub fn push_reply(&mut self, message: AssistantMessage, usage: Usage) {
         self.messages.push(Message::Assistant { message, origin: Origin::Model });
+        self.measured = (!usage.estimated)
+            .then(|| Measured { messages: self.messages.len(), tokens: usage.tokens() });
         self.usage += usage;
         self.turns += 1;
+    }
+
+    /// Puts other messages in the place of the history.
+    pub fn replace(&mut self, messages: Vec<Message>) {
+        self.messages = messages;
+        self.measured = None;
+    }
+
+    /// What a server has told of the tokens of its beginning.
+    pub fn measured(&self) -> Option<Measured> {
+        self.measured
     }
 
     /// A conversation with the same history that has cost nothing yet.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { messages: self.messages.clone(), usage: Usage::default(), turns: 0 }
+        Self { usage: Usage::default(), turns: 0, ..self.clone() }
     }
 }

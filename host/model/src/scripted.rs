@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AssistantMessage, FinishReason, Message, ToolCall};
-use crate::model::{Model, ModelError, ModelInfo, Reply, Request};
-use crate::usage::{Price, Usage};
+use crate::model::{AttemptError, Model, ModelError, ModelInfo, Reply, Request};
+use crate::price::Price;
+use crate::usage::{Usage, estimated_tokens};
 
 /// Why a script can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -109,15 +110,8 @@ impl ScriptedModel {
             ))
         })
     }
-}
 
-#[async_trait]
-impl Model for ScriptedModel {
-    fn info(&self) -> ModelInfo {
-        self.info.clone()
-    }
-
-    async fn complete(&self, request: Request<'_>) -> Result<Reply, ModelError> {
+    fn reply(&self, request: &Request<'_>) -> Result<Reply, ModelError> {
         let turn = request.turn_of_stage;
         let scripted = self.reply_at(request.stage, turn)?;
         if let Some(error) = &scripted.error {
@@ -133,9 +127,24 @@ impl Model for ScriptedModel {
         } else {
             FinishReason::ToolCalls
         };
-        let mut usage = estimate(request.messages, &message);
-        usage.cost_microusd = self.price.cost_microusd(&usage);
-        Ok(Reply { message, finish, usage })
+        let usage = self.price.charge(estimate(request.messages, &message));
+        Ok(Reply { message, finish, usage, details: None })
+    }
+}
+
+#[async_trait]
+impl Model for ScriptedModel {
+    fn info(&self) -> ModelInfo {
+        self.info.clone()
+    }
+
+    /// Exactly what the reply will take.
+    fn bound(&self, request: &Request<'_>) -> Usage {
+        self.reply(request).map(|reply| reply.usage).unwrap_or_default()
+    }
+
+    async fn attempt(&self, request: &Request<'_>) -> Result<Reply, AttemptError> {
+        self.reply(request).map_err(AttemptError::lasting)
     }
 }
 
@@ -152,18 +161,17 @@ fn calls(scripted: &[ScriptedCall], stage: &str, turn: usize) -> Vec<ToolCall> {
     scripted.iter().enumerate().map(number).collect()
 }
 
-/// Counts four bytes as a token, the usual rule of thumb for English and code;
-/// what the previous turn had already sent counts as cached.
+/// Counts as [`estimated_tokens`] does; what the previous turn had already sent
+/// counts as cached.
 fn estimate(messages: &[Message], reply: &AssistantMessage) -> Usage {
-    let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
     let total: usize = messages.iter().map(Message::text_len).sum();
     let sent_before = messages.iter().rposition(Message::is_from_model).unwrap_or(0);
     let cached: usize = messages.iter().take(sent_before).map(Message::text_len).sum();
     Usage {
-        input_tokens: tokens(total),
-        cached_tokens: tokens(cached).min(tokens(total)),
-        output_tokens: tokens(reply.text_len()),
-        cost_microusd: 0,
+        input_tokens: estimated_tokens(total),
+        cached_tokens: estimated_tokens(cached).min(estimated_tokens(total)),
+        output_tokens: estimated_tokens(reply.text_len()),
+        ..Usage::default()
     }
 }
 
@@ -173,12 +181,10 @@ mod tests {
     use crate::model::{Sampling, ToolChoice};
 
     async fn reply(text: &str, turn_of_stage: usize) -> Result<Reply, ModelError> {
-        let dir =
-            std::env::temp_dir().join(format!("catena-script-{}-{turn_of_stage}", text.len()));
-        std::fs::write(&dir, text).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
         let info = ModelInfo { name: "scripted".to_owned(), context_window: 0 };
-        let model = ScriptedModel::load(&dir, info, Price::default()).unwrap();
-        std::fs::remove_file(&dir).unwrap();
+        let model = ScriptedModel::load(file.path(), info, Price::default()).unwrap();
         let sampling = Sampling {
             tool_choice: ToolChoice::Automatic,
             temperature: None,
@@ -187,13 +193,15 @@ mod tests {
         };
         let messages = [Message::User { content: "12345678".to_owned() }];
         let request = Request {
+            rollout: "a.1",
             stage: "a",
             turn_of_stage,
             messages: &messages,
+            measured: None,
             tools: &[],
             sampling: &sampling,
         };
-        model.complete(request).await
+        model.attempt(&request).await.map_err(|err| err.error)
     }
 
     const SCRIPT: &str = r#"{"version":1,"replies":{"a":[

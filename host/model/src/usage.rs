@@ -1,4 +1,4 @@
-//! Tokens, prices and money.
+//! Tokens and what they cost.
 
 use std::ops::AddAssign;
 
@@ -16,58 +16,43 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Cost in millionths of a US dollar.
     pub cost_microusd: u64,
+    /// Whether a part was counted here, because a server did not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
+impl Usage {
+    /// Tokens in and out, cached ones included.
+    pub fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+
+    /// What is left of a sum without one of its parts.
+    #[must_use]
+    pub fn without(self, part: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_sub(part.input_tokens),
+            cached_tokens: self.cached_tokens.saturating_sub(part.cached_tokens),
+            output_tokens: self.output_tokens.saturating_sub(part.output_tokens),
+            cost_microusd: self.cost_microusd.saturating_sub(part.cost_microusd),
+            estimated: self.estimated,
+        }
+    }
+}
+
+#[expect(clippy::suspicious_op_assign_impl, reason = "a sum is estimated where a part is")]
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        self.input_tokens += other.input_tokens;
-        self.cached_tokens += other.cached_tokens;
-        self.output_tokens += other.output_tokens;
-        self.cost_microusd += other.cost_microusd;
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cost_microusd = self.cost_microusd.saturating_add(other.cost_microusd);
+        self.estimated |= other.estimated;
     }
 }
 
-/// Prices in US dollars per million tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Prompt tokens that were not cached.
-    #[serde(default)]
-    pub input: f64,
-    /// Prompt tokens read from the server's cache.
-    #[serde(default)]
-    pub cached: f64,
-    /// Tokens the model produced.
-    #[serde(default)]
-    pub output: f64,
-}
-
-impl Price {
-    /// What `usage` costs, in millionths of a US dollar, rounded to the nearest.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "token counts stay far below 2^52 and the product is not negative"
-    )]
-    pub fn cost_microusd(&self, usage: &Usage) -> u64 {
-        let fresh = usage.input_tokens.saturating_sub(usage.cached_tokens);
-        let dollars_per_million = fresh as f64 * self.input
-            + usage.cached_tokens as f64 * self.cached
-            + usage.output_tokens as f64 * self.output;
-        dollars_per_million.round().max(0.0) as u64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cached_tokens_are_charged_at_their_own_price() {
-        let usage =
-            Usage { input_tokens: 1_000, cached_tokens: 400, output_tokens: 10, cost_microusd: 0 };
-        let price = Price { input: 2.0, cached: 0.5, output: 10.0 };
-        assert_eq!(price.cost_microusd(&usage), 600 * 2 + 200 + 100);
-    }
+/// Tokens of a text of so many bytes: four bytes each, the usual rule of thumb
+/// for English and code.
+pub(crate) fn estimated_tokens(bytes: usize) -> u64 {
+    bytes.div_ceil(4) as u64
 }

@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use catena_model::ModelError;
+use catena_model::{ModelError, Usage};
 
 use crate::record::{ExchangeAnswer, Header, JOURNAL_VERSION, Record, RolloutEnd};
 
@@ -85,6 +85,7 @@ pub struct Journal {
     replay: VecDeque<Record>,
     replayed: usize,
     beyond: Beyond,
+    in_vain: Usage,
 }
 
 /// The records of a journal and where the intact part ends.
@@ -108,11 +109,16 @@ impl Journal {
         if beyond == Beyond::Live {
             file.set_len(intact.bytes).map_err(io_error)?;
         }
+        let spent = Record::spent_by(&intact.records);
         let replay = without_interruptions(intact.records).into();
-        let mut journal = Self { path: path.to_owned(), file, replay, replayed: 0, beyond };
+        let in_vain = Usage::default();
+        let mut journal =
+            Self { path: path.to_owned(), file, replay, replayed: 0, beyond, in_vain };
         if beyond == Beyond::Live {
             journal.forget_infrastructure_failures()?;
         }
+        let replayed = Record::spent_by(journal.replay.make_contiguous());
+        journal.in_vain = spent.without(replayed);
         journal.check_header(header)?;
         journal.note(Record::Header(header.clone()))?;
         Ok(journal)
@@ -124,6 +130,15 @@ impl Journal {
             .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
         let records = read_intact(path, &mut file)?.records;
         Ok(without_interruptions(records))
+    }
+
+    /// What its exchanges took, those included that a resumed rollout does not
+    /// replay. Damage is for the rollout itself to report.
+    pub fn spent(path: &Path) -> std::io::Result<Usage> {
+        let text = std::fs::read(path)?;
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let records: Vec<Record> = lines.filter_map(|line| parse_line(line).ok()).collect();
+        Ok(Record::spent_by(&records))
     }
 
     /// The infrastructure failure by which the rollout ended, if it did.
@@ -142,6 +157,12 @@ impl Journal {
             Some(Record::Ended(end)) => Some(end),
             _ => None,
         })
+    }
+
+    /// What was paid for exchanges that are not replayed, because they failed and
+    /// are made again.
+    pub fn in_vain(&self) -> Usage {
+        self.in_vain
     }
 
     /// Takes the next record of the journal, if there is one.
@@ -347,6 +368,7 @@ mod tests {
             request: Digest::of(b"request"),
             edits: Vec::new(),
             tools: Digest::of(b"tools"),
+            failed: Vec::new(),
             answer,
         }
     }

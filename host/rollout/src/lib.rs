@@ -3,6 +3,7 @@
 //! Reading order:
 //!
 //! * [`run_file`]: `run.toml`, which says everything about a run.
+//! * [`models`]: the models that it names.
 //! * [`run`]: a run on disk, and carrying it out.
 //! * [`carry`]: the tree a stage starts from.
 //! * [`rollout`], `stage`: one agent over one chain.
@@ -15,6 +16,7 @@
 
 pub mod carry;
 pub mod journal;
+pub mod models;
 pub mod progress;
 pub mod record;
 pub mod rollout;
@@ -26,6 +28,7 @@ pub mod summary;
 
 pub use carry::{CarryError, CarryMode, CarryRecord};
 pub use journal::{Journal, JournalError};
+pub use models::{ModelAccess, ModelUseError};
 pub use progress::{Progress, ProgressEvent};
 pub use record::{Record, RolloutEnd, RolloutId, StageOutcome};
 pub use run::{Run, RunError, RunOptions};

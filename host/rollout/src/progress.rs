@@ -1,6 +1,6 @@
 //! What a run tells while it goes on. Nothing depends on anybody listening.
 
-use catena_model::Usage;
+use catena_model::{Usage, Waiting};
 
 use crate::record::{RolloutEnd, RolloutId, StageOutcome};
 
@@ -19,6 +19,8 @@ pub enum ProgressEvent {
         /// Counted from 1.
         round: u32,
     },
+    /// An exchange with the model waits.
+    Waits(Waiting),
     /// The model took a turn.
     Turn {
         /// What it took.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use catena_chain::{ChainId, StageId};
-use catena_model::{ConversationId, Edit, ModelError, Reply};
+use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
 use catena_plugin::{AttemptEnd, CallFailure, Digest, Event, Judged, Used};
 use catena_tree::{RepoPath, TreeId};
@@ -175,6 +175,9 @@ pub enum Record {
         edits: Vec<(ConversationId, Edit)>,
         /// Tools offered, by digest; the definitions follow in `Tools` once.
         tools: Digest,
+        /// The attempts before it that came to nothing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<FailedAttempt>,
         /// The answer.
         answer: ExchangeAnswer,
     },
@@ -224,6 +227,29 @@ pub enum Record {
 }
 
 impl Record {
+    /// What had to be paid for all of them at a model.
+    pub fn spent_by(records: &[Self]) -> Usage {
+        let mut spent = Usage::default();
+        for record in records {
+            spent += record.spent();
+        }
+        spent
+    }
+
+    /// What had to be paid for it at a model.
+    pub fn spent(&self) -> Usage {
+        let mut spent = Usage::default();
+        if let Self::Exchange { failed, answer, .. } = self {
+            for attempt in failed {
+                spent += attempt.usage;
+            }
+            if let ExchangeAnswer::Reply(reply) = answer {
+                spent += reply.usage;
+            }
+        }
+        spent
+    }
+
     /// The record without what may differ from one replay to the next:
     /// wall-clock times, and the version of the program.
     #[must_use]

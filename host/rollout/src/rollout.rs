@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use catena_chain::{Chain, Stage};
-use catena_model::{ConversationId, Model};
+use catena_model::{Account, ConversationId};
 use catena_plugin::Digest;
 use catena_plugin::session::PluginSpec;
 use catena_tree::{ObjectDatabase, RepoPath, TreeId};
@@ -13,6 +13,7 @@ use catena_worker::{WorkerCommand, in_one_line};
 
 use crate::carry::{CarryError, CarryMode, CarryRecord, Left, carry};
 use crate::journal::{Beyond, Journal, JournalError};
+use crate::models::Models;
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{Header, JOURNAL_VERSION, Record, RolloutEnd, RolloutId, StageOutcome};
 use crate::run_file::{ConversationScope, OnReject, RunFile};
@@ -41,8 +42,10 @@ pub struct Plan {
     pub tools: Vec<PluginSpec>,
     /// The judge.
     pub judge: PluginSpec,
-    /// The model.
-    pub model: Option<Arc<dyn Model>>,
+    /// The models of scaffold and judge.
+    pub models: Models,
+    /// What the whole run may spend.
+    pub account: Arc<Account>,
     /// How workers are started.
     pub worker: WorkerCommand,
     /// The directory on whose disk workers put what is too much for their memory.
@@ -110,8 +113,7 @@ pub async fn roll_out(
         control: plan.is_control(),
     };
     let journal = Journal::open(path, &header, beyond)?;
-    let (model, budget) = (plan.model.clone(), plan.file.budget);
-    let ledger = Ledger::new(id.clone(), journal, model, budget, plan.progress.clone());
+    let ledger = Ledger::new(id.clone(), journal, plan);
     let mut rollout = Rollout { plan, chain, ledger, carried: Carried::nothing() };
     rollout.run().await
 }

@@ -20,12 +20,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile};
+use catena_model::Account;
 use catena_tree::ObjectDatabase;
 use catena_worker::WorkerCommand;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::journal::{Beyond, Journal};
+use crate::models::ModelAccess;
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{RolloutEnd, RolloutId};
 use crate::rollout::{Plan, RolloutError, roll_out};
@@ -42,6 +44,10 @@ pub struct RunOptions {
     pub plugin_dirs: Vec<PathBuf>,
     /// Directory of compiled components.
     pub cache: PathBuf,
+    /// The user's file of models, which need not be there.
+    pub models_file: Option<PathBuf>,
+    /// Whether models are asked.
+    pub models: ModelAccess,
     /// How workers are started.
     pub worker: WorkerCommand,
     /// Who watches.
@@ -79,15 +85,16 @@ impl Run {
         let database = ObjectDatabase::create(&layout::objects_path(dir), borrow_from)?;
         let plan = Plan {
             digest: digest(&inputs.plan_file),
-            file: inputs.plan_file.file,
             database,
             scaffold: inputs.prepared.scaffold,
             tools: inputs.prepared.tools,
             judge: inputs.prepared.judge,
-            model: inputs.model,
+            models: inputs.models,
+            account: Account::new(inputs.plan_file.file.budget.run.bounds(), &layout::spent(dir)?),
             worker: options.worker.clone(),
             spill_dir: dir.to_owned(),
             progress: options.progress.clone(),
+            file: inputs.plan_file.file,
         };
         Ok(Self { dir: dir.to_owned(), chains: inputs.chains, plan, _lock: lock })
     }

@@ -1,10 +1,12 @@
 //! `run.toml`: everything that is to be known about a run.
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use catena_chain::ChainId;
-use catena_model::Price;
+use catena_model::{Bounds, Usd};
 use catena_plugin::units::ByteSize;
 use catena_plugin::{Granted, LimitsRequest};
 use catena_tree::merge::ConflictPolicy;
@@ -12,6 +14,10 @@ use catena_tree::worktree::{PathPatterns, Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryMode;
+
+pub use model::{
+    ModelChoice, ModelUse, OpenAiUse, RecordedUse, RetryUse, ScriptedUse, TimeoutsUse,
+};
 
 /// The version of the run file's form that this program reads.
 pub const RUN_FILE_VERSION: u32 = 1;
@@ -49,7 +55,7 @@ pub enum RunFileError {
         /// The file.
         path: PathBuf,
         /// Which key.
-        key: &'static str,
+        key: String,
         /// What it is.
         found: String,
         /// What it must be.
@@ -139,8 +145,12 @@ pub struct RunFile {
     pub judge: PluginUse,
     /// The model; plugins with the `model` right need one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<ModelUse>,
-    /// Bounds on a whole rollout.
+    pub model: Option<ModelChoice>,
+    /// Models by name. Those that are not here are looked for in the user's
+    /// `models.toml`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, ModelUse>,
+    /// Bounds on a whole rollout, and on the run.
     #[serde(default)]
     pub budget: Budget,
     /// What an agent may do with the worktree.
@@ -160,33 +170,16 @@ pub struct PluginUse {
     /// Limits in the place of the defaults.
     #[serde(default)]
     pub limits: LimitsRequest,
+    /// The model it is given in the place of the run's, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Values over those of its manifest's `[config]`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub config: toml::Table,
 }
 
-/// A model and its price.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ModelUse {
-    /// Plays replies from a file.
-    Scripted {
-        /// Name under which it appears.
-        #[serde(default = "scripted_name")]
-        name: String,
-        /// The file of replies.
-        script: PathBuf,
-        /// Context window in tokens; 0 when unknown.
-        #[serde(default)]
-        context_window: u64,
-        /// US dollars per million tokens.
-        #[serde(default)]
-        price: Price,
-    },
-}
-
 /// Bounds on what one rollout may consume at the model.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// Exchanges.
@@ -197,7 +190,40 @@ pub struct Budget {
     pub tokens: Option<u64>,
     /// US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usd: Option<f64>,
+    pub usd: Option<Usd>,
+    /// Bounds on all rollouts of the run together.
+    #[serde(default, skip_serializing_if = "RunBudget::is_nothing")]
+    pub run: RunBudget,
+}
+
+/// Bounds on what all rollouts of a run may consume together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunBudget {
+    /// Tokens in and out, cached ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<Usd>,
+}
+
+impl RunBudget {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What the run's account is bounded by.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { tokens: self.tokens, usd: self.usd }
+    }
+}
+
+impl Budget {
+    /// What a rollout's account is bounded by.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { tokens: self.tokens, usd: self.usd }
+    }
 }
 
 /// What an agent may add to the worktree over the tree its stage began with, and
@@ -255,10 +281,6 @@ fn default_threshold() -> f64 {
     0.8
 }
 
-fn scripted_name() -> String {
-    "scripted".to_owned()
-}
-
 impl RunFile {
     /// Reads and checks a run file.
     pub fn load(path: &Path) -> Result<Self, RunFileError> {
@@ -281,8 +303,9 @@ impl RunFile {
         if self.version != RUN_FILE_VERSION {
             return Err(RunFileError::Version { path: path.to_owned(), found: self.version });
         }
-        let wrong = |key, found: String, expected| {
-            Err(RunFileError::Value { path: path.to_owned(), key, found, expected })
+        let wrong = |key: &str, found: String, expected| {
+            let (path, key) = (path.to_owned(), key.to_owned());
+            Err(RunFileError::Value { path, key, found, expected })
         };
         if !(0.0..=1.0).contains(&self.threshold) {
             return wrong("threshold", self.threshold.to_string(), "it must be from 0 to 1");
@@ -293,12 +316,36 @@ impl RunFile {
         if self.concurrency == 0 {
             return wrong("concurrency", "0".to_owned(), "it must be at least 1");
         }
+        if let Some(tool) = self.tools.iter().find(|tool| tool.model.is_some()) {
+            let found = tool.model.clone().unwrap_or_default();
+            return wrong("tools.model", found, "a tool has no model of its own");
+        }
         for pattern in &self.exclude {
             if let Err(err) = catena_tree::gitignore::check_pattern(pattern) {
                 let expected = "it must be a pattern as in `.gitignore`";
                 return wrong("exclude", err.to_string(), expected);
             }
         }
+        if let Some(ModelChoice::Here(model)) = &self.model
+            && let Some((key, found, expected)) = model.wrong_value()
+        {
+            return wrong(&format!("model.{key}"), found, expected);
+        }
+        for (name, model) in &self.models {
+            if let Some((key, found, expected)) = model.wrong_value() {
+                return wrong(&format!("models.{name}.{key}"), found, expected);
+            }
+        }
         Ok(())
+    }
+
+    /// The names of the models that it uses.
+    pub fn named_models(&self) -> impl Iterator<Item = &str> {
+        let run = match &self.model {
+            Some(ModelChoice::Named(name)) => Some(name.as_str()),
+            Some(ModelChoice::Here(_)) | None => None,
+        };
+        let plugins = [&self.scaffold, &self.judge].into_iter().chain(&self.tools);
+        run.into_iter().chain(plugins.filter_map(|plugin| plugin.model.as_deref()))
     }
 }

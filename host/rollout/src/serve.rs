@@ -7,7 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{
-    Conversation, ConversationId, Edit, Message, Model, ModelError, Origin, Reply, Request, Usage,
+    Account, Conversation, ConversationId, Edit, FailedAttempt, Gateway, Message, ModelError,
+    Origin, Outcome, Purse, Reply, Request, Usage, Waiting, Watch,
 };
 use catena_plugin::{Digest, Event, Exchange, NewObject};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
@@ -17,7 +18,7 @@ use serde::Serialize;
 use crate::journal::{Journal, JournalError};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{ExchangeAnswer, Record, RolloutId};
-use crate::run_file::Budget;
+use crate::rollout::Plan;
 
 type HostError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -74,7 +75,7 @@ impl Conversations {
                 }
                 Edit::Replace(messages) => {
                     let held = self.held.entry(*id).or_default();
-                    held.messages = with_origins(messages, &held.messages);
+                    held.replace(with_origins(messages, &held.messages));
                 }
                 Edit::ForkOf(of) => {
                     let copy = self.get(*of).fork();
@@ -125,9 +126,9 @@ pub(crate) struct Ledger {
     pub(crate) rollout: RolloutId,
     pub(crate) journal: Journal,
     pub(crate) conversations: Conversations,
-    pub(crate) model: Option<Arc<dyn Model>>,
-    pub(crate) budget: Budget,
-    pub(crate) progress: Arc<dyn Progress>,
+    progress: Arc<dyn Progress>,
+    purse: Purse,
+    most_turns: Option<u64>,
     known_tools: HashSet<Digest>,
     /// The stage at work, as the chain file names it, and its exchanges so far.
     stage: String,
@@ -137,20 +138,16 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(
-        rollout: RolloutId,
-        journal: Journal,
-        model: Option<Arc<dyn Model>>,
-        budget: Budget,
-        progress: Arc<dyn Progress>,
-    ) -> Self {
+    pub(crate) fn new(rollout: RolloutId, journal: Journal, plan: &Plan) -> Self {
+        let budget = plan.file.budget;
+        let account = Account::new(budget.bounds(), &journal.in_vain());
         Self {
             rollout,
             journal,
             conversations: Conversations::default(),
-            model,
-            budget,
-            progress,
+            progress: plan.progress.clone(),
+            purse: Purse { rollout: account, run: plan.account.clone() },
+            most_turns: budget.turns,
             known_tools: HashSet::new(),
             stage: String::new(),
             turns_of_stage: 0,
@@ -172,6 +169,7 @@ impl Ledger {
     async fn exchange(
         &mut self,
         exchange: Exchange,
+        model: Option<&Gateway>,
     ) -> Result<Result<Reply, ModelError>, JournalError> {
         if let Some(reason) = &self.unavailable {
             // The rollout ends as an infrastructure failure and begins again at
@@ -188,16 +186,18 @@ impl Ledger {
         let answer = if let Some(answer) = self.journaled_answer(&exchange, request, tools)? {
             answer
         } else {
-            let answer = self.ask(&exchange).await;
+            let (answer, failed) = self.ask(&exchange, model).await;
             let record = Record::Exchange {
                 conversation: exchange.conversation,
                 request,
                 edits: exchange.edits,
                 tools,
+                failed,
                 answer: answer.clone(),
             };
+            let is_paid = record.spent() != Usage::default();
             self.journal.note(record)?;
-            if matches!(answer, ExchangeAnswer::Reply(_)) {
+            if is_paid || matches!(answer, ExchangeAnswer::Reply(_)) {
                 self.journal.sync()?;
             }
             answer
@@ -212,56 +212,54 @@ impl Ledger {
         tools: Digest,
     ) -> Result<Option<ExchangeAnswer>, JournalError> {
         let Some(journaled) = self.journal.take() else { return Ok(None) };
-        let asked = |answer: &ExchangeAnswer| Record::Exchange {
+        let asked = |answer: &ExchangeAnswer, failed: &[FailedAttempt]| Record::Exchange {
             conversation: exchange.conversation,
             request,
             edits: exchange.edits.clone(),
             tools,
+            failed: failed.to_vec(),
             answer: answer.clone(),
         };
-        if let Record::Exchange { answer, .. } = &journaled
-            && asked(answer) == journaled
+        if let Record::Exchange { answer, failed, .. } = &journaled
+            && asked(answer, failed) == journaled
         {
+            // The run's account knew it before the rollout began.
+            self.purse.rollout.charge(&journaled.spent());
             return Ok(Some(answer.clone()));
         }
         let unknown = ExchangeAnswer::Error(ModelError::Other("not asked yet".to_owned()));
-        Err(self.journal.strayed(&journaled, &asked(&unknown)))
+        Err(self.journal.strayed(&journaled, &asked(&unknown, &[])))
     }
 
-    async fn ask(&self, exchange: &Exchange) -> ExchangeAnswer {
-        let Some(model) = &self.model else {
-            let reason = "the run file names no model".to_owned();
-            return ExchangeAnswer::Error(ModelError::Other(reason));
+    async fn ask(
+        &self,
+        exchange: &Exchange,
+        model: Option<&Gateway>,
+    ) -> (ExchangeAnswer, Vec<FailedAttempt>) {
+        let unasked = |error| (ExchangeAnswer::Error(error), Vec::new());
+        let Some(model) = model else {
+            return unasked(ModelError::Other("the run file names no model".to_owned()));
         };
-        if let Some(which) = self.exhausted_budget() {
-            return ExchangeAnswer::Error(ModelError::BudgetExhausted(which));
+        if self.most_turns.is_some_and(|limit| self.conversations.turns() >= limit) {
+            return unasked(ModelError::BudgetExhausted("turns".to_owned()));
         }
         let conversation = self.conversations.get(exchange.conversation);
+        let rollout = self.rollout.to_string();
         let request = Request {
+            rollout: &rollout,
             stage: &self.stage,
             turn_of_stage: self.turns_of_stage,
             messages: &conversation.messages,
+            measured: conversation.measured(),
             tools: &exchange.tools,
             sampling: &exchange.sampling,
         };
-        match model.complete(request).await {
+        let Outcome { answer, failed } = model.complete(&request, &self.purse, self).await;
+        let answer = match answer {
             Ok(reply) => ExchangeAnswer::Reply(reply),
             Err(err) => ExchangeAnswer::Error(err),
-        }
-    }
-
-    fn exhausted_budget(&self) -> Option<String> {
-        let usage = self.conversations.usage();
-        let tokens = usage.input_tokens + usage.output_tokens;
-        if self.budget.turns.is_some_and(|limit| self.conversations.turns() >= limit) {
-            return Some("turns".to_owned());
-        }
-        if self.budget.tokens.is_some_and(|limit| tokens >= limit) {
-            return Some("tokens".to_owned());
-        }
-        #[expect(clippy::cast_precision_loss, reason = "costs stay far below 2^52")]
-        let spent = usage.cost_microusd as f64 / 1e6;
-        self.budget.usd.is_some_and(|limit| spent >= limit).then(|| "usd".to_owned())
+        };
+        (answer, failed)
     }
 
     fn settle(
@@ -274,7 +272,8 @@ impl Ledger {
                 self.conversations.reply(conversation, &reply);
                 self.turns_of_stage += 1;
                 self.tell(ProgressEvent::Turn { usage: reply.usage });
-                Ok(reply)
+                // What the server told beside it is for the journal alone.
+                Ok(Reply { details: None, ..reply })
             }
             ExchangeAnswer::Error(err) => {
                 if let ModelError::Unavailable(reason) = &err {
@@ -283,6 +282,12 @@ impl Ledger {
                 Err(err)
             }
         }
+    }
+}
+
+impl Watch for Ledger {
+    fn waits(&self, waiting: Waiting) {
+        self.tell(ProgressEvent::Waits(waiting));
     }
 }
 
@@ -297,6 +302,8 @@ pub(crate) struct JobHost<'a> {
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) gate: Gate,
     pub(crate) scope: Scope,
+    /// The model of the plugin that the job is about.
+    pub(crate) model: Option<Arc<Gateway>>,
 }
 
 /// What a job may say of conversations.
@@ -366,7 +373,7 @@ impl HostSide for JobHost<'_> {
         exchange: Exchange,
     ) -> Result<Result<Reply, ModelError>, HostError> {
         self.scope.check_exchange(&exchange)?;
-        Ok(self.ledger.exchange(exchange).await?)
+        Ok(self.ledger.exchange(exchange, self.model.as_deref()).await?)
     }
 
     fn record(&mut self, event: Event) -> Result<(), HostError> {
@@ -402,8 +409,12 @@ mod tests {
         let id = conversations.open();
         conversations.apply(&[(id, Edit::Push(vec![claimed("forged")]))]);
         for text in ["one", "two"] {
-            let reply =
-                Reply { message: said(text), finish: FinishReason::Stop, usage: Usage::default() };
+            let reply = Reply {
+                message: said(text),
+                finish: FinishReason::Stop,
+                usage: Usage::default(),
+                details: None,
+            };
             conversations.reply(id, &reply);
         }
         assert_eq!(from_model(&conversations, id), [false, true, true]);

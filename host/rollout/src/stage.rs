@@ -175,7 +175,7 @@ impl Rollout<'_> {
             conversation: at.conversation,
             history: self.ledger.conversations.get(at.conversation),
             next_conversation: self.ledger.conversations.next(),
-            model: self.ledger.model.as_ref().map(|model| model.info()),
+            model: self.plan.models.scaffold.as_ref().map(|model| model.info()),
             reference,
             time: at.stage.time,
             seed: self.seed(at, "agent"),
@@ -204,7 +204,8 @@ impl Rollout<'_> {
     ) -> Result<JobResult, WorkerError> {
         let worker = Worker::start(&self.plan.worker, &self.plan.spill_dir)?;
         let gate = Gate::new(self.plan.database.clone(), roots);
-        let mut host = JobHost { ledger: &mut self.ledger, gate, scope };
+        let model = self.plan.models.of_job(&job);
+        let mut host = JobHost { ledger: &mut self.ledger, gate, scope, model };
         let result = worker.run(job, wall, &mut host).await?;
         check_trees(&result, &host.gate)?;
         let edits = match &result {
@@ -292,7 +293,7 @@ impl Rollout<'_> {
                 base: at.start,
                 candidate: tree,
                 reference: at.stage.human,
-                model: self.ledger.model.as_ref().map(|model| model.info()),
+                model: self.plan.models.judge.as_ref().map(|model| model.info()),
                 time: at.stage.time,
                 seed: self.seed(at, "judge"),
                 next_conversation: self.ledger.conversations.next(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use catena_chain::StageId;
-use catena_model::{ConversationId, Message, ToolDefinition, Usage};
+use catena_model::{ConversationId, FailedAttempt, Message, ToolDefinition, Usage};
 use catena_plugin::{Digest, Event, Judged, Used, Verdict};
 use catena_tree::TreeId;
 use serde::Serialize;
@@ -69,6 +69,10 @@ pub struct RolloutSummary {
     pub usage: Usage,
     /// Turns of the model.
     pub turns: u64,
+    /// Attempts at the model that came to nothing.
+    pub failed_attempts: u64,
+    /// How long they were waited after, in milliseconds.
+    pub waited_ms: u64,
     /// Tool calls.
     pub tool_calls: u64,
     /// What each plugin used.
@@ -118,6 +122,8 @@ impl RolloutSummary {
             stages: Vec::new(),
             usage: Usage::default(),
             turns: 0,
+            failed_attempts: 0,
+            waited_ms: 0,
             tool_calls: 0,
             used: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -162,8 +168,9 @@ impl Fold {
             Record::Tools { digest, definitions } => {
                 self.tools.insert(*digest, definitions.clone());
             }
-            Record::Exchange { conversation, edits, tools, answer, .. } => {
+            Record::Exchange { conversation, edits, tools, answer, failed, .. } => {
                 self.summary.conversations.apply(edits);
+                self.failed_attempts(failed);
                 self.exchange(*conversation, *tools, answer);
             }
             Record::Event(event) => self.event(event),
@@ -247,6 +254,18 @@ impl Fold {
                 && let Some(definitions) = self.tools.get(&tools)
             {
                 summary.tools.clone_from(definitions);
+            }
+        }
+    }
+
+    /// What was paid for nothing was paid all the same.
+    fn failed_attempts(&mut self, failed: &[FailedAttempt]) {
+        for attempt in failed {
+            self.summary.failed_attempts += 1;
+            self.summary.waited_ms += attempt.wait_ms;
+            self.summary.usage += attempt.usage;
+            if let Some(stage) = self.summary.stages.last_mut() {
+                stage.usage += attempt.usage;
             }
         }
     }

@@ -76,6 +76,13 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
         grouped(summary.usage.cached_tokens),
         dollars(summary.usage.cost_microusd),
     );
+    if summary.failed_attempts > 0 {
+        say!(
+            "{} attempts at the model failed and were made again, after {}s of waiting",
+            summary.failed_attempts,
+            summary.waited_ms / 1000,
+        );
+    }
     say!("\nlimits used\n{}", limit_table(summary, planned));
     let quota = &planned.file.workspace;
     say!(

@@ -25,7 +25,7 @@ pub(crate) fn run(
     machine: &Machine,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let options = machine.run_options(watch::watcher(format));
+    let options = machine.offline_options(watch::watcher(format));
     let run = Run::open(&arguments.run, &options)?;
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
     let results = runtime.block_on(run.verify());

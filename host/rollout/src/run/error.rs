@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use catena_chain::{ChainFileError, VerifyError};
-use catena_model::ScriptError;
 use catena_plugin::{CacheError, CheckError, PluginKind, ResolveError};
 use catena_tree::database::DatabaseError;
 
 use crate::journal::JournalError;
+use crate::models::ModelUseError;
 use crate::rollout::RolloutError;
 use crate::run_file::RunFileError;
 
@@ -76,9 +76,9 @@ pub enum RunError {
     /// The engine can't be set up on this machine.
     #[error("can't set up the WebAssembly engine: {0}")]
     Engine(String),
-    /// The script of the model can't be used.
+    /// A model can't be used.
     #[error(transparent)]
-    Script(#[from] ScriptError),
+    Model(#[from] ModelUseError),
     /// A file of the run can't be read or written.
     #[error("`{path}`")]
     Io {

@@ -1,10 +1,8 @@
 //! What a run is made of, found and checked before anything is written.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile};
-use catena_model::{Model, ModelInfo, ScriptedModel};
 use catena_plugin::Digest;
 use catena_tree::ObjectDatabase;
 
@@ -12,7 +10,8 @@ use super::RunOptions;
 use super::error::RunError;
 use super::layout::{PLAN_VERSION, PlanFile, chains_path, read_plan};
 use super::plugins::{self, Prepared};
-use crate::run_file::{ModelUse, PluginUse, RunFile};
+use crate::models::{self, Models};
+use crate::run_file::{ModelChoice, PluginUse, RunFile};
 
 /// The checked inputs of a run.
 pub(super) struct Inputs {
@@ -22,7 +21,7 @@ pub(super) struct Inputs {
     /// The clone that the run borrows objects from.
     pub(super) clone: PathBuf,
     pub(super) prepared: Prepared,
-    pub(super) model: Option<Arc<dyn Model>>,
+    pub(super) models: Models,
 }
 
 impl Inputs {
@@ -31,6 +30,7 @@ impl Inputs {
         let mut file = RunFile::load(path)?;
         let base = absolute(path.parent().unwrap_or(Path::new(".")))?;
         make_absolute(&mut file, &base, &options.plugin_dirs);
+        models::resolve(&mut file, options.models_file.as_deref())?;
         let chains_path = file.chains.clone();
         Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), options)
     }
@@ -62,7 +62,7 @@ impl Inputs {
         let chains = ChainFile::load(chains_path)?;
         check_chains(&file, &chains)?;
         let clone = check_clone(&file, &chains)?;
-        let model = open_model(file.model.as_ref())?;
+        let models = models::open_all(&file, &options.models)?;
         let prepared = plugins::prepare(&file, options)?;
         let plan_file = PlanFile {
             version: PLAN_VERSION,
@@ -71,7 +71,7 @@ impl Inputs {
             plugins: prepared.planned.clone(),
             file,
         };
-        Ok(Self { plan_file, chains, chains_text, clone, prepared, model })
+        Ok(Self { plan_file, chains, chains_text, clone, prepared, models })
     }
 }
 
@@ -113,21 +113,17 @@ fn check_clone(file: &RunFile, chains: &ChainFile) -> Result<PathBuf, RunError> 
     Ok(clone.clone())
 }
 
-fn open_model(model: Option<&ModelUse>) -> Result<Option<Arc<dyn Model>>, RunError> {
-    let Some(ModelUse::Scripted { name, script, context_window, price }) = model else {
-        return Ok(None);
-    };
-    let info = ModelInfo { name: name.clone(), context_window: *context_window };
-    Ok(Some(Arc::new(ScriptedModel::load(script, info, *price)?)))
-}
-
 fn make_absolute(file: &mut RunFile, base: &Path, plugin_dirs: &[PathBuf]) {
     file.chains = base.join(&file.chains);
     for clone in file.repositories.values_mut() {
         *clone = base.join(&*clone);
     }
-    if let Some(ModelUse::Scripted { script, .. }) = &mut file.model {
-        *script = base.join(&*script);
+    let here = match &mut file.model {
+        Some(ModelChoice::Here(model)) => Some(&mut **model),
+        Some(ModelChoice::Named(_)) | None => None,
+    };
+    for model in here.into_iter().chain(file.models.values_mut()) {
+        model.make_absolute(base);
     }
     let uses = [&mut file.scaffold, &mut file.judge].into_iter().chain(&mut file.tools);
     for PluginUse { plugin, .. } in uses {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use catena_chain::ChainFile;
+use catena_model::Usage;
 use catena_plugin::{Digest, Effective, Limits};
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,25 @@ pub fn planned(dir: &Path) -> Result<Planned, RunError> {
 /// Reads what a run has come to, from its journals alone, by rollout.
 pub fn summaries(dir: &Path) -> Result<Vec<RolloutSummary>, RunError> {
     read_plan(dir)?;
+    let mut summaries = Vec::new();
+    for path in journals(dir)? {
+        summaries.extend(RolloutSummary::of(&Journal::read(&path)?));
+    }
+    summaries.sort_by(|a, b| a.rollout.cmp(&b.rollout));
+    Ok(summaries)
+}
+
+/// What all exchanges took that are in the journals of a run, those included
+/// that were made again after a failure.
+pub(super) fn spent(dir: &Path) -> Result<Usage, RunError> {
+    let mut spent = Usage::default();
+    for path in journals(dir)? {
+        spent += Journal::spent(&path).map_err(|err| RunError::io(&path, err))?;
+    }
+    Ok(spent)
+}
+
+fn journals(dir: &Path) -> Result<Vec<PathBuf>, RunError> {
     let rollouts = rollouts_dir(dir);
     let entries = fs::read_dir(&rollouts).map_err(|err| RunError::io(&rollouts, err))?;
     let mut paths = Vec::new();
@@ -77,12 +97,7 @@ pub fn summaries(dir: &Path) -> Result<Vec<RolloutSummary>, RunError> {
             paths.push(path);
         }
     }
-    let mut summaries = Vec::new();
-    for path in paths {
-        summaries.extend(RolloutSummary::of(&Journal::read(&path)?));
-    }
-    summaries.sort_by(|a, b| a.rollout.cmp(&b.rollout));
-    Ok(summaries)
+    Ok(paths)
 }
 
 /// Where the journal of a rollout lies.
