@@ -1,4 +1,4 @@
-//! `catena chain resolve`: from numbers of pull requests to a chain file.
+//! `catena mine` and `catena chain`: from a clone to a chain file.
 
 use serde_json::json;
 
@@ -57,4 +57,55 @@ fn clone_or_lists_that_cannot_be_read_are_named() {
     environment.catena(&RESOLVE).ends_with(2).says("error: ").says("lists.json").says("hint: ");
     environment.write("lists.json", "[[1, 2]]");
     environment.catena(&RESOLVE).ends_with(2).says("error: ").says("notes").says("hint: ");
+}
+
+const MINE: [&str; 7] =
+    ["mine", "--clone", "notes", "--repository", "ada/notes", "--output", "mined.db"];
+const BUILD: [&str; 10] = [
+    "chain",
+    "build",
+    "--catalogue",
+    "mined.db",
+    "--clone",
+    "notes",
+    "--output",
+    "built.json",
+    "--min-stages",
+    "2",
+];
+
+#[test]
+fn chains_are_built_from_what_was_mined_and_can_be_explained() {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    let mined = environment.catena(&[&MINE[..], &["--json"]].concat()).succeeds().json();
+    assert_eq!(mined["pull_requests"], 2);
+    assert_eq!(mined["tip"], environment.git("notes", &["rev-parse", "main"]));
+    let built = environment.catena(&[&BUILD[..], &["--json"]].concat()).succeeds().json();
+    assert_eq!((&built["chains"], &built["stages"]), (&json!(1), &json!(2)));
+    assert_eq!(built["funnel"]["pull_requests"], 2);
+    let of_lists = environment.read_json("chains.json")["chains"][0].take();
+    let of_links = environment.read_json("built.json")["chains"][0].take();
+    assert_eq!(of_links["stages"], of_lists["stages"]);
+    let first = environment.read("built.json");
+    environment.catena(&BUILD).succeeds().prints("chains");
+    assert_eq!(environment.read("built.json"), first, "the same catalogue gives the same file");
+    let id = of_links["id"].as_str().unwrap();
+    environment.catena(&["chain", "show", "built.json"]).succeeds().prints(id);
+    let explained = environment.catena(&["chain", "show", "built.json", id]).succeeds();
+    explained.prints("pr-2 builds on pr-1");
+    environment.catena(&["chain", "show", "built.json", "gone"]).ends_with(2).says("`gone`");
+}
+
+#[test]
+fn thresholds_that_cannot_be_and_files_that_are_no_catalogue_are_named() {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    environment.catena(&BUILD).ends_with(2).says("mined.db").says("catena mine");
+    environment.catena(&MINE).succeeds();
+    let with = |more: &[&str]| environment.catena(&[&BUILD[..], more].concat());
+    with(&["--max-stages", "1"]).ends_with(2).says("--min-stages");
+    with(&["--min-strength", "1.5"]).ends_with(2).says("--min-strength");
+    let elsewhere = [&MINE[..], &["--branch", "gone"]].concat();
+    environment.catena(&elsewhere).ends_with(2).says("`gone`");
 }

@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod mine;
 pub(crate) mod plugin;
 pub(crate) mod resume;
 pub(crate) mod run;

@@ -51,7 +51,9 @@ Exit codes:
 enum Command {
     /// Roll a scripted agent out over an embedded chain, from repository to data
     Demo(commands::demo::Arguments),
-    /// Make chain files
+    /// Find the pull requests of a clone
+    Mine(commands::mine::Arguments),
+    /// Make chain files and look at them
     #[command(subcommand)]
     Chain(commands::chain::Command),
     /// Carry out a run file
@@ -91,6 +93,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
     let machine = Machine::look(arguments.plugins)?;
     match arguments.command {
         Command::Demo(arguments) => commands::demo::run(&arguments, &machine, format),
+        Command::Mine(arguments) => commands::mine::run(&arguments, format),
         Command::Chain(command) => commands::chain::run(command, format),
         Command::Run(arguments) => commands::run::run(&arguments, &machine, format),
         Command::Resume(arguments) => commands::resume::run(&arguments, &machine, format),

@@ -7,13 +7,17 @@
 use std::collections::{HashMap, HashSet};
 
 use catena_tree::database::{Commit, DatabaseError};
-use catena_tree::{CommitId, ObjectDatabase, ObjectError};
+use catena_tree::{CommitId, ObjectDatabase, ObjectError, TreeId};
 
 use crate::message::{self, Stamp};
 use crate::resolve::Progress;
 
 /// Commits between two reports of progress.
 const REPORT_EVERY: usize = 1000;
+
+/// When GitHub began to have pull requests, 2010-08-31, in seconds since 1970.
+/// Older numbers in messages are those of some other tracker.
+const FIRST_PULL_REQUESTS: i64 = 1_283_212_800;
 
 /// How a pull request came into a branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +54,8 @@ pub struct Elsewhere {
 /// Where the pull requests of a clone landed.
 pub struct PullRequestIndex {
     branch: String,
+    /// Commits and their trees along first parents, oldest first.
+    line: Vec<(CommitId, TreeId)>,
     landings: HashMap<u64, Vec<Landing>>,
     elsewhere: HashMap<u64, Elsewhere>,
     /// Single-parent commits of the branch by author and message.
@@ -95,6 +101,7 @@ impl PullRequestIndex {
         let on_line: HashSet<CommitId> = line.iter().map(|commit| commit.id).collect();
         let mut index = Self {
             branch: branch.to_owned(),
+            line: line.iter().rev().map(|commit| (commit.id, commit.tree)).collect(),
             landings: HashMap::new(),
             elsewhere: HashMap::new(),
             plain: HashMap::new(),
@@ -130,6 +137,23 @@ impl PullRequestIndex {
         self.landings.get(&number).map_or(&[], Vec::as_slice)
     }
 
+    /// Commits of the branch and their trees along first parents, oldest first:
+    /// a [`Landing::position`] is a place in it.
+    pub fn line(&self) -> &[(CommitId, TreeId)] {
+        &self.line
+    }
+
+    /// All pull requests that landed on the branch, in no order, with what
+    /// [`Self::landings`] says of each.
+    pub fn all(&self) -> impl Iterator<Item = (u64, &[Landing])> {
+        self.landings.iter().map(|(number, landings)| (*number, landings.as_slice()))
+    }
+
+    /// All pull requests that landed on another branch, in no order.
+    pub fn all_elsewhere(&self) -> impl Iterator<Item = (u64, &Elsewhere)> {
+        self.elsewhere.iter().map(|(number, place)| (*number, place))
+    }
+
     /// Where `number` landed on another branch.
     pub fn elsewhere(&self, number: u64) -> Option<&Elsewhere> {
         self.elsewhere.get(&number)
@@ -154,7 +178,8 @@ impl PullRequestIndex {
     }
 
     fn add(&mut self, commit: Commit, position: usize) {
-        let (number, kind) = match (message::stamp(&commit.message), commit.parents.len()) {
+        let stamp = message::stamp(&commit.message).filter(|_| commit.time >= FIRST_PULL_REQUESTS);
+        let (number, kind) = match (stamp, commit.parents.len()) {
             (_, 0) => return,
             (Some(Stamp::Merge(number)), 2..) => (number, LandingKind::Merge),
             (Some(Stamp::Merge(number) | Stamp::Suffix(number)), _) => {

@@ -35,6 +35,8 @@ pub(crate) fn pattern(text: &str) -> Regex {
 static MERGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^Merge pull request #(\d+)\b"));
 static SUFFIX: LazyLock<Regex> = LazyLock::new(|| pattern(r"\(#(\d+)\)$"));
 
+static LISTED: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*[*-]\s.*\(#(\d{1,9})\)$"));
+
 /// Words in front of a reference; the first that fits says its kind.
 static KINDS: LazyLock<[(Regex, EdgeKind); 4]> = LazyLock::new(|| {
     let before =
@@ -87,15 +89,14 @@ pub fn body(message: &str) -> &str {
 }
 
 /// The pull requests that `text` refers to, in order, each place once. A stamp
-/// `(#N)` at the end of the first line says where a commit comes from and is no
-/// reference.
+/// `(#N)` at the end of the first line, or of a line of a list of commits, says
+/// where a commit comes from and is no reference.
 pub fn references(text: &str) -> Vec<Reference> {
-    let own = SUFFIX.find(subject(text)).map_or("", |found| found.as_str());
     let mut references = Vec::new();
     for (index, line) in text.trim_start().lines().enumerate() {
         let mut line = line.trim();
-        if index == 0 {
-            line = line.strip_suffix(own).unwrap_or(line);
+        if index == 0 || LISTED.is_match(line) {
+            line = SUFFIX.find(line).map_or(line, |own| line.get(..own.start()).unwrap_or(line));
         }
         let mut end_before = 0;
         for found in NUMBER.captures_iter(line) {
@@ -108,6 +109,27 @@ pub fn references(text: &str) -> Vec<Reference> {
         }
     }
     references
+}
+
+/// A stamp that squashing a branch put into the list of its commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedStamp {
+    /// The pull request the commit came from.
+    pub number: u64,
+    /// The words around it.
+    pub excerpt: String,
+}
+
+/// The stamps in lists of commits in `text`.
+pub fn listed_stamps(text: &str) -> Vec<ListedStamp> {
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter_map(|line| {
+            let number = captured_number(&LISTED, line)?;
+            let at = SUFFIX.find(line)?.start();
+            Some(ListedStamp { number, excerpt: excerpt(line, at) })
+        })
+        .collect()
 }
 
 fn kind(before: &str) -> EdgeKind {
@@ -175,5 +197,14 @@ mod tests {
         assert_eq!(references("Title (#12)"), []);
         assert_eq!(references("Title (#12)\n\nsee #12").len(), 1);
         assert_eq!(references("color: #123abc, a#1"), []);
+    }
+
+    #[test]
+    fn stamps_in_a_list_of_squashed_commits_are_no_references() {
+        let text = "Termination (#36)\n\n* Typo (#30)\n* Fix what #5 broke (#31)\n* see (#7) there";
+        let numbers: Vec<_> = references(text).into_iter().map(|found| found.number).collect();
+        assert_eq!(numbers, [5, 7]);
+        let stamps: Vec<_> = listed_stamps(text).into_iter().map(|stamp| stamp.number).collect();
+        assert_eq!(stamps, [30, 31]);
     }
 }

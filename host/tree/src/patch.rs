@@ -314,7 +314,7 @@ impl Files for TreeFiles<'_> {
 }
 
 /// Whether git would take this content for binary: a NUL byte among the first 8000.
-pub(crate) fn is_binary(content: &[u8]) -> bool {
+pub fn is_binary(content: &[u8]) -> bool {
     content.iter().take(8000).any(|byte| *byte == 0)
 }
 

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::ops::Range;
 
-use imara_diff::{Algorithm, Diff, InternedInput};
+use bstr::ByteSlice;
+
+use crate::diff::{ChangedLines, changed_lines};
 
 /// Most bytes of a function name after `@@`.
 const SECTION: usize = 80;
@@ -15,15 +17,9 @@ pub(super) fn write(
     new: &[u8],
     context: u32,
 ) -> std::io::Result<()> {
-    let input = InternedInput::new(old, new);
-    let mut diff = Diff::compute(Algorithm::Myers, &input);
-    diff.postprocess_lines(&input);
-    let before: Vec<&[u8]> = input.before.iter().map(|token| input.interner[*token]).collect();
-    let after: Vec<&[u8]> = input.after.iter().map(|token| input.interner[*token]).collect();
-    let changes: Vec<_> = diff
-        .hunks()
-        .map(|hunk| Change { before: wide(&hunk.before), after: wide(&hunk.after) })
-        .collect();
+    let changes = changed_lines(old, new);
+    let before: Vec<&[u8]> = old.lines_with_terminator().collect();
+    let after: Vec<&[u8]> = new.lines_with_terminator().collect();
     let mut section = Section { lines: &before, searched: 0, found: Vec::new() };
     for group in
         changes.chunk_by(|a, b| b.before.start.saturating_sub(a.before.end) <= 2 * context as usize)
@@ -33,21 +29,11 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Lines of the old file that become lines of the new one.
-struct Change {
-    before: Range<usize>,
-    after: Range<usize>,
-}
-
-fn wide(range: &Range<u32>) -> Range<usize> {
-    range.start as usize..range.end as usize
-}
-
 fn write_hunk(
     out: &mut Vec<u8>,
     before: &[&[u8]],
     after: &[&[u8]],
-    changes: &[Change],
+    changes: &[ChangedLines],
     context: usize,
     section: &mut Section<'_>,
 ) -> std::io::Result<()> {

@@ -1,14 +1,6 @@
 //! Lists resolved against repositories that git made.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
-
 use std::path::Path;
-use std::process::Command;
 
 use catena_chain::{EdgeKind, Place, ReferencePatch};
 use catena_mine::{
@@ -16,71 +8,16 @@ use catena_mine::{
 };
 use catena_tree::ObjectDatabase;
 
-/// A repository that a test grows with git.
-struct Clone {
-    dir: tempfile::TempDir,
-    time: u32,
-}
+use crate::repository::Clone;
 
 impl Clone {
-    fn new() -> Self {
-        let mut clone = Self { dir: tempfile::tempdir().unwrap(), time: 1_700_000_000 };
-        clone.git(&["init", "-q", "-b", "main"]);
-        clone.commit("Begin", &[("a.txt", "one\ntwo\nthree\n"), ("b.txt", "b\n")]);
-        clone
-    }
-
-    fn git(&mut self, args: &[&str]) -> String {
-        self.time += 60;
-        let date = format!("{} +0000", self.time);
-        let output = Command::new("git")
-            .args(args)
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.dir.path())
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_CONFIG_SYSTEM", "/dev/null")
-            .envs([("GIT_AUTHOR_NAME", "Ann"), ("GIT_AUTHOR_EMAIL", "ann@example.org")])
-            .envs([("GIT_COMMITTER_NAME", "Bob"), ("GIT_COMMITTER_EMAIL", "bob@example.org")])
-            .env("GIT_AUTHOR_DATE", &date)
-            .env("GIT_COMMITTER_DATE", &date)
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "git {args:?}: {told}");
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-    }
-
-    fn commit(&mut self, message: &str, files: &[(&str, &str)]) -> String {
-        for (path, content) in files {
-            std::fs::write(self.dir.path().join(path), content).unwrap();
-        }
-        self.git(&["add", "-A"]);
-        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
-        self.git(&["rev-parse", "HEAD"])
-    }
-
-    /// Lands pull request `number` by a merge commit, as GitHub does.
-    fn merge(&mut self, number: u64, title: &str, message: &str, files: &[(&str, &str)]) -> String {
-        let onto = self.git(&["branch", "--show-current"]);
-        let branch = format!("topic-{number}");
-        self.git(&["switch", "-q", "-c", &branch]);
-        self.commit(message, files);
-        self.git(&["switch", "-q", &onto]);
-        let message = format!("Merge pull request #{number} from ann/{branch}\n\n{title}");
-        self.git(&["merge", "-q", "--no-ff", "-m", &message, &branch]);
-        self.git(&["branch", "-q", "-D", &branch]);
-        self.git(&["rev-parse", "HEAD"])
-    }
-
     fn resolve(&self, chains: &[&[u64]]) -> Resolution {
         let chains = chains.iter().map(|numbers| ListedChain::of_numbers(numbers)).collect();
         self.resolve_lists(&ChainLists { chains, ..ChainLists::default() })
     }
 
     fn resolve_lists(&self, lists: &ChainLists) -> Resolution {
-        let db = ObjectDatabase::open(self.dir.path()).unwrap();
+        let db = ObjectDatabase::open(self.path()).unwrap();
         let resolution = resolve(&db, lists, &options(), &mut |_| {}).unwrap();
         resolution.file.check().unwrap();
         resolution.file.verify(&db).unwrap();
@@ -251,11 +188,11 @@ fn renames_binaries_links_and_modes_are_reproduced_by_the_patch() {
     let mut clone = Clone::new();
     let long = "a line among many\n".repeat(40);
     clone.commit("Files", &[("long.txt", &long), ("data.bin", "\0\u{1}\u{2}")]);
-    std::os::unix::fs::symlink("a.txt", clone.dir.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("a.txt", clone.path().join("link")).unwrap();
     clone.git(&["mv", "long.txt", "moved.txt"]);
     clone.git(&["rm", "-q", "b.txt"]);
     clone.git(&["update-index", "--chmod=+x", "a.txt"]);
-    std::fs::write(clone.dir.path().join("data.bin"), b"\0\xff\xfe").unwrap();
+    std::fs::write(clone.path().join("data.bin"), b"\0\xff\xfe").unwrap();
     clone.git(&["add", "link", "data.bin"]);
     clone.git(&["commit", "-q", "-m", "All sorts (#2)"]);
     let stage = &clone.resolve(&[&[2]]).file.chains[0].stages[0];
@@ -271,7 +208,7 @@ fn stage_with_a_missing_blob_resolves_and_names_it() {
     clone.commit("x (#2)", &[("a.txt", "changed\n")]);
     let blob = clone.git(&["rev-parse", "HEAD:a.txt"]);
     let (dir, file) = blob.split_at(2);
-    let objects = clone.dir.path().join(".git/objects");
+    let objects = clone.path().join(".git/objects");
     std::fs::remove_file(objects.join(dir).join(file)).unwrap();
     let stage = &clone.resolve(&[&[2]]).file.chains[0].stages[0];
     assert_eq!(stage.reference_patch, ReferencePatch::MissingObjects { objects: vec![blob] });
@@ -280,7 +217,7 @@ fn stage_with_a_missing_blob_resolves_and_names_it() {
 #[test]
 fn resolving_says_how_far_it_is() {
     let clone = Clone::new();
-    let db = ObjectDatabase::open(clone.dir.path()).unwrap();
+    let db = ObjectDatabase::open(clone.path()).unwrap();
     let mut seen = Vec::new();
     resolve(&db, &lists("[[1]]"), &options(), &mut |progress| seen.push(progress)).unwrap();
     assert_eq!(
@@ -297,7 +234,7 @@ fn resolving_says_how_far_it_is() {
 fn repository_and_branch_must_be_known() {
     let mut clone = Clone::new();
     clone.git(&["switch", "-q", "--detach"]);
-    let db = ObjectDatabase::open(clone.dir.path()).unwrap();
+    let db = ObjectDatabase::open(clone.path()).unwrap();
     let resolve = |options| resolve(&db, &lists("[]"), &options, &mut |_| {});
     let err = resolve(ResolveOptions::default()).unwrap_err();
     assert!(matches!(err, ResolveError::NoRepository));
