@@ -243,7 +243,7 @@ impl<'a> Miner<'a> {
                 (first.position == position).then_some((*number, first))
             });
             if let Some((number, landing)) = landing {
-                found.push(self.pull_request(number, landing, files).map_err(failed)?);
+                found.push(self.pull_request(number, landing, &files).map_err(failed)?);
             }
         }
         progress(MineProgress::Lines { done: all, all });
@@ -266,7 +266,7 @@ impl<'a> Miner<'a> {
         &self,
         number: u64,
         landing: &Landing,
-        files: Vec<FileStep>,
+        files: &[FileStep],
     ) -> Result<MinedPullRequest, ObjectError> {
         let commit = &landing.commit;
         let commits = match commit.parents.as_slice() {
@@ -287,7 +287,7 @@ impl<'a> Miner<'a> {
             title: message::title(told).to_owned(),
             body: message::body(told).to_owned(),
             author: author.clone(),
-            touches: self.touches(number, &files),
+            touches: self.touches(number, files),
             commits: commits.into_iter().map(mined_commit).collect(),
             files: files.iter().map(mined_file).collect(),
         })

@@ -26,7 +26,7 @@ fn links(clone: &Clone) -> Links {
 }
 
 fn text(lines: &[&str]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.join("\n") + "\n"
 }
 
 /// #1, #2 and #4 write on each other's lines; #3 is about something else.
