@@ -32,6 +32,7 @@ mod operations;
 mod preopen;
 mod preopened;
 mod requests;
+mod sharing;
 
 use operations::{Operation, Outcome};
 

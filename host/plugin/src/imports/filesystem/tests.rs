@@ -18,7 +18,7 @@ use crate::imports::output::Output;
 use crate::limits::{Limiter, Limits};
 use crate::manifest::PluginKind;
 use crate::outside::{Event, Exchange, NewObject, Outside};
-use crate::session::{Session, SessionStart};
+use crate::session::{JudgeStart, Session, SessionStart};
 
 const QUOTA: u64 = 1000;
 
@@ -243,6 +243,36 @@ fn nothing_is_renamed_between_scratch_and_worktree() {
     let renamed = failed(state.rename_at(same(&scratch), new(), same(&root), new()));
     assert_eq!(renamed, Err(Code::CrossDevice));
     failed(state.rename_at(same(&scratch), new(), same(&home), new())).unwrap();
+}
+
+#[test]
+fn a_judge_sees_three_sealed_trees_and_nothing_else() {
+    let start = JudgeStart {
+        base: TreeId::EMPTY,
+        candidate: TreeId::EMPTY,
+        reference: TreeId::EMPTY,
+        model: None,
+        time: 1_700_000_000,
+        seed: 0,
+        next_conversation: 1,
+    };
+    let session = Arc::new(Session::for_judge(Arc::new(Nowhere), &start));
+    // Whatever right it has.
+    let mut state = state(&session, WorkspaceAccess::ReadWrite);
+    let found = directories(&mut state);
+    let paths: Vec<_> = found.iter().map(|(_, path)| path.as_str()).collect();
+    assert_eq!(paths, ["/base", "/candidate", "/reference"]);
+    for (dir, path) in &found {
+        let new = || "new".to_owned();
+        let made = failed(state.create_directory_at(same(dir), new()));
+        assert_eq!(made, Err(Code::ReadOnly), "{path}");
+        let opened = open(&mut state, dir, "new", OpenFlags::CREATE, DescriptorFlags::WRITE);
+        assert_eq!(opened.err(), Some(Code::ReadOnly), "{path}");
+    }
+    let [(base, _), (candidate, _), _] = &found[..] else { panic!("{paths:?}") };
+    let file = || "file".to_owned();
+    let moved = failed(state.rename_at(same(base), file(), same(candidate), file()));
+    assert_eq!(moved, Err(Code::CrossDevice));
 }
 
 #[test]
