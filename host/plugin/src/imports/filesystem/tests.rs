@@ -256,7 +256,7 @@ fn a_judge_sees_three_sealed_trees_and_nothing_else() {
         seed: 0,
         next_conversation: 1,
     };
-    let session = Arc::new(Session::for_judge(Arc::new(Nowhere), &start));
+    let session = Arc::new(Session::for_judge(Arc::new(Nowhere), &start, None));
     // Whatever right it has.
     let mut state = state(&session, WorkspaceAccess::ReadWrite);
     let found = directories(&mut state);
