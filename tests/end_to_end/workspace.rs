@@ -60,6 +60,7 @@ fn agent_that_writes_more_than_memory_holds_is_given_the_disk() {
     hoard(1).rollout(&environment);
     std::fs::remove_dir_all(environment.path("run")).unwrap();
 
+    // Set by who wants to see the figures for more than a test should take.
     let mebibytes: u64 =
         std::env::var("HOARD_MEBIBYTES").map_or(96, |number| number.parse().unwrap());
     environment.write("run.toml", hoard(mebibytes).text());

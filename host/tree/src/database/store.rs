@@ -19,6 +19,9 @@ const TREE_BYTES: usize = 64 << 20;
 const SIZES: usize = 1 << 20;
 const COMMITS: usize = 1 << 20;
 
+/// Bytes from which on a blob is not copied out of the buffer it was read into.
+const LARGE_BLOB: usize = 1 << 20;
+
 /// A repository with caches.
 pub(super) struct Store {
     repository: gix::ThreadSafeRepository,
@@ -44,6 +47,45 @@ struct Reader {
     /// Does not, which matters where missing objects are normal.
     quick: gix::OdbHandle,
     buffer: Vec<u8>,
+}
+
+impl Reader {
+    fn read<T>(
+        &mut self,
+        id: gix::ObjectId,
+        expected: Kind,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, ObjectError> {
+        let found = self
+            .thorough
+            .try_find(&id, &mut self.buffer)
+            .map_err(|err| ObjectError::Io(format!("`{id}` cannot be read: {err}")))?
+            .ok_or_else(|| ObjectError::Missing(id.to_string()))?;
+        if found.kind != expected {
+            let reason = format!("it is a {}", found.kind);
+            return Err(decode::malformed(&id.to_string(), kind_name(expected), &reason));
+        }
+        Ok(read(found.data))
+    }
+
+    /// Reads a blob. The buffer goes along with a large one, which is then neither
+    /// copied nor kept for the next.
+    fn blob(&mut self, id: BlobId) -> Result<Bytes, ObjectError> {
+        let small = |data: &[u8]| {
+            let is_small = data.len() <= LARGE_BLOB;
+            (data.as_ptr().addr(), data.len(), is_small.then(|| Bytes::copy_from_slice(data)))
+        };
+        let (start, len, copied) = self.read(id.into(), Kind::Blob, small)?;
+        if let Some(content) = copied {
+            return Ok(content);
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.as_ptr().addr() == start && buffer.len() >= len {
+            buffer.truncate(len);
+            return Ok(buffer.into());
+        }
+        self.read(id.into(), Kind::Blob, Bytes::copy_from_slice)
+    }
 }
 
 /// Opens a repository without listening to any configuration but its own.
@@ -93,18 +135,7 @@ impl Store {
         expected: Kind,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, ObjectError> {
-        self.with_reader(|reader| {
-            let found = reader
-                .thorough
-                .try_find(&id, &mut reader.buffer)
-                .map_err(|err| ObjectError::Io(format!("`{id}` cannot be read: {err}")))?
-                .ok_or_else(|| ObjectError::Missing(id.to_string()))?;
-            if found.kind != expected {
-                let reason = format!("it is a {}", found.kind);
-                return Err(decode::malformed(&id.to_string(), kind_name(expected), &reason));
-            }
-            Ok(read(found.data))
-        })
+        self.with_reader(|reader| reader.read(id, expected, read))
     }
 
     pub(super) fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
@@ -137,7 +168,7 @@ impl Store {
         if let Some(content) = self.blobs.find(&id) {
             return Ok(content);
         }
-        let content = self.with_object(id.into(), Kind::Blob, Bytes::copy_from_slice)?;
+        let content = self.with_reader(|reader| reader.blob(id))?;
         self.blobs.keep(id, content.clone(), content.len() + size_of::<Bytes>());
         Ok(content)
     }

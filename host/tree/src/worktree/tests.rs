@@ -3,6 +3,7 @@
 pub(crate) mod commands;
 mod operations;
 mod patches;
+mod paths;
 mod policy;
 mod semantics;
 mod spilling;

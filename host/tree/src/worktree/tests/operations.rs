@@ -308,11 +308,11 @@ fn done<T>(result: Result<T, FsError>) -> Result<String, FsError> {
     result.map(|_| String::new())
 }
 
-fn number(err: &io::Error) -> i32 {
+pub(super) fn number(err: &io::Error) -> i32 {
     err.raw_os_error().unwrap_or_else(|| panic!("not an error of the system: {err}"))
 }
 
-fn errno(err: &FsError) -> i32 {
+pub(super) fn errno(err: &FsError) -> i32 {
     match err {
         FsError::NotPermitted => 1,
         FsError::NoEntry => 2,
