@@ -6,6 +6,7 @@
 
 mod carry;
 mod datasets;
+mod model_server;
 mod python_guest;
 mod venv;
 
@@ -34,6 +35,8 @@ pub(crate) enum Check {
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         chains: PathBuf,
     },
+    /// Ask a model server that others wrote, and roll out over it
+    ModelServer,
     /// Build the plugin written in Python, check it against the host, and roll it out
     PythonGuest,
 }
@@ -47,9 +50,11 @@ pub(crate) fn run(
     match check {
         Some(Check::Datasets { data }) => datasets::run(checkout, phases, data.as_deref()),
         Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
+        Some(Check::ModelServer) => model_server::run(checkout, phases),
         Some(Check::PythonGuest) => python_guest::run(checkout, phases),
         None => {
             datasets::run(checkout, phases, None)?;
+            model_server::run(checkout, phases)?;
             python_guest::run(checkout, phases)
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn run(
         None => export_of_demo(checkout, phases)?,
     };
     phases.begin("python environment");
-    let python = venv::prepare(checkout)?;
+    let python = venv::prepare(checkout, "datasets")?;
     let cache = venv::scratch(checkout, "datasets-cache")?;
     phases.begin("load the export with `datasets`");
     run_command(

@@ -1,4 +1,4 @@
-//! The Python environment of the compatibility checks.
+//! The Python environments of the compatibility checks.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,14 +9,14 @@ use crate::checkout::{Checkout, run as run_command};
 
 const HINT: &str = "Python 3.10 or newer with `venv` and a package index within reach are needed";
 
-/// Makes the environment below the target directory, installs what
-/// `xtask/compat/requirements.txt` names, and returns its interpreter.
+/// Makes the environment `name` below the target directory, installs what
+/// `xtask/compat/requirements-NAME.txt` names, and returns its interpreter.
 ///
 /// Does nothing when the environment was made from the same list before.
-pub(super) fn prepare(checkout: &Checkout) -> anyhow::Result<PathBuf> {
-    let list = checkout.root.join("xtask/compat/requirements.txt");
+pub(super) fn prepare(checkout: &Checkout, name: &str) -> anyhow::Result<PathBuf> {
+    let list = checkout.root.join(format!("xtask/compat/requirements-{name}.txt"));
     let wanted = std::fs::read_to_string(&list).context("cannot read the list of requirements")?;
-    let venv = checkout.target.join("compat/venv");
+    let venv = checkout.target.join(format!("compat/venv-{name}"));
     let interpreter = venv.join("bin/python");
     let made_from = venv.join("made-from.txt");
     if std::fs::read_to_string(&made_from).is_ok_and(|made| made == wanted) {

@@ -113,7 +113,7 @@ fn doctor_model(
         }))?;
     } else {
         print_report(name, &server.base_url, &report);
-        if has_key && server.base_url.starts_with("http://") {
+        if has_key && is_overheard(&server.base_url) {
             say!("hint: the key is sent over a connection that others may listen to");
         }
     }
@@ -139,6 +139,12 @@ fn print_report(name: &str, base_url: &str, report: &ProbeReport) {
     }
     let usage = &report.usage;
     say!("this took {} tokens, {}", grouped(usage.tokens()), dollars(usage.cost_microusd));
+}
+
+/// Whether requests to the address cross a network in the clear.
+fn is_overheard(base_url: &str) -> bool {
+    let Some(host) = base_url.strip_prefix("http://") else { return false };
+    !["127.", "localhost", "[::1]"].iter().any(|own| host.starts_with(own))
 }
 
 fn exit_code(passed: bool) -> ExitCode {
