@@ -5,7 +5,7 @@
 //! build lies in cargo's target directory; afterwards plain `cargo run` and
 //! `cargo test` work too.
 //!
-//! Reading order: [`demo`], [`test`], [`tidy`], [`compat`] are the commands,
+//! Reading order: [`demo`], [`test`], [`tidy`], [`fuzz`], [`compat`] are the commands,
 //! [`guests`] builds the plugins, [`checkout`], [`phase`] and [`failure`] are
 //! what all of them stand on.
 #![allow(
@@ -18,6 +18,7 @@ mod checkout;
 mod compat;
 mod demo;
 mod failure;
+mod fuzz;
 mod guests;
 mod phase;
 mod test;
@@ -58,6 +59,14 @@ enum Command {
         #[command(subcommand)]
         check: Option<compat::Check>,
     },
+    /// Run a fuzz target; needs a C++ compiler
+    Fuzz {
+        /// The target
+        target: fuzz::Target,
+        /// For how long
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Check the architecture rules
     Tidy,
     /// Build the shipped plugins and print where they are
@@ -91,6 +100,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo { arguments } => demo::run(&checkout, &mut phases, &arguments),
         Command::Test { arguments } => test::run(&checkout, &mut phases, &arguments),
         Command::Compat { check } => compat::run(&checkout, &mut phases, check),
+        Command::Fuzz { target, seconds } => fuzz::run(&checkout, &mut phases, target, seconds),
         Command::Tidy => tidy::run(&checkout),
         Command::Guests => {
             let plugins = guests::build_all(&checkout.root)?;

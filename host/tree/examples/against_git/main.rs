@@ -69,3 +69,10 @@ fn main() -> Result<ExitCode, Failure> {
     }
     Ok(if bench.tally.report() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
+
+/// Says now and then how far the comparison is.
+fn progress(what: &str, done: usize, all: usize) {
+    if done.is_multiple_of(50) {
+        println!("{done} of {all} {what}");
+    }
+}

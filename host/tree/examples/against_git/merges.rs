@@ -14,7 +14,7 @@ use catena_tree::{CommitId, TreeId};
 
 use super::git::MergedByGit;
 use super::tally::Outcome;
-use super::{Bench, Failure};
+use super::{Bench, Failure, progress};
 
 /// Longest way from the base to theirs, in first parents.
 const SPAN: usize = 500;
@@ -36,6 +36,7 @@ struct Case {
 pub(crate) fn compare(bench: &mut Bench, count: usize) -> Result<(), Failure> {
     let branches = branches(bench);
     for round in 0..count {
+        progress("merges", round, count);
         let span = 1 + round % SPAN.min(bench.history.len() - 2);
         let branch =
             if round / SPAN % 2 == round % 2 { branch(bench, &branches, span)? } else { None };

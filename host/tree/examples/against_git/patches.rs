@@ -15,7 +15,7 @@ use catena_tree::{EntryKind, ObjectError, Objects, TreeId};
 
 use super::git::{Target, says_missing};
 use super::tally::Outcome;
-use super::{Bench, Failure};
+use super::{Bench, Failure, progress};
 
 /// Most commits between the two ends of most pairs. One pair in twenty may span
 /// the whole history.
@@ -54,6 +54,7 @@ pub(crate) fn compare(bench: &mut Bench, count: usize) -> Result<(), Failure> {
     // Neighbours share most files, which makes checking out cheap.
     pairs.sort_by_key(|pair| pair.from);
     for (round, pair) in pairs.iter().enumerate() {
+        progress("pairs", round, count);
         let (Some(from), Some(to)) = (bench.history.get(pair.from), bench.history.get(pair.to))
         else {
             continue;

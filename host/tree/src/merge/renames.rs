@@ -153,6 +153,9 @@ fn relocate(collected: &mut Collected, side: usize, from: &RepoPath, to: &RepoPa
     }
     let stages = collected.paths.entry(to.clone()).or_default();
     stages.set(side, entry);
+    if let Some(path) = stages.paths.get_mut(side) {
+        *path = Some(from.clone());
+    }
     stages.agree = Agree::None;
     stages.displaced = Some(ConflictKind::Directory);
     stages.related.push(from.clone());
@@ -168,7 +171,8 @@ impl Merger<'_> {
     fn both(&mut self, ours: &Move, theirs: &Move) -> Result<(), MergeError> {
         let Some(source) = self.paths.get(&ours.from).cloned() else { return Ok(()) };
         if ours.to == theirs.to {
-            self.change(&ours.to, |stages| stages.take(BASE, &source, &ours.from));
+            // Both have the same name now, so that markers need not tell it.
+            self.change(&ours.to, |stages| stages.set(BASE, source.entry(BASE)));
             self.change(&ours.from, |stages| stages.left = true);
             return Ok(());
         }

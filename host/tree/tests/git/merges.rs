@@ -133,6 +133,33 @@ proptest! {
 }
 
 #[test]
+fn markers_name_the_paths_that_git_names() {
+    let text = numbered();
+    let (ours, theirs) = (text.clone() + "ours\n", text.clone() + "theirs\n");
+    let kept = [("old/a", Regular, text.as_str()), ("old/b", Regular, "b\n")];
+    let moved = [("to/a", Regular, text.as_str()), ("to/b", Regular, "b\n")];
+    let followed = (
+        vec![kept[0], kept[1]],
+        vec![kept[0], kept[1], ("old/new", Regular, ours.as_str())],
+        vec![moved[0], moved[1], ("to/new", Regular, theirs.as_str())],
+    );
+    let moved_alike = (
+        vec![kept[0]],
+        vec![("to/new", Regular, ours.as_str())],
+        vec![("to/new", Regular, theirs.as_str())],
+    );
+    for ((base, ours, theirs), names_path) in [(followed, true), (moved_alike, false)] {
+        let case = Case::new(&base, &ours, &theirs);
+        let trees = [case.request.base, case.request.ours, case.request.theirs];
+        let merged = merge(&case.repository.db, &request_of_git(trees)).unwrap();
+        let (tree, conflict) = case.repository.git_merge(trees[0], trees[1], trees[2]).unwrap();
+        assert!(conflict);
+        assert_eq!(merged.tree, tree);
+        assert_eq!(case.text(tree, "to/new").unwrap().contains(":old/new\n"), names_path);
+    }
+}
+
+#[test]
 fn changes_to_different_lines_and_files_merge() {
     let text = numbered();
     let ours = text.replace("line 3\n", "three\n");
