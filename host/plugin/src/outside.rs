@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use catena_model::{ConversationId, Edit, ModelError, Reply, Sampling, ToolDefinition};
-use catena_tree::{ObjectError, Objects, TreeEntry, TreeId};
+use catena_tree::{CacheUse, ObjectError, Objects, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
 
 /// A model exchange as a guest asks for it.
@@ -82,6 +82,11 @@ pub trait Outside: Objects {
 
     /// Hands over objects that guests made, children before parents.
     fn put(&self, objects: Vec<NewObject>) -> Result<(), ObjectError>;
+
+    /// What became of the questions for objects, where a cache answers some.
+    fn cache_use(&self) -> CacheUse {
+        CacheUse::default()
+    }
 
     /// Tells what happened. Failures are found at the next call that answers.
     fn record(&self, event: Event);

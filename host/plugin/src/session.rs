@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use catena_model::{Conversation, ConversationId, ModelInfo};
 use catena_tree::spill::{Spill, SpillLimits};
 use catena_tree::worktree::{Access, LogicalTime, Policy, Quota, Worktree, WorktreeOptions};
-use catena_tree::{MemoryObjects, TreeId};
+use catena_tree::{CacheUse, MemoryObjects, TreeId};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, InstancePre};
 
@@ -182,6 +182,9 @@ pub struct SessionEnd {
     /// Most bytes of it that were on disk at any time.
     #[serde(default)]
     pub workspace_spilled: u64,
+    /// Objects that the worker had at hand. A replay by another version may differ.
+    #[serde(default)]
+    pub cache: CacheUse,
 }
 
 /// The shared state of a worker's guests. One thread uses it; the locks are
@@ -351,6 +354,7 @@ impl Session {
             workspace_protected: usage.refused_changes,
             workspace_memory: usage.peak_memory_bytes,
             workspace_spilled: usage.peak_spilled_bytes,
+            cache: self.outside.cache_use(),
         })
     }
 }

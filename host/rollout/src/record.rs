@@ -7,7 +7,7 @@ use catena_chain::{ChainId, StageId};
 use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
 use catena_plugin::{AttemptEnd, CallFailure, Digest, Event, Judged, Used};
-use catena_tree::{RepoPath, TreeId};
+use catena_tree::{CacheUse, RepoPath, TreeId};
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryRecord;
@@ -251,14 +251,17 @@ impl Record {
     }
 
     /// The record without what may differ from one replay to the next:
-    /// wall-clock times, and the version of the program.
+    /// wall-clock times, the use of caches, and the version of the program.
     #[must_use]
     pub fn without_times(&self) -> Self {
         let mut record = self.clone();
         match &mut record {
             Self::Header(header) => header.catena.clear(),
             Self::Event(Event::ToolCall { wall_us, .. }) => *wall_us = 0,
-            Self::AttemptEnded { session, .. } => clear_times(&mut session.used),
+            Self::AttemptEnded { session, .. } => {
+                clear_times(&mut session.used);
+                session.cache = CacheUse::default();
+            }
             Self::Judged { used, .. } => clear_times(used),
             _ => {}
         }

@@ -364,6 +364,10 @@ impl HostSide for JobHost<'_> {
         self.gate.blob(id)
     }
 
+    fn blob_size(&mut self, id: BlobId) -> Result<u64, ObjectError> {
+        self.gate.blob_size(id)
+    }
+
     fn put(&mut self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
         self.gate.put(objects)
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use catena_chain::StageId;
 use catena_model::{ConversationId, FailedAttempt, Message, ToolDefinition, Usage};
 use catena_plugin::{Digest, Event, Judged, Used, Verdict};
-use catena_tree::TreeId;
+use catena_tree::{CacheUse, TreeId};
 use serde::Serialize;
 
 use crate::carry::CarryRecord;
@@ -91,6 +91,8 @@ pub struct RolloutSummary {
     pub workspace_memory: u64,
     /// Most bytes of it that were on disk at any time.
     pub workspace_spilled: u64,
+    /// Objects that the agent's workers had at hand.
+    pub cache: CacheUse,
     /// All conversations as they stood at the end.
     #[serde(skip)]
     pub conversations: Conversations,
@@ -133,6 +135,7 @@ impl RolloutSummary {
             workspace_protected: 0,
             workspace_memory: 0,
             workspace_spilled: 0,
+            cache: CacheUse::default(),
             conversations: Conversations::default(),
             tools: Vec::new(),
             logs: Vec::new(),
@@ -186,6 +189,7 @@ impl Fold {
                 summary.workspace_memory = summary.workspace_memory.max(session.workspace_memory);
                 summary.workspace_spilled =
                     summary.workspace_spilled.max(session.workspace_spilled);
+                summary.cache.add(&session.cache);
             }
             Record::Submitted(submission) => {
                 if let Some(round) = self.round() {

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gix::objs::Kind;
 
+use crate::cache::CacheUse;
 use crate::ids::{BlobId, CommitId, TreeId};
 use crate::objects::{BlobContent, ObjectError, ObjectSink, Objects, TreeEntry, encode_tree};
 
-mod cache;
 mod create;
 mod decode;
 mod large;
@@ -122,6 +122,11 @@ impl ObjectDatabase {
     /// The git directory.
     pub fn path(&self) -> &Path {
         self.store.path()
+    }
+
+    /// What became of the questions to its cache, which all clones share.
+    pub fn cache_use(&self) -> CacheUse {
+        self.store.cache_use()
     }
 
     /// Reads a commit.

@@ -6,12 +6,11 @@
 //! repository-wide configuration. Costs follow the paths that are asked for.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 
 use bstr::{BStr, ByteSlice};
-use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use gix::glob::Pattern;
+use gix::glob::pattern::Case;
+use gix::glob::wildmatch::Mode;
 
 use crate::ids::{BlobId, TreeId};
 use crate::objects::{EntryKind, ObjectError, ObjectSink, Objects, TreeEntry, entry_named};
@@ -45,7 +44,7 @@ pub enum PathKind {
 pub struct Ignore<'a> {
     objects: &'a dyn Objects,
     tree: TreeId,
-    exclude: Option<Gitignore>,
+    exclude: Option<Rules>,
     directories: HashMap<RepoPath, DirectoryRules>,
 }
 
@@ -54,7 +53,7 @@ struct DirectoryRules {
     /// Its tree; none if the tree has no directory there.
     tree: Option<TreeId>,
     /// Its own `.gitignore`.
-    own: Option<Gitignore>,
+    own: Option<Rules>,
     is_ignored: bool,
 }
 
@@ -68,8 +67,7 @@ impl<'a> Ignore<'a> {
     /// A malformed one matches nothing; see [`check_pattern`].
     #[must_use]
     pub fn with_exclude(mut self, patterns: &[String]) -> Self {
-        let lines = patterns.iter().map(String::as_bytes);
-        self.exclude = (!patterns.is_empty()).then(|| matcher(lines)).flatten();
+        self.exclude = Rules::parse(patterns.join("\n").as_bytes());
         self
     }
 
@@ -119,7 +117,7 @@ impl<'a> Ignore<'a> {
         Ok(DirectoryRules { tree, own, is_ignored })
     }
 
-    fn own_rules(&self, tree: TreeId) -> Result<Option<Gitignore>, ObjectError> {
+    fn own_rules(&self, tree: TreeId) -> Result<Option<Rules>, ObjectError> {
         let entries = self.objects.tree(tree)?;
         match entry_named(&entries, BStr::new(".gitignore")) {
             Some(TreeEntry { kind: EntryKind::File { id, .. }, .. }) => self.parse(*id),
@@ -127,48 +125,76 @@ impl<'a> Ignore<'a> {
         }
     }
 
-    fn parse(&self, id: BlobId) -> Result<Option<Gitignore>, ObjectError> {
+    fn parse(&self, id: BlobId) -> Result<Option<Rules>, ObjectError> {
         if self.objects.blob_size(id)? > MAX_RULES {
             return Ok(None);
         }
-        let content = self.objects.blob(id)?;
-        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content);
-        Ok(matcher(content.lines()))
+        Ok(Rules::parse(&self.objects.blob(id)?))
     }
 
     /// What the rules say of `path` itself; its parent is known.
     fn is_matched(&self, path: &RepoPath, kind: PathKind) -> bool {
-        let is_directory = kind == PathKind::Directory;
-        let excluded = |rules: &Gitignore| {
-            rules.matched(OsStr::from_bytes(path.as_bstr()), is_directory).is_ignore()
-        };
         if path.is_root() {
             return false;
         }
-        if self.exclude.as_ref().is_some_and(excluded) {
+        let excluded = self.exclude.as_ref().and_then(|rules| rules.verdict(path.as_bstr(), kind));
+        if excluded == Some(Verdict::Ignored) {
             return true;
         }
         let mut dir = path.parent();
         while let Some(at) = dir {
             let rules = self.directories.get(&at).and_then(|rules| rules.own.as_ref());
-            let below = below(&at, path);
-            match rules.map(|rules| rules.matched(OsStr::from_bytes(below), is_directory)) {
-                Some(Match::Ignore(_)) => return true,
-                Some(Match::Whitelist(_)) => return false,
-                Some(Match::None) | None => dir = at.parent(),
+            match rules.and_then(|rules| rules.verdict(below(&at, path), kind)) {
+                Some(verdict) => return verdict == Verdict::Ignored,
+                None => dir = at.parent(),
             }
         }
         false
     }
 }
 
+/// The patterns of one file, in its order.
+struct Rules(Vec<Pattern>);
+
+/// What a pattern says of a path that it matches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ignored,
+    /// A pattern with `!`.
+    Kept,
+}
+
+impl Rules {
+    /// The patterns in these lines, if any of them is one. As with git, a line
+    /// that makes no sense matches nothing.
+    fn parse(lines: &[u8]) -> Option<Self> {
+        let patterns = gix::ignore::parse(lines, false).map(|(pattern, _, _)| pattern);
+        let patterns: Vec<_> = patterns.collect();
+        (!patterns.is_empty()).then_some(Self(patterns))
+    }
+
+    /// What the last pattern that matches says.
+    fn verdict(&self, path: &BStr, kind: PathKind) -> Option<Verdict> {
+        let name = path.rfind_byte(b'/').map(|slash| slash + 1);
+        let is_directory = Some(kind == PathKind::Directory);
+        let matches = |pattern: &&Pattern| {
+            let mode = Mode::NO_MATCH_SLASH_LITERAL;
+            pattern.matches_repo_relative_path(path, name, is_directory, Case::Sensitive, mode)
+        };
+        let found = self.0.iter().rev().find(matches)?;
+        Some(if found.is_negative() { Verdict::Kept } else { Verdict::Ignored })
+    }
+}
+
 /// Checks that `pattern` can be part of an exclude list.
 pub fn check_pattern(pattern: &str) -> Result<(), PatternError> {
-    let mut builder = GitignoreBuilder::new("");
-    let added = builder.add_line(None, pattern);
-    added
-        .map(|_| ())
-        .map_err(|err| PatternError { pattern: pattern.to_owned(), reason: err.to_string() })
+    let wrong = |reason: String| PatternError { pattern: pattern.to_owned(), reason };
+    // Git takes a malformed pattern for one that matches nothing.
+    globset::Glob::new(pattern).map_err(|err| wrong(err.kind().to_string()))?;
+    match Rules::parse(pattern.as_bytes()) {
+        Some(_) => Ok(()),
+        None => Err(wrong("it is a comment or blank".to_owned())),
+    }
 }
 
 /// Files and symlinks of `tree` that are not in `base` and that the ignore
@@ -263,22 +289,12 @@ fn additions(
 }
 
 /// The part of `path` below the directory `dir`.
-fn below<'a>(dir: &RepoPath, path: &'a RepoPath) -> &'a [u8] {
+fn below<'a>(dir: &RepoPath, path: &'a RepoPath) -> &'a BStr {
     let skipped = if dir.is_root() { 0 } else { dir.as_bstr().len() + 1 };
-    path.as_bstr().get(skipped..).unwrap_or_default()
+    path.as_bstr().get(skipped..).unwrap_or_default().as_bstr()
 }
 
-/// The rules in these lines, if any of them is one. As with git, a line that
-/// makes no sense matches nothing.
-fn matcher<'l>(lines: impl Iterator<Item = &'l [u8]>) -> Option<Gitignore> {
-    let mut builder = GitignoreBuilder::new("");
-    for line in lines {
-        if let Ok(line) = line.to_str() {
-            let _ = builder.add_line(None, line);
-        }
-    }
-    builder.build().ok().filter(|rules| !rules.is_empty())
-}
-
+#[cfg(test)]
+mod generated;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 //! * [`ids`], [`path`]: names of things, which cannot hold a wrong value.
 //! * [`objects`]: what an object source offers, in memory or on disk.
 //! * [`spill`]: content beyond what memory is to hold.
+//! * [`cache`]: objects kept in memory before anything that is slow to ask.
 //! * [`database`]: the bare git object database of a run, and the history of a clone.
 //! * [`worktree`]: the overlay an agent works in, and its snapshots.
 //! * [`diff`], [`patch`]: differences of two trees, written and applied as git patches.
@@ -16,6 +17,7 @@
 //! This is the only crate that names gix. It never runs git, never reads a
 //! configuration and never lets content (attributes, hooks) act on the host.
 
+pub mod cache;
 pub mod database;
 pub mod diff;
 pub mod gitignore;
@@ -28,6 +30,7 @@ pub mod path;
 pub mod spill;
 pub mod worktree;
 
+pub use cache::{CacheBudget, CacheUse, ObjectCache};
 pub use database::ObjectDatabase;
 pub use ids::{BlobId, CommitId, TreeId};
 pub use objects::{EntryKind, MemoryObjects, ObjectError, Objects, TreeEntry};

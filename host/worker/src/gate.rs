@@ -51,6 +51,14 @@ impl Gate {
         self.database.blob(id)
     }
 
+    /// Says how many bytes a blob has.
+    pub fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {
+        if !self.blobs.contains(&id) {
+            return Err(ObjectError::Refused(id.to_string()));
+        }
+        self.database.blob_size(id)
+    }
+
     /// Stores what a worker made. The ids are computed here, names are checked,
     /// and a tree may name only what the worker could read or has made: naming
     /// a secret object in a tree of one's own does not open it.
@@ -147,6 +155,8 @@ mod tests {
         let smuggled = NewObject::Tree(vec![file("b", secret)]);
         assert!(matches!(gate.put(vec![smuggled]), Err(ObjectError::Refused(_))));
         assert!(matches!(gate.blob(secret), Err(ObjectError::Refused(_))));
+        assert!(matches!(gate.blob_size(secret), Err(ObjectError::Refused(_))));
+        assert_eq!(gate.blob_size(open).unwrap(), 4);
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub trait HostSide: Send {
     fn tree(&mut self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError>;
     /// Serves a blob.
     fn blob(&mut self, id: BlobId) -> Result<Bytes, ObjectError>;
+    /// Says how many bytes a blob has.
+    fn blob_size(&mut self, id: BlobId) -> Result<u64, ObjectError>;
     /// Stores objects.
     fn put(&mut self, objects: Vec<NewObject>) -> Result<(), ObjectError>;
     /// Has a model take its turn. The inner result is the guest's.
@@ -151,6 +153,9 @@ impl Worker {
                     ToWorker::Tree(host.tree(id).map(|tree| tree.to_vec()).map_err(Into::into))
                 }
                 FromWorker::Blob(id) => ToWorker::Blob(host.blob(id).map_err(Into::into)),
+                FromWorker::BlobSize(id) => {
+                    ToWorker::BlobSize(host.blob_size(id).map_err(Into::into))
+                }
                 FromWorker::Put(objects) => ToWorker::Stored(host.put(objects).map_err(Into::into)),
                 FromWorker::Complete(exchange) => {
                     ToWorker::Completed(host.complete(*exchange).await?)

@@ -18,6 +18,8 @@ pub enum ToWorker {
     Tree(Result<Vec<TreeEntry>, ObjectFailure>),
     /// Answers [`FromWorker::Blob`].
     Blob(Result<Bytes, ObjectFailure>),
+    /// Answers [`FromWorker::BlobSize`].
+    BlobSize(Result<u64, ObjectFailure>),
     /// Answers [`FromWorker::Complete`].
     Completed(Result<Reply, ModelError>),
     /// Answers [`FromWorker::Put`].
@@ -31,6 +33,8 @@ pub enum FromWorker {
     Tree(TreeId),
     /// Asks for a blob.
     Blob(BlobId),
+    /// Asks for the size of a blob in bytes.
+    BlobSize(BlobId),
     /// Asks a model for a turn.
     Complete(Box<Exchange>),
     /// Hands over objects.

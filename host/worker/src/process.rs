@@ -1,6 +1,5 @@
 //! The worker's end of the pipe: one job, then the process ends.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
@@ -13,7 +12,9 @@ use catena_plugin::session::PluginSpec;
 use catena_plugin::{
     Attempt, Engine, Event, Exchange, LoadedPlugin, NewObject, Outside, Session, attempt, evaluate,
 };
-use catena_tree::{BlobId, ObjectError, Objects, TreeEntry, TreeId};
+use catena_tree::{
+    BlobId, CacheBudget, CacheUse, ObjectCache, ObjectError, Objects, TreeEntry, TreeId,
+};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::causes::in_one_line;
@@ -21,8 +22,8 @@ use crate::frame::{FrameError, receive, send};
 use crate::handover::take_file;
 use crate::message::{AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker};
 
-/// Bytes of blobs that a worker keeps, beside those its overlay holds.
-const BLOB_CACHE: usize = 64 << 20;
+/// What a worker keeps of what came over the pipe, beside what its overlay holds.
+const CACHE: CacheBudget = CacheBudget { blobs: 64 << 20, trees: 16 << 20, sizes: 8 << 20 };
 
 /// Runs the job that comes over standard input and returns when it is done.
 /// Calls `orphaned`, which is to end the process, as soon as the host is gone,
@@ -31,8 +32,8 @@ pub fn run(orphaned: impl FnOnce() + Send + 'static) -> Result<(), FrameError> {
     let stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let spill = take_file(&stream)?;
     watch(&stream, orphaned)?;
-    let pipe = Arc::new(Pipe { inner: Mutex::new(Inner { stream, cache: Cache::default() }) });
-    let ToWorker::Run(job) = receive(&mut &pipe.lock().stream)? else {
+    let pipe = Arc::new(Pipe { stream: Mutex::new(stream), cache: ObjectCache::new(CACHE) });
+    let ToWorker::Run(job) = receive(&mut &*pipe.lock())? else {
         return Err(FrameError::Closed);
     };
     let guest_pipe = pipe.clone();
@@ -43,7 +44,7 @@ pub fn run(orphaned: impl FnOnce() + Send + 'static) -> Result<(), FrameError> {
     let result = guests.join().unwrap_or_else(|_| {
         JobResult::Failed("the worker's thread panicked; this is a bug of the host".to_owned())
     });
-    send(&mut &pipe.lock().stream, &FromWorker::Done(Box::new(result)))
+    send(&mut &*pipe.lock(), &FromWorker::Done(Box::new(result)))
 }
 
 /// Waits beside the guests for the pipe to be hung up.
@@ -98,45 +99,21 @@ fn load(engine: &Engine, spec: PluginSpec) -> Result<LoadedPlugin, String> {
     LoadedPlugin::load(engine, spec).map_err(|err| in_one_line(&err))
 }
 
-/// The pipe as [`Outside`].
+/// The pipe as [`Outside`], with what came over it.
 struct Pipe {
-    inner: Mutex<Inner>,
-}
-
-struct Inner {
-    stream: UnixStream,
-    cache: Cache,
-}
-
-/// Trees and blobs that came over the pipe.
-#[derive(Default)]
-struct Cache {
-    trees: HashMap<TreeId, Arc<[TreeEntry]>>,
-    blobs: HashMap<BlobId, Bytes>,
-    blob_bytes: usize,
-}
-
-impl Cache {
-    fn keep(&mut self, id: BlobId, content: Bytes) {
-        if self.blob_bytes + content.len() > BLOB_CACHE {
-            self.blobs.clear();
-            self.blob_bytes = 0;
-        }
-        self.blob_bytes += content.len();
-        self.blobs.insert(id, content);
-    }
+    stream: Mutex<UnixStream>,
+    cache: ObjectCache,
 }
 
 impl Pipe {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, UnixStream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Inner {
-    fn ask(&mut self, question: &FromWorker) -> Result<ToWorker, FrameError> {
-        send(&mut self.stream, question)?;
-        receive(&mut self.stream)
+    fn ask(&self, question: &FromWorker) -> Result<ToWorker, FrameError> {
+        let stream = self.lock();
+        send(&mut &*stream, question)?;
+        receive(&mut &*stream)
     }
 }
 
@@ -151,14 +128,13 @@ fn lost(answer: Result<ToWorker, FrameError>) -> ObjectError {
 
 impl Objects for Pipe {
     fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
-        let mut inner = self.lock();
-        if let Some(entries) = inner.cache.trees.get(&id) {
-            return Ok(entries.clone());
+        if let Some(entries) = self.cache.tree(id) {
+            return Ok(entries);
         }
-        match inner.ask(&FromWorker::Tree(id)) {
+        match self.ask(&FromWorker::Tree(id)) {
             Ok(ToWorker::Tree(Ok(entries))) => {
                 let entries: Arc<[TreeEntry]> = entries.into();
-                inner.cache.trees.insert(id, entries.clone());
+                self.cache.keep_tree(id, entries.clone());
                 Ok(entries)
             }
             Ok(ToWorker::Tree(Err(failure))) => Err(failure.into()),
@@ -167,31 +143,48 @@ impl Objects for Pipe {
     }
 
     fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
-        let mut inner = self.lock();
-        if let Some(content) = inner.cache.blobs.get(&id) {
-            return Ok(content.clone());
+        if let Some(content) = self.cache.blob(id) {
+            return Ok(content);
         }
-        match inner.ask(&FromWorker::Blob(id)) {
+        match self.ask(&FromWorker::Blob(id)) {
             Ok(ToWorker::Blob(Ok(content))) => {
-                inner.cache.keep(id, content.clone());
+                self.cache.keep_blob(id, content.clone());
                 Ok(content)
             }
             Ok(ToWorker::Blob(Err(failure))) => Err(failure.into()),
             other => Err(lost(other)),
         }
     }
+
+    /// Trees come with the sizes of their blobs, so what is asked here is a
+    /// blob that a partial clone lacks, once.
+    fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {
+        if let Some(size) = self.cache.size(id) {
+            return size.ok_or_else(|| ObjectError::Missing(id.to_string()));
+        }
+        let size = match self.ask(&FromWorker::BlobSize(id)) {
+            Ok(ToWorker::BlobSize(size)) => size.map_err(ObjectError::from),
+            other => Err(lost(other)),
+        };
+        match &size {
+            Ok(size) => self.cache.keep_size(id, Some(*size)),
+            Err(ObjectError::Missing(_)) => self.cache.keep_size(id, None),
+            Err(_) => {}
+        }
+        size
+    }
 }
 
 impl Outside for Pipe {
     fn complete(&self, exchange: Exchange) -> Result<Reply, ModelError> {
-        match self.lock().ask(&FromWorker::Complete(Box::new(exchange))) {
+        match self.ask(&FromWorker::Complete(Box::new(exchange))) {
             Ok(ToWorker::Completed(answer)) => answer,
             other => Err(ModelError::Unavailable(lost(other).to_string())),
         }
     }
 
     fn put(&self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
-        match self.lock().ask(&FromWorker::Put(objects)) {
+        match self.ask(&FromWorker::Put(objects)) {
             Ok(ToWorker::Stored(answer)) => answer.map_err(ObjectError::from),
             other => Err(lost(other)),
         }
@@ -199,6 +192,10 @@ impl Outside for Pipe {
 
     fn record(&self, event: Event) {
         // A host that is gone is found at the next question.
-        let _ = send(&mut self.lock().stream, &FromWorker::Record(event));
+        let _ = send(&mut &*self.lock(), &FromWorker::Record(event));
+    }
+
+    fn cache_use(&self) -> CacheUse {
+        self.cache.usage()
     }
 }

@@ -8,15 +8,13 @@ use gix::objs::{Exists, Find, FindHeader, Kind, Write};
 use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit};
 use gix::refs::{FullName, Target};
 
-use super::cache::Bounded;
 use super::create::replace;
 use super::{DatabaseError, decode};
+use crate::cache::{Bounded, CacheBudget, CacheUse, ObjectCache};
 use crate::ids::{BlobId, CommitId, TreeId};
 use crate::objects::{EntryKind, ObjectError, TreeEntry};
 
-const BLOB_BYTES: usize = 256 << 20;
-const TREE_BYTES: usize = 64 << 20;
-const SIZES: usize = 1 << 20;
+const CACHE: CacheBudget = CacheBudget { blobs: 256 << 20, trees: 64 << 20, sizes: 64 << 20 };
 const COMMITS: usize = 1 << 20;
 
 /// Bytes from which on a blob is not copied out of the buffer it was read into.
@@ -27,9 +25,7 @@ pub(super) struct Store {
     repository: gix::ThreadSafeRepository,
     path: PathBuf,
     readers: Mutex<Vec<Reader>>,
-    blobs: Bounded<BlobId, Bytes>,
-    trees: Bounded<TreeId, Arc<[TreeEntry]>>,
-    sizes: Bounded<BlobId, u64>,
+    cache: ObjectCache,
     parents: Bounded<CommitId, Arc<[Parent]>>,
 }
 
@@ -104,11 +100,13 @@ impl Store {
             path: repository.git_dir().to_owned(),
             repository,
             readers: Mutex::default(),
-            blobs: Bounded::new(BLOB_BYTES),
-            trees: Bounded::new(TREE_BYTES),
-            sizes: Bounded::new(SIZES),
+            cache: ObjectCache::new(CACHE),
             parents: Bounded::new(COMMITS),
         })
+    }
+
+    pub(super) fn cache_use(&self) -> CacheUse {
+        self.cache.usage()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -142,16 +140,14 @@ impl Store {
         if id == TreeId::EMPTY {
             return Ok(Arc::from([]));
         }
-        if let Some(entries) = self.trees.find(&id) {
+        if let Some(entries) = self.cache.tree(id) {
             return Ok(entries);
         }
         let decoded = self.with_object(id.into(), Kind::Tree, |data| decode::tree(id, data))??;
-        let mut cost = 0;
         let mut complete = true;
         let entries: Arc<[TreeEntry]> = decoded
             .into_iter()
             .map(|(name, kind)| {
-                cost += name.len() + size_of::<TreeEntry>();
                 let (size, known) = self.entry_size(kind);
                 complete &= known;
                 TreeEntry { name, kind, size }
@@ -159,17 +155,17 @@ impl Store {
             .collect();
         // A size that is unknown now may be known once the blob has come.
         if complete {
-            self.trees.keep(id, entries.clone(), cost);
+            self.cache.keep_tree(id, entries.clone());
         }
         Ok(entries)
     }
 
     pub(super) fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
-        if let Some(content) = self.blobs.find(&id) {
+        if let Some(content) = self.cache.blob(id) {
             return Ok(content);
         }
         let content = self.with_reader(|reader| reader.blob(id))?;
-        self.blobs.keep(id, content.clone(), content.len() + size_of::<Bytes>());
+        self.cache.keep_blob(id, content.clone());
         Ok(content)
     }
 
@@ -192,13 +188,14 @@ impl Store {
     }
 
     fn size_if_present(&self, id: BlobId) -> Option<u64> {
-        if let Some(size) = self.sizes.find(&id) {
+        // That a blob is missing is not kept: it may come.
+        if let Some(size) = self.cache.size(id).flatten() {
             return Some(size);
         }
         let name = gix::ObjectId::from(id);
         let header = self.with_reader(|reader| reader.quick.try_header(&name)).ok()??;
         let size = (header.kind == Kind::Blob).then_some(header.size)?;
-        self.sizes.keep(id, size, 1);
+        self.cache.keep_size(id, Some(size));
         Some(size)
     }
 
