@@ -85,6 +85,7 @@ fn full_quota_is_an_error_of_the_guest_and_a_figure_of_the_summary() {
     assert!(logs.contains("65536 bytes can be read"), "{logs}");
     assert_eq!(rollout["workspace_bytes"], 65536);
     assert_eq!(rollout["workspace_refused"], 2);
+    assert!(rollout["cache"]["misses"].as_u64().unwrap() > 0, "trees come over the pipe");
     environment.catena(&["show", "run"]).prints("2 writes refused");
 }
 

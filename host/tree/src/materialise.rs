@@ -21,8 +21,14 @@
 //! is done again by [`Materialised::open`]; a process that is killed loses
 //! nothing, a machine that loses power may.
 //!
+//! What no program can rule out: a change made while a push writes the same
+//! file is unseen if it keeps size and times within one tick of the kernel's
+//! clock, and a directory that somebody moves away while it is worked on is
+//! still the directory worked on. Programs that see nothing but the directory
+//! can only fool themselves by that.
+//!
 //! What is left to the callers: that one worktree and one directory belong
-//! together, and that nobody edits both between two syncs.
+//! together. Where both changed, a pull takes the directory's state and reports it.
 
 mod blob_files;
 mod cursor;

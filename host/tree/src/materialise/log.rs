@@ -41,11 +41,20 @@ pub enum LogError {
 pub(super) struct Log {
     state: Dir,
     file: std::fs::File,
-    /// Locked while it is open.
-    _lock: std::fs::File,
+    _lock: Lock,
     /// Bytes of the file, and those when it was last written anew.
     len: u64,
     compact_len: u64,
+}
+
+/// A locked file.
+struct Lock(std::fs::File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that was forked just now has the file too.
+        let _ = self.0.unlock();
+    }
 }
 
 /// What a file held.
@@ -144,10 +153,10 @@ fn open(state: &Dir, name: &str, options: &mut OpenOptions) -> io::Result<std::f
     state.open_with(name, options.read(true).write(true)).map(File::into_std)
 }
 
-fn lock(state: &Dir) -> Result<std::fs::File, LogError> {
+fn lock(state: &Dir) -> Result<Lock, LogError> {
     let file = open(state, LOCK_NAME, OpenOptions::new().create(true))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(LogError::Locked),
         Err(std::fs::TryLockError::Error(err)) => Err(err.into()),
     }

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 
 use super::{Bench, in_tree, on_disk, paths, refused};
-use crate::materialise::{LogError, MaterialiseError, Materialised, SyncReport};
+use crate::materialise::{BlobFiles, LogError, MaterialiseError, Materialised, Place, SyncReport};
 use crate::worktree::WriteKind;
 use crate::worktree::tests::path;
 
@@ -213,4 +213,26 @@ fn index_that_grows_by_changes_is_written_anew() {
     let tree = bench.snapshot();
     assert_eq!(in_tree(&bench.store, tree), on_disk(&bench.dir()));
     assert_eq!(place.push(tree).unwrap(), SyncReport::default());
+}
+
+#[test]
+fn contents_are_written_the_same_with_and_without_shared_blocks() {
+    let (mut bench, place) = Bench::example();
+    drop(place);
+    let big = vec![b'x'; 100_000];
+    bench.worktree.write_file(&path("big"), &big, WriteKind::Regular).unwrap();
+    let tree = bench.snapshot();
+    for name in ["blobs", "shared", "shared.state"] {
+        std::fs::create_dir(bench.temp.path().join(name)).unwrap();
+    }
+    let at = |name: &str| bench.temp.path().join(name);
+    let blobs = BlobFiles::open(&at("blobs")).unwrap();
+    let shares_blocks = blobs.shares_blocks();
+    let place = Place::open(&at("shared"), &at("shared.state")).unwrap().with_blobs(blobs);
+    Materialised::create(place, bench.store.clone(), tree).unwrap();
+    assert_eq!(on_disk(&at("shared")), in_tree(&bench.store, tree));
+    // Only what can be shared is stored, and nothing else is left there.
+    assert_eq!(on_disk(&at("blobs")).len(), usize::from(shares_blocks));
+    std::fs::write(at("shared/big"), "changed").unwrap();
+    assert!(on_disk(&at("blobs")).values().all(|(_, content)| *content == big));
 }
