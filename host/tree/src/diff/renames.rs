@@ -217,12 +217,10 @@ impl Matching<'_> {
             let mut best = Best::default();
             for source in &sources {
                 let similarity = self.similarity(*source, target)?;
-                if similarity >= RENAMED {
-                    let same_name = self.same_name(*source, target);
-                    best.offer(Candidate { source: *source, target, similarity, same_name });
-                }
+                let same_name = self.same_name(*source, target);
+                best.offer(Candidate { source: *source, target, similarity, same_name });
             }
-            candidates.extend(best.0);
+            candidates.extend(best.0.into_iter().filter(|known| known.similarity >= RENAMED));
         }
         candidates.sort_by_key(Candidate::rank);
         for candidate in candidates {
@@ -298,7 +296,8 @@ impl Matching<'_> {
 }
 
 /// The best candidates for one added file, in the order of git: a better one takes
-/// the place of the worst. Which of two equal ones is first decides who is renamed.
+/// the place of the worst, also of one that is no rename. Which of two equal ones
+/// is first decides who is renamed.
 #[derive(Default)]
 struct Best(Vec<Candidate>);
 

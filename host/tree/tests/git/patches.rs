@@ -293,8 +293,9 @@ fn of_equal_candidates_for_a_rename_the_one_git_takes_is_taken() {
             (0..40).map(|n| format!("{} {n}\n", if n < kept { 0 } else { seed })).collect();
         lines.concat()
     };
-    // More sources than are remembered for a target, so that some are replaced.
-    let kept = [22, 24, 23, 25, 39, 26, 39, 39, 22, 39];
+    // More sources than are remembered for a target, so that some are replaced,
+    // also by such as are too different to be renamed.
+    let kept = [2, 24, 3, 25, 39, 1, 39, 39, 22, 39];
     let old: Vec<_> = (1..).zip(kept).map(|(seed, kept)| text(seed, kept)).collect();
     let names: Vec<_> = (0..old.len()).map(|number| format!("{number}/same.c")).collect();
     let before: Vec<_> =
