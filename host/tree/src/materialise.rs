@@ -51,6 +51,7 @@ pub use self::blob_files::BlobFiles;
 use self::index::{Change, Index};
 use self::log::Log;
 pub use self::log::LogError;
+use self::push::Occasion;
 use crate::ids::TreeId;
 use crate::objects::Objects;
 use crate::path::RepoPath;
@@ -69,6 +70,14 @@ pub enum MaterialiseError {
         path: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// A push that was cut off needs objects that cannot be had now.
+    #[error("a push that was cut off cannot be done again at `{path}`: {reason}")]
+    Unrepaired {
+        /// The path they are for.
+        path: BString,
+        /// Why they cannot be had.
+        reason: Refusal,
     },
     /// There is no index, so it was never materialised.
     #[error("nothing was materialised here")]
@@ -153,7 +162,8 @@ pub struct Materialised {
 }
 
 impl Place {
-    /// Opens two directories by path.
+    /// Opens two directories by path; fails where one is not there or not a
+    /// directory.
     pub fn open(dir: &Path, state: &Path) -> Result<Self, MaterialiseError> {
         Ok(Self { dir: open_dir(dir)?, state: open_dir(state)?, blobs: None })
     }
@@ -168,6 +178,8 @@ impl Place {
 impl Materialised {
     /// Writes a tree into a directory for the first time. What is there already
     /// stays: equal files are taken over, others are refused and reported.
+    ///
+    /// Fails where there is an index already and where it cannot be written.
     pub fn create(
         place: Place,
         objects: Arc<dyn Objects>,
@@ -183,6 +195,11 @@ impl Materialised {
 
     /// Goes on with a directory that was materialised before. A push that was
     /// cut off is done again; then its report comes too.
+    ///
+    /// Fails with [`MaterialiseError::New`] without an index, with
+    /// [`LogError::Locked`] while another process has it, and with
+    /// [`MaterialiseError::Unrepaired`] while a push that was cut off cannot
+    /// read its objects: what it left half written is no program's change.
     pub fn open(
         place: Place,
         objects: Arc<dyn Objects>,
@@ -191,7 +208,7 @@ impl Materialised {
         let kept = Log::open(state)?.ok_or(MaterialiseError::New)?;
         let (index, log) = (kept.index, kept.log);
         let mut opened = Self { dir, blobs, objects, index, log, pending: Vec::new() };
-        let repaired = kept.begun.map(|tree| opened.push(tree)).transpose()?;
+        let repaired = kept.begun.map(|tree| opened.repair(tree)).transpose()?;
         Ok((opened, repaired))
     }
 
@@ -204,20 +221,39 @@ impl Materialised {
     /// Makes the directory equal to a tree. Costs what differs between the
     /// tree and what the last sync saw; reads nothing else. Directories that
     /// lose their last file go, other empty ones stay.
+    ///
+    /// Fails only if the index cannot be written; the next call catches up.
     pub fn push(&mut self, tree: TreeId) -> Result<SyncReport, MaterialiseError> {
+        // Also what could not be kept last time.
+        self.keep()?;
         if self.tree() == Some(tree) {
             return Ok(SyncReport::default());
         }
         self.log.append(&[Change::Begin(tree)], &self.index)?;
-        let report = push::run(self, tree);
+        let pushed = push::run(self, tree, Occasion::First);
         self.pending.push(Change::End);
         self.keep()?;
-        Ok(report)
+        Ok(pushed.report)
+    }
+
+    /// Does a push again that was cut off.
+    fn repair(&mut self, tree: TreeId) -> Result<SyncReport, MaterialiseError> {
+        let pushed = push::run(self, tree, Occasion::Repeated);
+        if let Some(Refused { path, reason }) = pushed.unread {
+            self.keep()?;
+            return Err(MaterialiseError::Unrepaired { path, reason });
+        }
+        self.pending.push(Change::End);
+        self.keep()?;
+        Ok(pushed.report)
     }
 
     /// Turns what changed in the directory since the last sync into edits of a
     /// worktree. Looks at every entry, reads those that look different. What
     /// the worktree does not take stays different and is reported.
+    ///
+    /// Fails only if the index cannot be written; the worktree has the changes
+    /// by then, and the next call catches up.
     pub fn pull(&mut self, worktree: &mut Worktree) -> Result<SyncReport, MaterialiseError> {
         let report = pull::run(self, worktree);
         self.keep()?;
@@ -231,8 +267,8 @@ impl Materialised {
 
     fn keep(&mut self) -> Result<(), MaterialiseError> {
         if !self.pending.is_empty() {
-            let pending = std::mem::take(&mut self.pending);
-            self.log.append(&pending, &self.index)?;
+            self.log.append(&self.pending, &self.index)?;
+            self.pending.clear();
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use bstr::{BStr, BString};
 use bytes::Bytes;
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
-use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
 use serde::{Deserialize, Serialize};
 
 /// How often an entry that changes while it is read is read again.
@@ -171,7 +171,8 @@ pub(super) fn read_link(dir: &Dir, name: &BStr) -> io::Result<Read> {
     Ok(Read::Unsteady)
 }
 
-/// Makes a file where there is nothing; fails where there is something.
+/// Makes a file where there is nothing; fails where there is something. One
+/// that could not be filled is removed.
 pub(super) fn create_file(
     dir: &Dir,
     name: &BStr,
@@ -181,15 +182,30 @@ pub(super) fn create_file(
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode).follow(FollowSymlinks::No);
     let mut file = dir.open_with(as_path(name), &options)?;
+    fill(&mut file, source).inspect_err(|_| remove_own(dir, name, &file))
+}
+
+fn fill(file: &mut File, source: &Source<'_>) -> io::Result<Stat> {
     match source {
         Source::Bytes(bytes) => file.write_all(bytes)?,
         Source::Shared(shared, bytes) => {
-            if rustix::fs::ioctl_ficlone(&file, shared).is_err() {
+            if rustix::fs::ioctl_ficlone(&*file, shared).is_err() {
                 file.write_all(bytes)?;
             }
         }
     }
     Ok(Stat::of(&file.metadata()?))
+}
+
+/// Removes a name if it still stands for this file. The error that led here is
+/// the one to report.
+fn remove_own(dir: &Dir, name: &BStr, file: &File) {
+    let Ok(metadata) = file.metadata() else { return };
+    if let Ok(Some(Found::File(stat))) = look(dir, name)
+        && stat.inode == metadata.ino()
+    {
+        let _ = dir.remove_file(as_path(name));
+    }
 }
 
 /// Makes a symlink where there is nothing; fails where there is something.

@@ -45,6 +45,8 @@ pub(super) struct Log {
     /// Bytes of the file, and those when it was last written anew.
     len: u64,
     compact_len: u64,
+    /// The tree of a push that has not ended.
+    begun: Option<TreeId>,
 }
 
 /// A locked file.
@@ -72,7 +74,7 @@ impl Log {
         let mut file = open(&state, NAME, OpenOptions::new().create_new(true))?;
         file.write_all(MAGIC)?;
         let len = MAGIC.len() as u64;
-        Ok(Self { state, file, _lock: lock, len, compact_len: len })
+        Ok(Self { state, file, _lock: lock, len, compact_len: len, begun: None })
     }
 
     /// Reads the file in `state`; none if there is none.
@@ -94,27 +96,33 @@ impl Log {
         let len = len as u64;
         file.set_len(len)?;
         file.seek(SeekFrom::Start(len))?;
-        let log = Self { state, file, _lock: lock, len, compact_len: len };
+        // A file that was written anew begins with one frame of everything.
+        let compact_len = len.min((MAGIC.len() + first_frame_len(&content)) as u64);
+        let log = Self { state, file, _lock: lock, len, compact_len, begun };
         Ok(Some(Kept { log, index, begun }))
     }
 
     /// Adds changes that `index` has taken.
     pub(super) fn append(&mut self, changes: &[Change], index: &Index) -> Result<(), LogError> {
         let added = self.len.saturating_sub(self.compact_len);
+        let begun = begun_after(self.begun, changes);
         let ends = !matches!(changes, [Change::Begin(_)]);
         if ends && added > WORTH_COMPACTING && added > self.compact_len {
-            return self.write_anew(index);
+            self.write_anew(index, begun)?;
+            self.begun = begun;
+            return Ok(());
         }
         let frame = frame(changes)?;
         // The seek undoes an append that failed halfway, as on a full disk.
         self.file.seek(SeekFrom::Start(self.len))?;
         self.file.write_all(&frame)?;
         self.len += frame.len() as u64;
+        self.begun = begun;
         Ok(())
     }
 
-    fn write_anew(&mut self, index: &Index) -> Result<(), LogError> {
-        let changes: Vec<_> = index.as_changes().collect();
+    fn write_anew(&mut self, index: &Index, begun: Option<TreeId>) -> Result<(), LogError> {
+        let changes: Vec<_> = index.as_changes().chain(begun.map(Change::Begin)).collect();
         let mut file = open(&self.state, NEW_NAME, OpenOptions::new().create(true))?;
         file.set_len(0)?;
         let content = [MAGIC, &frame(&changes)?].concat();
@@ -137,16 +145,29 @@ fn replay(content: &[u8]) -> Result<(Index, Option<TreeId>, usize), LogError> {
     let mut begun = None;
     while let Some((frame, after)) = next_frame(rest) {
         let changes: Vec<Change> = rmp_serde::from_slice(frame).map_err(|err| damaged(&err))?;
-        for change in changes {
-            match change {
-                Change::Begin(tree) => begun = Some(tree),
-                Change::End => begun = None,
-                other => index.apply(&other),
-            }
+        begun = begun_after(begun, &changes);
+        for change in &changes {
+            index.apply(change);
         }
         rest = after;
     }
     Ok((index, begun, content.len() - rest.len()))
+}
+
+/// The tree of the push that has not ended after some changes.
+fn begun_after(before: Option<TreeId>, changes: &[Change]) -> Option<TreeId> {
+    let last = changes.iter().rev().find_map(|change| match change {
+        Change::Begin(tree) => Some(Some(*tree)),
+        Change::End => Some(None),
+        _ => None,
+    });
+    last.unwrap_or(before)
+}
+
+/// Bytes of the first frame after the first line.
+fn first_frame_len(content: &[u8]) -> usize {
+    let frames = content.strip_prefix(MAGIC).unwrap_or_default();
+    next_frame(frames).map_or(0, |(_, rest)| frames.len() - rest.len())
 }
 
 fn open(state: &Dir, name: &str, options: &mut OpenOptions) -> io::Result<std::fs::File> {
@@ -175,6 +196,7 @@ fn next_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<8>()?;
     let (checksum, rest) = rest.split_first_chunk::<4>()?;
     let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
-    let (frame, rest) = rest.split_at_checked(len)?;
+    // Nobody writes an empty frame; zeros after a power loss look like one.
+    let (frame, rest) = rest.split_at_checked(len).filter(|_| len > 0)?;
     (crc32fast::hash(frame) == u32::from_le_bytes(*checksum)).then_some((frame, rest))
 }

@@ -4,6 +4,8 @@
 //! cost nothing. Files are made where there is nothing; what has to go before
 //! is compared with what the index knows of it, and stays if it differs.
 
+mod in_the_way;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -11,10 +13,11 @@ use bstr::{BStr, ByteSlice as _};
 use bytes::Bytes;
 use cap_std::fs::Dir;
 
+use self::in_the_way::InTheWay;
 use super::cursor::Cursor;
-use super::disk::{self, Found, Read, Source, as_path};
+use super::disk::{self, Found, Source, as_path};
 use super::index::{Change, Index, Known, Leaf};
-use super::{BlobFiles, Materialised, Refusal, SyncReport, joined};
+use super::{BlobFiles, Materialised, Refusal, Refused, SyncReport, joined};
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects, TreeEntry};
 use crate::path::RepoPath;
@@ -22,43 +25,49 @@ use crate::path::RepoPath;
 /// How often a name that others take again is freed.
 const ATTEMPTS: usize = 3;
 
-/// Bytes of a file that are read to find out whether it may go.
-const MAX_COMPARED: u64 = 1 << 30;
+/// Whether a push is the first of its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    First,
+    /// It was begun before and cut off.
+    Repeated,
+}
+
+/// What came of a push.
+pub(super) struct Pushed {
+    pub(super) report: SyncReport,
+    /// The first path whose object could not be had.
+    pub(super) unread: Option<Refused>,
+}
 
 struct Push<'a> {
+    occasion: Occasion,
     objects: &'a dyn Objects,
     blobs: Option<&'a BlobFiles>,
     index: &'a mut Index,
     changes: &'a mut Vec<Change>,
     cursor: Cursor<'a>,
     report: SyncReport,
+    unread: Option<Refused>,
     /// Directories that do not equal their tree because something was refused.
     failed: BTreeSet<RepoPath>,
 }
 
-/// What stands at a place that is to be changed.
-enum InTheWay {
-    Nothing,
-    /// What is wanted.
-    Same(Leaf),
-    /// Something that may go, because it is known or part of what is wanted.
-    Expendable(Found),
-    Foreign,
-}
-
-pub(super) fn run(place: &mut Materialised, tree: TreeId) -> SyncReport {
+pub(super) fn run(place: &mut Materialised, tree: TreeId, occasion: Occasion) -> Pushed {
     let mut push = Push {
+        occasion,
         objects: &*place.objects,
         blobs: place.blobs.as_ref(),
         index: &mut place.index,
         changes: &mut place.pending,
         cursor: Cursor::new(&place.dir),
         report: SyncReport::default(),
+        unread: None,
         failed: BTreeSet::new(),
     };
     push.everything(tree);
     let clock = disk::now();
-    let report = push.report;
+    let pushed = Pushed { report: push.report, unread: push.unread };
     // What was made just now could change again without a change of its times.
     let unsettled = |change: &Change| match change {
         Change::Leaf(path, leaf) => {
@@ -72,7 +81,7 @@ pub(super) fn run(place: &mut Materialised, tree: TreeId) -> SyncReport {
     for change in unsettled {
         place.note(change);
     }
-    report
+    pushed
 }
 
 impl Push<'_> {
@@ -86,7 +95,7 @@ impl Push<'_> {
             let entries = match self.objects.tree(tree) {
                 Ok(entries) => entries,
                 Err(err) => {
-                    self.refuse(&dir.clone(), object_refusal(&err));
+                    self.refuse_unread(&dir, &err);
                     continue;
                 }
             };
@@ -259,11 +268,11 @@ impl Push<'_> {
             EntryKind::File { id, .. } | EntryKind::Symlink(id) => self.objects.blob(id),
             EntryKind::Directory(_) | EntryKind::Submodule(_) => Ok(Bytes::new()),
         };
-        let made = match content {
-            Ok(content) => self.replace(path, known, entry.kind, &content),
-            Err(err) => Ok(Err(object_refusal(&err))),
+        let content = match content {
+            Ok(content) => content,
+            Err(err) => return self.refuse_unread(path, &err),
         };
-        match made {
+        match self.replace(path, known, entry.kind, &content) {
             Ok(Ok(leaf)) => {
                 self.note(Change::Leaf(path.clone(), leaf));
                 self.report.changed.push(path.clone());
@@ -291,7 +300,11 @@ impl Push<'_> {
             match self.in_the_way(path, known, Some((kind, content)))? {
                 InTheWay::Nothing => {}
                 InTheWay::Same(leaf) => return Ok(Ok(leaf)),
-                InTheWay::Expendable(found) => self.unlink(path, found)?,
+                InTheWay::Expendable(found) => {
+                    self.unlink(path, found)?;
+                    // Should there be nothing new, a pull must not take that for a removal.
+                    self.note(Change::Gone(path.clone()));
+                }
                 InTheWay::Foreign => return Ok(Err(Refusal::NotPulled)),
             }
             is_free = true;
@@ -323,56 +336,6 @@ impl Push<'_> {
         Ok(Leaf { kind, seen })
     }
 
-    /// Compares what is at a place with what is known of it and what is to be
-    /// there.
-    fn in_the_way(
-        &mut self,
-        path: &RepoPath,
-        known: Option<Leaf>,
-        wanted: Option<(EntryKind, &[u8])>,
-    ) -> io::Result<InTheWay> {
-        let (dir, name) = match self.parent(path) {
-            Ok(place) => place,
-            // Nothing can be where there is no directory.
-            Err(err) if disk::is_replaced(&err) && wanted.is_none() => {
-                return Ok(InTheWay::Nothing);
-            }
-            Err(err) => return Err(err),
-        };
-        let Some(found) = disk::look(dir, name)? else { return Ok(InTheWay::Nothing) };
-        let wanted_kind = wanted.map(|(kind, _)| kind);
-        let (read, stat) = match found {
-            Found::Directory => {
-                let is_wanted = matches!(wanted_kind, Some(EntryKind::Submodule(_)));
-                return Ok(match wanted_kind {
-                    Some(kind) if is_wanted => InTheWay::Same(Leaf { kind, seen: None }),
-                    // It goes only if it is empty, so nothing is lost.
-                    _ => InTheWay::Expendable(found),
-                });
-            }
-            Found::Special(_) => return Ok(InTheWay::Foreign),
-            Found::File(stat) | Found::Symlink(stat)
-                if known.is_some_and(|leaf| leaf.seen == Some(stat)) =>
-            {
-                return Ok(InTheWay::Expendable(found));
-            }
-            Found::File(stat) => (disk::read_file(dir, name, MAX_COMPARED)?, stat),
-            Found::Symlink(stat) => (disk::read_link(dir, name)?, stat),
-        };
-        let Read::Content(content, _) = read else { return Ok(InTheWay::Foreign) };
-        let kind = leaf_kind(found, &content);
-        if let Some(kind) = kind.filter(|kind| Some(*kind) == wanted_kind) {
-            return Ok(InTheWay::Same(Leaf { kind, seen: Some(stat) }));
-        }
-        // A push that was killed left the beginning of what it wrote.
-        let is_part = wanted.is_some_and(|(wanted_kind, whole)| {
-            matches!((found, wanted_kind), (Found::File(_), EntryKind::File { .. }))
-                && whole.starts_with(&content)
-        });
-        let is_known = known.is_some_and(|leaf| Some(leaf.kind) == kind);
-        Ok(if is_part || is_known { InTheWay::Expendable(found) } else { InTheWay::Foreign })
-    }
-
     fn unlink(&mut self, path: &RepoPath, found: Found) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         let removed = match found {
@@ -396,6 +359,14 @@ impl Push<'_> {
     fn note(&mut self, change: Change) {
         self.index.apply(&change);
         self.changes.push(change);
+    }
+
+    /// Leaves a path as it is because its object cannot be had.
+    fn refuse_unread(&mut self, path: &RepoPath, err: &ObjectError) {
+        let reason = Refusal::Object(err.to_string());
+        self.unread
+            .get_or_insert_with(|| Refused { path: path.as_bstr().into(), reason: reason.clone() });
+        self.refuse(path, reason);
     }
 
     /// Leaves a path as it is; false, as what callers then answer.
@@ -422,8 +393,4 @@ pub(super) fn leaf_kind(found: Found, content: &[u8]) -> Option<EntryKind> {
 
 fn is_submodule(kind: EntryKind) -> bool {
     matches!(kind, EntryKind::Submodule(_))
-}
-
-fn object_refusal(err: &ObjectError) -> Refusal {
-    Refusal::Object(err.to_string())
 }

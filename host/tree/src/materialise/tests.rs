@@ -1,5 +1,6 @@
 //! Directories and worktrees that are synchronised, from outside.
 
+mod full_disk;
 mod generated;
 mod git;
 mod hostile;

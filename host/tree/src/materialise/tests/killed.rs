@@ -8,9 +8,9 @@ use bytes::Bytes;
 
 use super::{Bench, in_tree, on_disk};
 use crate::ids::{BlobId, TreeId};
-use crate::materialise::{Materialised, SyncReport};
+use crate::materialise::{MaterialiseError, Materialised, SyncReport};
 use crate::objects::{ObjectError, Objects, TreeEntry};
-use crate::worktree::tests::{Store, path};
+use crate::worktree::tests::{Store, path, store};
 use crate::worktree::{Worktree, WriteKind};
 
 /// Objects that end the process, as far as a test can tell, after some blobs.
@@ -136,4 +136,34 @@ fn worktree_that_was_lost_after_a_pull_can_be_pushed_from_its_last_snapshot() {
     let (mut place, _) = bench.open();
     assert_eq!(place.push(base).unwrap().refused, []);
     assert_eq!(on_disk(&bench.dir()), bench.files());
+}
+
+#[test]
+fn push_that_was_cut_off_stays_begun_while_its_objects_cannot_be_had() {
+    let (bench, _, after) = two_trees();
+    let objects = Fatal { store: bench.store.clone(), left: 2.into() };
+    let (mut place, _) = Materialised::open(bench.place(), Arc::new(objects)).unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| place.push(after))).is_err());
+    drop(place);
+    for _ in 0..2 {
+        let opened = Materialised::open(bench.place(), store());
+        assert!(matches!(opened, Err(MaterialiseError::Unrepaired { .. })));
+    }
+    let (place, repaired) = bench.open();
+    assert_eq!(repaired.unwrap().refused, []);
+    assert_eq!(place.tree(), Some(after));
+    assert_eq!(on_disk(&bench.dir()), in_tree(&bench.store, after));
+}
+
+#[test]
+fn index_that_ends_in_zeros_is_cut_off_there() {
+    let (bench, _, after) = two_trees();
+    let index = bench.temp.path().join("state/index");
+    let mut content = std::fs::read(&index).unwrap();
+    content.extend([0; 4096]);
+    std::fs::write(&index, content).unwrap();
+    let (mut place, _) = bench.open();
+    place.push(after).unwrap();
+    drop(place);
+    assert_eq!(bench.open().0.tree(), Some(after));
 }

@@ -153,6 +153,21 @@ fn push_destroys_nothing_that_was_not_pulled() {
 }
 
 #[test]
+fn beginning_of_what_is_pushed_is_a_change_like_any_other() {
+    let (mut bench, mut place) = Bench::example();
+    std::fs::write(bench.at("README"), "the").unwrap();
+    std::fs::write(bench.at("new"), "").unwrap();
+    for name in ["README", "new"] {
+        bench.worktree.write_file(&path(name), b"theirs", WriteKind::Regular).unwrap();
+    }
+    let tree = bench.snapshot();
+    assert_eq!(refused(&place.push(tree).unwrap()).len(), 2);
+    assert_eq!(std::fs::read(bench.at("README")).unwrap(), b"the");
+    let report = place.pull(&mut bench.worktree).unwrap();
+    assert_eq!(paths(&report.changed), ["README", "new"]);
+}
+
+#[test]
 fn directory_with_files_is_taken_over() {
     let (mut bench, place) = Bench::example();
     drop(place);
