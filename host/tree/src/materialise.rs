@@ -135,7 +135,8 @@ pub struct SyncReport {
     /// Those that had been changed in the worktree too, since the last sync.
     /// Only a pull does that; the directory's state was taken.
     pub overwritten: Vec<RepoPath>,
-    /// What was left as it is. Each sync reports it again.
+    /// What was left as it is. Each sync that meets it reports it again; names
+    /// that no repository can have are reported only by the push of their tree.
     pub refused: Vec<Refused>,
 }
 
@@ -186,6 +187,7 @@ impl Materialised {
         tree: TreeId,
     ) -> Result<(Self, SyncReport), MaterialiseError> {
         let Place { dir, state, blobs } = place;
+        let blobs = blobs.filter(|blobs| blobs.shares_blocks_with(&dir));
         let log = Log::create(state)?;
         let mut created =
             Self { dir, blobs, objects, index: Index::new(), log, pending: Vec::new() };
@@ -205,6 +207,7 @@ impl Materialised {
         objects: Arc<dyn Objects>,
     ) -> Result<(Self, Option<SyncReport>), MaterialiseError> {
         let Place { dir, state, blobs } = place;
+        let blobs = blobs.filter(|blobs| blobs.shares_blocks_with(&dir));
         let kept = Log::open(state)?.ok_or(MaterialiseError::New)?;
         let (index, log) = (kept.index, kept.log);
         let mut opened = Self { dir, blobs, objects, index, log, pending: Vec::new() };

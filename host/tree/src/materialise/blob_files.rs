@@ -5,12 +5,14 @@
 //! removed at any time. Never hard links: those would carry a program's writes
 //! back into this directory.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use bstr::ByteSlice as _;
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, OpenOptions};
+use rustix::fs::{Mode, OFlags};
 
 use super::{MaterialiseError, open_dir};
 use crate::ids::BlobId;
@@ -25,16 +27,23 @@ pub struct BlobFiles {
 }
 
 impl BlobFiles {
-    /// Uses a directory, which nobody else may write to.
+    /// Uses a directory, which nobody else may write to. Fails where it cannot be
+    /// opened; a file system that shares no blocks is no failure.
     pub fn open(path: &Path) -> Result<Self, MaterialiseError> {
         let dir = open_dir(path)?;
-        let shares_blocks = probe(&dir).unwrap_or(false);
+        let shares_blocks = probe(&dir, &dir).unwrap_or(false);
         Ok(Self { dir, shares_blocks })
     }
 
     /// Whether its file system shares blocks.
     pub fn shares_blocks(&self) -> bool {
         self.shares_blocks
+    }
+
+    /// Whether new files in a directory, maybe of another file system, can have
+    /// blocks of these.
+    pub(super) fn shares_blocks_with(&self, dir: &Dir) -> bool {
+        self.shares_blocks && probe(&self.dir, dir).unwrap_or(false)
     }
 
     /// The file with a content; none where sharing is not worth it or fails.
@@ -64,7 +73,8 @@ impl BlobFiles {
             _ => {}
         }
         let dir = self.dir.open_dir_nofollow(above)?;
-        let unfinished = format!("{name}.{}", std::process::id());
+        // A random name, so that what a killed process left is in nobody's way.
+        let unfinished = format!("{name}.{:016x}", RandomState::new().hash_one(id));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).follow(FollowSymlinks::No);
         let mut file = dir.open_with(&unfinished, &options)?;
@@ -84,21 +94,15 @@ fn place_of(id: BlobId) -> (String, String) {
     (above.to_str_lossy().into_owned(), name.to_str_lossy().into_owned())
 }
 
-/// Whether files in a directory can share blocks.
-fn probe(dir: &Dir) -> io::Result<bool> {
-    let create = |name: &str| {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).follow(FollowSymlinks::No);
-        dir.open_with(name, &options)
+/// Whether new files in `to` can share blocks with files in `from`. The files it
+/// takes to know that have no names; where there are no such files, blocks are
+/// not shared either.
+fn probe(from: &Dir, to: &Dir) -> io::Result<bool> {
+    let unnamed = |dir: &Dir| {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        rustix::fs::openat(dir, ".", flags, Mode::RUSR | Mode::WUSR).map(std::fs::File::from)
     };
-    let names =
-        [format!("probe.{}.a", std::process::id()), format!("probe.{}.b", std::process::id())];
-    let [from, to] = &names;
-    let (mut from, to) = (create(from)?, create(to)?);
+    let (mut from, to) = (unnamed(from)?, unnamed(to)?);
     from.write_all(b"probe")?;
-    let shares = rustix::fs::ioctl_ficlone(&to, &from).is_ok();
-    for name in &names {
-        dir.remove_file(name)?;
-    }
-    Ok(shares)
+    Ok(rustix::fs::ioctl_ficlone(&to, &from).is_ok())
 }
