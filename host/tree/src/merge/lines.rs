@@ -4,8 +4,8 @@
 //! run around lines that are rare in the old text, and goes on before and behind
 //! it; where all common lines are too frequent for that, Myers' algorithm takes
 //! over. Then every group of changed lines is pushed as far down as it goes, or
-//! to where it meets a change on the other side. The outcome is git's to the
-//! line, because it decides where conflicts begin and end.
+//! to where it meets a change on the other side. The outcome is that of git 2.47
+//! to the line, because it decides where conflicts begin and end.
 
 use std::ops::Range;
 

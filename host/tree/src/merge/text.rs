@@ -1,5 +1,5 @@
-//! Three-way merge of texts by lines, with the outcome of `git merge-file` and
-//! `git merge-tree` to the byte, conflict markers included.
+//! Three-way merge of texts by lines, with the outcome of `git merge-tree` to
+//! the byte, conflict markers included. (`git merge-file` has other defaults.)
 //!
 //! Changes of both sides that touch or overlap are a conflict, unless they are
 //! the same. What both sides of a conflict have in common is taken out of it

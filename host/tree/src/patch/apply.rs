@@ -59,7 +59,7 @@ impl State<'_> {
             self.check_free(path)?;
         }
         let result = changed(file, source.as_ref().map(|source| &source.state))?;
-        if file.content != ContentChange::Unchanged {
+        if file.content != ContentChange::Unchanged || file.action == Action::Copy {
             self.made = self.made.saturating_add(result.content.len() as u64);
         }
         if self.made > MOST_MADE {

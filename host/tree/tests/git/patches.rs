@@ -382,3 +382,20 @@ fn edit_below_a_file_replaces_it_and_emptied_directories_vanish() {
     let made = edit_tree(&repository.db, &mut sink, from, &edits).unwrap();
     assert_eq!(made, repository.tree(&[("a/b", Regular, "b"), ("run", Executable, "r")]));
 }
+
+#[test]
+fn copies_count_for_what_a_patch_may_make() {
+    let repository = Repository::new();
+    let from = repository.tree(&[("x", Regular, &"line\n".repeat(3 << 20))]);
+    let copies = |count: u32| {
+        let copy = |number| {
+            format!(
+                "diff --git a/x b/{number}\nsimilarity index 100%\ncopy from x\ncopy to {number}\n"
+            )
+        };
+        (0..count).map(copy).collect::<Vec<_>>().concat()
+    };
+    assert!(apply(&repository, from, &copies(3)).is_ok());
+    let refused = apply(&repository, from, &copies(80)).unwrap_err();
+    assert!(refused.to_string().contains("makes more than"), "{refused}");
+}
