@@ -4,6 +4,8 @@
 //! killed process leaves the old file or the new one.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
@@ -92,7 +94,11 @@ impl Catalogue {
         let failed = |source| CatalogueError::Sqlite { path: path.to_owned(), source };
         let io = |source| CatalogueError::Write { path: path.to_owned(), source };
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let file = tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new("."))).map_err(io)?;
+        // As readable as any other file of the user.
+        let file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(dir.unwrap_or(Path::new(".")))
+            .map_err(io)?;
         let mut connection = Connection::open(file.path()).map_err(failed)?;
         self.write(&mut connection).map_err(failed)?;
         connection.close().map_err(|(_, source)| failed(source))?;
