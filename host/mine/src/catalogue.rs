@@ -11,7 +11,6 @@ use catena_tree::database::Commit;
 use catena_tree::{CommitId, ObjectDatabase, ObjectError, TreeId};
 
 use crate::clone::{IndexError, Landing, LandingKind, PullRequestIndex};
-use crate::commits;
 use crate::message;
 use crate::origins::{FileStep, Origins, Readable, Step};
 
@@ -269,15 +268,9 @@ impl<'a> Miner<'a> {
         files: &[FileStep],
     ) -> Result<MinedPullRequest, ObjectError> {
         let commit = &landing.commit;
-        let commits = match commit.parents.as_slice() {
-            [base, tip, ..] => commits::brought_in(self.db, *base, *tip)?,
-            _ => Vec::new(),
-        };
-        let told = told(landing);
-        let author = match landing.kind {
-            LandingKind::Merge => commits.first().map_or(&commit.author, |first| &first.author),
-            LandingKind::Squash | LandingKind::Rebase => &commit.author,
-        };
+        let commits = landing.commits(self.db)?;
+        let told = landing.told();
+        let author = landing.author(&commits).unwrap_or(&commit.author).to_owned();
         Ok(MinedPullRequest {
             number,
             commit: commit.id,
@@ -286,7 +279,7 @@ impl<'a> Miner<'a> {
             time: commit.time,
             title: message::title(told).to_owned(),
             body: message::body(told).to_owned(),
-            author: author.clone(),
+            author,
             touches: self.touches(number, files),
             commits: commits.into_iter().map(mined_commit).collect(),
             files: files.iter().map(mined_file).collect(),
@@ -315,15 +308,6 @@ impl<'a> Miner<'a> {
             }
         }
         touches
-    }
-}
-
-/// What a landing commit says of the pull request.
-pub(crate) fn told(landing: &Landing) -> &str {
-    let message = &landing.commit.message;
-    match landing.kind {
-        LandingKind::Merge => message::body(message),
-        LandingKind::Squash | LandingKind::Rebase => message.trim(),
     }
 }
 

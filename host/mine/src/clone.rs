@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use catena_tree::database::{Commit, DatabaseError};
 use catena_tree::{CommitId, ObjectDatabase, ObjectError, TreeId};
 
+use crate::commits;
 use crate::message::{self, Stamp};
 use crate::resolve::Progress;
 
@@ -31,6 +32,17 @@ pub enum LandingKind {
     Rebase,
 }
 
+impl LandingKind {
+    /// One word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Squash => "squash",
+            Self::Rebase => "rebase",
+        }
+    }
+}
+
 /// A commit that landed a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Landing {
@@ -40,6 +52,34 @@ pub struct Landing {
     pub kind: LandingKind,
     /// Commits along first parents from the root of the branch to it.
     pub position: usize,
+}
+
+impl Landing {
+    /// What the commit's message says of the pull request: its title, then its
+    /// description.
+    pub fn told(&self) -> &str {
+        match self.kind {
+            LandingKind::Merge => message::body(&self.commit.message),
+            LandingKind::Squash | LandingKind::Rebase => self.commit.message.trim(),
+        }
+    }
+
+    /// The commits that a merge brought in, oldest first; none of another landing.
+    pub(crate) fn commits(&self, db: &ObjectDatabase) -> Result<Vec<Commit>, ObjectError> {
+        match self.commit.parents.as_slice() {
+            [base, tip, ..] => commits::brought_in(db, *base, *tip),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Who wrote it, given its commits: whoever merged it is not its author.
+    /// `None` for a merge that brought in no commit.
+    pub(crate) fn author<'a>(&'a self, commits: &'a [Commit]) -> Option<&'a str> {
+        match self.kind {
+            LandingKind::Merge => commits.first().map(|first| first.author.as_str()),
+            LandingKind::Squash | LandingKind::Rebase => Some(&self.commit.author),
+        }
+    }
 }
 
 /// A place where a pull request landed that is not on the branch's own line.

@@ -9,12 +9,11 @@ use catena_chain::{
     Base, Chain, ChainFile, ChainId, Edge, Evidence, PatchDigest, Place, PullRequest,
     ReferencePatch, Repository, RepositoryName, Stage, StageId,
 };
-use catena_tree::database::{Commit, DatabaseError};
+use catena_tree::database::DatabaseError;
 use catena_tree::patch::{self, ContentChange, LineChange, PatchError};
 use catena_tree::{CommitId, MemoryObjects, ObjectDatabase, ObjectError, TreeId};
 
-use crate::clone::{IndexError, Landing, LandingKind, PullRequestIndex};
-use crate::commits;
+use crate::clone::{IndexError, Landing, PullRequestIndex};
 use crate::lists::{ChainLists, ListedChain, ListedPullRequest};
 use crate::message;
 use crate::template;
@@ -341,32 +340,17 @@ impl Resolver<'_> {
         listed: &ListedPullRequest,
         landing: &Landing,
     ) -> Result<PullRequest, ObjectError> {
-        let merge = &landing.commit;
-        let commits = self.commits(merge)?;
-        let told = match landing.kind {
-            LandingKind::Merge => message::body(&merge.message),
-            LandingKind::Squash | LandingKind::Rebase => merge.message.trim(),
-        };
-        let author = match landing.kind {
-            LandingKind::Merge => commits.first().map(|commit| commit.author.clone()),
-            LandingKind::Squash | LandingKind::Rebase => Some(merge.author.clone()),
-        };
+        let commits = landing.commits(self.db)?;
+        let told = landing.told();
+        let author = landing.author(&commits).map(str::to_owned);
         Ok(PullRequest {
             number: listed.number,
             title: listed.title.clone().unwrap_or_else(|| message::title(told).to_owned()),
             body: listed.body.clone().unwrap_or_else(|| message::body(told).to_owned()),
             author: listed.author.clone().or(author),
-            merged_at: Some(merge.time),
+            merged_at: Some(landing.commit.time),
             commit_messages: commits.into_iter().map(|commit| commit.message).collect(),
         })
-    }
-
-    /// The commits that a merge brought in, oldest first.
-    fn commits(&self, merge: &Commit) -> Result<Vec<Commit>, ObjectError> {
-        match merge.parents.as_slice() {
-            [base, tip, ..] => commits::brought_in(self.db, *base, *tip),
-            _ => Ok(Vec::new()),
-        }
     }
 
     fn patch(&self, base: TreeId, human: TreeId) -> Result<ReferencePatch, Reason> {
@@ -440,7 +424,7 @@ impl Resolver<'_> {
         }
         texts.extend(listed.comments.iter().map(|text| (Place::Review, text.clone())));
         // The commits were read before; a failure would have refused the stage.
-        for commit in self.commits(&landing.commit).unwrap_or_default() {
+        for commit in landing.commits(self.db).unwrap_or_default() {
             texts.push((Place::CommitMessage { commit: commit.id }, commit.message));
         }
         texts

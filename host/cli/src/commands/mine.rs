@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use catena_chain::RepositoryName;
 use catena_mine::catalogue::{Catalogue, MineOptions, MineProgress};
-use catena_mine::clone::LandingKind;
 use catena_mine::origins::Readable;
 use catena_tree::ObjectDatabase;
 use clap::ValueHint;
@@ -80,7 +79,7 @@ fn report(
 ) -> Result<ExitCode, Failure> {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for pull_request in &catalogue.pull_requests {
-        *kinds.entry(kind(pull_request.kind)).or_default() += 1;
+        *kinds.entry(pull_request.kind.word()).or_default() += 1;
     }
     let all = &catalogue.pull_requests;
     let touching = all.iter().filter(|pull_request| !pull_request.touches.is_empty()).count();
@@ -117,12 +116,4 @@ fn report(
     }
     say!("catalogue: {}", arguments.output.display());
     Ok(ExitCode::SUCCESS)
-}
-
-fn kind(kind: LandingKind) -> &'static str {
-    match kind {
-        LandingKind::Merge => "merge",
-        LandingKind::Squash => "squash",
-        LandingKind::Rebase => "rebase",
-    }
 }

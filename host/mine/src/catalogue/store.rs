@@ -157,7 +157,7 @@ fn write_pull_request(
     insert.execute(params![
         number,
         pull_request.commit.to_string(),
-        kind_name(pull_request.kind),
+        pull_request.kind.word(),
         pull_request.position.cast_signed(),
         pull_request.time,
         pull_request.title,
@@ -337,21 +337,10 @@ where
     text.parse().map_err(|err| format!("`{text}`: {err}"))
 }
 
-fn kind_name(kind: LandingKind) -> &'static str {
-    match kind {
-        LandingKind::Merge => "merge",
-        LandingKind::Squash => "squash",
-        LandingKind::Rebase => "rebase",
-    }
-}
-
 fn kind(name: &str) -> Result<LandingKind, String> {
-    match name {
-        "merge" => Ok(LandingKind::Merge),
-        "squash" => Ok(LandingKind::Squash),
-        "rebase" => Ok(LandingKind::Rebase),
-        other => Err(format!("`{other}` is no way to land a pull request")),
-    }
+    let kinds = [LandingKind::Merge, LandingKind::Squash, LandingKind::Rebase];
+    let found = kinds.into_iter().find(|kind| kind.word() == name);
+    found.ok_or_else(|| format!("`{name}` is no way to land a pull request"))
 }
 
 fn content_name(content: Readable) -> &'static str {
