@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use bstr::ByteSlice;
-use catena_tree::diff::{Change, DiffOptions, changed_lines, changes};
+use catena_tree::diff::{Change, DiffOptions, changes};
+use catena_tree::lines::changed_lines;
 use catena_tree::patch::is_binary;
 use catena_tree::{EntryKind, ObjectError, Objects, RepoPath, TreeId};
 

@@ -11,12 +11,9 @@ use crate::objects::{EntryKind, ObjectError, Objects};
 use crate::path::RepoPath;
 use crate::worktree::Policy;
 
-mod lines;
 pub(crate) mod renames;
 mod similarity;
 mod walk;
-
-pub use self::lines::{ChangedLines, changed_lines};
 
 /// Git's `diff.renameLimit`.
 const RENAME_LIMIT: usize = 1000;

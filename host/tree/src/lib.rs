@@ -9,6 +9,7 @@
 //! * [`cache`]: objects kept in memory before anything that is slow to ask.
 //! * [`database`]: the bare git object database of a run, and the history of a clone.
 //! * [`worktree`]: the overlay an agent works in, and its snapshots.
+//! * [`lines`]: which lines of a text became which lines of another.
 //! * [`diff`], [`patch`]: differences of two trees, written and applied as git patches.
 //! * [`gitignore`]: which new files a submission leaves out.
 //! * [`materialise`]: a worktree's state as real files, and changes taken back.
@@ -22,6 +23,7 @@ pub mod database;
 pub mod diff;
 pub mod gitignore;
 pub mod ids;
+pub mod lines;
 pub mod materialise;
 pub mod merge;
 pub mod objects;

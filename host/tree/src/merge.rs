@@ -7,10 +7,11 @@
 //! 1. `collect`: what differs between the three trees, path by path;
 //! 2. `renames`, `directories`: versions of a renamed file come together under
 //!    one path, new files follow a directory that the other side renamed;
-//! 3. `settle`: every path is decided, `content` merges files, `text` and `lines`
-//!    those that are text;
+//! 3. `settle`: every path is decided, `content` merges files, `text` those
+//!    that are text;
 //! 4. `outcome`: the tree is written, and the policy applied to conflicts.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,6 @@ use crate::path::RepoPath;
 mod collect;
 mod content;
 mod directories;
-mod lines;
 mod outcome;
 mod renames;
 mod settle;
@@ -170,7 +170,7 @@ impl From<ObjectError> for MergeError {
 /// [`ConflictPolicy::Markers`] leaves this behind:
 ///
 /// * text changed on both sides: the merged file, with markers where it disagrees;
-/// * binary files, symlinks and submodules changed on both sides: ours;
+/// * binary files, files of more than four million lines, symlinks and submodules changed on both sides: ours;
 /// * changed on one side and deleted on the other: the changed file;
 /// * moved to two places: a file in each;
 /// * a file on one side and something else on the other: what cannot stay gets a
@@ -179,7 +179,8 @@ impl From<ObjectError> for MergeError {
 ///
 /// A missing blob matters only where the contents of a file must be merged.
 pub fn merge(db: &ObjectDatabase, request: &MergeRequest) -> Result<Merged, MergeError> {
-    let contents = Contents { db, request, union: Globs::new(&request.union)? };
+    let union = Globs::new(&request.union)?;
+    let contents = Contents { db, request, union, work: RefCell::default() };
     let mut collected = collect::collect(db, request)?;
     let original = collected.paths.clone();
     let hidden = renames::apply(&contents, &mut collected)?;

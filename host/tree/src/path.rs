@@ -1,5 +1,6 @@
 //! Paths inside a repository.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use bstr::{BStr, BString, ByteSlice};
@@ -146,6 +147,13 @@ fn check_name(name: &BStr) -> Result<(), NameFault> {
 /// Checks that `name` can be one entry of a directory.
 pub fn check_entry_name(name: &BStr) -> Result<(), PathError> {
     check_name(name).map_err(|reason| reason.at(&name.to_owned()))
+}
+
+/// Paths compare as their bytes do.
+impl Borrow<BStr> for RepoPath {
+    fn borrow(&self) -> &BStr {
+        self.as_bstr()
+    }
 }
 
 impl fmt::Display for RepoPath {

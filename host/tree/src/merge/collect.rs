@@ -7,7 +7,7 @@ use bstr::{BString, ByteSlice};
 use super::{ConflictKind, MergeRequest};
 use crate::diff::renames::Lone;
 use crate::ids::TreeId;
-use crate::objects::{EntryKind, ObjectError, Objects};
+use crate::objects::{EntryKind, ObjectError, Objects, TreeEntry};
 use crate::path::RepoPath;
 
 /// One of the three trees.
@@ -136,13 +136,10 @@ impl Collector<'_> {
         gone: u8,
     ) -> Result<(), ObjectError> {
         let mut names: BTreeMap<BString, Entries> = BTreeMap::new();
-        for (index, tree) in trees.iter().enumerate() {
-            let Some(tree) = tree else { continue };
-            for entry in self.objects.tree(*tree)?.iter() {
-                let entries = names.entry(entry.name.clone()).or_default();
-                if let Some(place) = entries.get_mut(index) {
-                    *place = Some(entry.kind);
-                }
+        for (index, entry) in self.differing(trees)? {
+            let entries = names.entry(entry.name).or_default();
+            if let Some(place) = entries.get_mut(index) {
+                *place = Some(entry.kind);
             }
         }
         let adds = |entries: &Entries| gone != 0 && mask(entries, is_file) == gone;
@@ -160,6 +157,37 @@ impl Collector<'_> {
             self.entry(dir, path, entries, gone)?;
         }
         Ok(())
+    }
+
+    /// The entries of each tree, without those that all three have alike. Most
+    /// are, and stand beside each other in the order of trees.
+    fn differing(
+        &self,
+        trees: [Option<TreeId>; 3],
+    ) -> Result<Vec<(usize, TreeEntry)>, ObjectError> {
+        let mut lists = Vec::new();
+        for tree in trees {
+            lists.push(tree.map(|tree| self.objects.tree(tree)).transpose()?);
+        }
+        let mut rests = lists.iter().map(|list| list.as_deref().unwrap_or_default());
+        let mut rests = [(); 3].map(|()| rests.next().unwrap_or_default());
+        let mut found = Vec::new();
+        loop {
+            let firsts = rests.map(<[TreeEntry]>::first);
+            let Some(least) = firsts.iter().flatten().map(|entry| &entry.name).min() else {
+                return Ok(found);
+            };
+            let [base, ours, theirs] = firsts.map(|first| first.filter(|it| it.name == *least));
+            let kind = |entry: Option<&TreeEntry>| entry.map(|entry| entry.kind);
+            let are_alike = kind(base) == kind(ours) && kind(base) == kind(theirs);
+            for (index, entry) in [base, ours, theirs].into_iter().enumerate() {
+                let (Some(entry), Some(rest)) = (entry, rests.get_mut(index)) else { continue };
+                *rest = rest.get(1..).unwrap_or_default();
+                if !are_alike {
+                    found.push((index, entry.clone()));
+                }
+            }
+        }
     }
 
     fn entry(

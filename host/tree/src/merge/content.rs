@@ -1,5 +1,7 @@
 //! Merge of one file.
 
+use std::cell::RefCell;
+
 use bstr::ByteSlice;
 use bytes::Bytes;
 
@@ -9,6 +11,7 @@ use super::union::Globs;
 use super::{MergeError, MergeRequest};
 use crate::database::ObjectDatabase;
 use crate::ids::BlobId;
+use crate::lines::{self, Work};
 use crate::objects::{EntryKind, Objects};
 use crate::patch::is_binary;
 use crate::path::RepoPath;
@@ -36,6 +39,8 @@ pub(super) struct Contents<'a> {
     pub(super) db: &'a ObjectDatabase,
     pub(super) request: &'a MergeRequest,
     pub(super) union: Globs,
+    /// What comparing texts may take, for the whole merge.
+    pub(super) work: RefCell<Work>,
 }
 
 impl Contents<'_> {
@@ -111,7 +116,7 @@ impl Contents<'_> {
         let [base, ours, theirs] = ids.map(read);
         let (base, ours, theirs) = (base?, ours?, theirs?);
         let [_, our_id, _] = ids;
-        if [&base, &ours, &theirs].into_iter().any(|content| is_binary(content)) {
+        if [&base, &ours, &theirs].into_iter().any(|content| is_binary(content) || lines::are_too_many(content)) {
             return Ok((our_id.unwrap_or(BlobId::of(&ours)), false));
         }
         let marker_size = match markers {
@@ -123,7 +128,7 @@ impl Contents<'_> {
         } else {
             OnConflict::Mark { marker_size, labels: [ours_label, theirs_label] }
         };
-        let merged = text::merge(&base, &ours, &theirs, on_conflict);
+        let merged = text::merge(&base, &ours, &theirs, on_conflict, &mut self.work.borrow_mut());
         let id = self.db.store_blob(&merged.content)?;
         Ok((id, merged.clean))
     }

@@ -1,8 +1,9 @@
 //! Decides every path of the merged tree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Included, Unbounded};
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use super::collect::{Agree, BASE, OURS, Stages, THEIRS};
 use super::content::{Contents, Markers};
@@ -140,8 +141,9 @@ impl Settler<'_> {
     /// in one tree has nothing below it in another that is not collected.
     fn is_directory(&self, path: &RepoPath) -> bool {
         let below = [path.as_bstr().as_bytes(), b"/"].concat();
-        let mut from = self.settled.files.range::<RepoPath, _>(path..);
-        from.any(|(file, _)| file.as_bstr().starts_with(&below))
+        let below = BStr::new(&below);
+        let mut from = self.settled.files.range::<BStr, _>((Included(below), Unbounded));
+        from.next().is_some_and(|(file, _)| file.as_bstr().starts_with(below))
     }
 
     /// A path that no tree uses, made of `path` and the label of its side.

@@ -8,10 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use bstr::ByteSlice;
-use imara_diff::{Interner, Token};
-
-use super::lines::{Change, changes};
+use crate::lines::{ChangedLines, Numbering, Text, Work, merge_changes};
 
 /// Conflicts with no more lines between them are one.
 const JOINING: usize = 3;
@@ -43,47 +40,27 @@ pub(super) fn merge(
     ours: &[u8],
     theirs: &[u8],
     on_conflict: OnConflict<'_>,
+    work: &mut Work,
 ) -> MergedText {
-    let mut interner = Interner::new(0);
-    let [base_lines, ours, theirs] =
-        [base, ours, theirs].map(|content| Side::new(content, &mut interner));
-    let numbers = interner.num_tokens();
-    let by_us = changes(&base_lines.numbers, &ours.numbers, numbers);
-    let by_them = changes(&base_lines.numbers, &theirs.numbers, numbers);
-    let first_of_base = base_lines.lines.first().copied();
+    let mut numbering = Numbering::default();
+    let base = numbering.text(base);
+    let [ours, theirs] = [ours, theirs].map(|content| numbering.text_beside(content, &base));
+    let count = numbering.count();
+    let by_us = merge_changes(base.numbers(), ours.numbers(), count, work);
+    let by_them = merge_changes(base.numbers(), theirs.numbers(), count, work);
+    let first_of_base = base.line(0);
     let mut merger = Merger { ours, theirs, regions: Vec::new(), first_of_base };
     merger.collect(&by_us, &by_them);
-    merger.refine();
+    merger.refine(work);
     merger.join();
     merger.write(on_conflict)
 }
 
-/// One of the three texts by lines.
-struct Side<'a> {
-    lines: Vec<&'a [u8]>,
-    numbers: Vec<Token>,
-}
-
-impl<'a> Side<'a> {
-    fn new(content: &'a [u8], interner: &mut Interner<&'a [u8]>) -> Self {
-        let lines: Vec<_> = content.lines_with_terminator().collect();
-        let numbers = lines.iter().map(|line| interner.intern(*line)).collect();
-        Self { lines, numbers }
-    }
-
-    fn range(&self, range: &Range<usize>) -> &[&'a [u8]] {
-        self.lines.get(range.clone()).unwrap_or_default()
-    }
-
-    /// Whether a line ends in CR LF; `None` if that cannot be told.
-    fn has_carriage_return(&self, line: usize) -> Option<bool> {
-        let ends = |line: &&[u8]| line.ends_with(b"\r\n");
-        let found = self.lines.get(line)?;
-        if found.ends_with(b"\n") {
-            return Some(ends(found));
-        }
-        self.lines.get(line.checked_sub(1)?).map(ends)
-    }
+/// Whether a line of a text ends in CR LF; `None` if that cannot be told.
+fn has_carriage_return(text: &Text<'_>, line: usize) -> Option<bool> {
+    let found = text.line(line)?;
+    let line = if found.ends_with(b"\n") { found } else { text.line(line.checked_sub(1)?)? };
+    Some(line.ends_with(b"\r\n"))
 }
 
 /// Whose lines a region of the result has.
@@ -105,15 +82,15 @@ struct Region {
 }
 
 struct Merger<'a> {
-    ours: Side<'a>,
-    theirs: Side<'a>,
+    ours: Text<'a>,
+    theirs: Text<'a>,
     regions: Vec<Region>,
     first_of_base: Option<&'a [u8]>,
 }
 
 impl Merger<'_> {
     /// Puts the changes of both sides in order.
-    fn collect(&mut self, by_us: &[Change], by_them: &[Change]) {
+    fn collect(&mut self, by_us: &[ChangedLines], by_them: &[ChangedLines]) {
         let (mut us, mut them) = (by_us.iter().peekable(), by_them.iter().peekable());
         let (mut our_shift, mut their_shift) = (Shift::default(), Shift::default());
         loop {
@@ -154,10 +131,10 @@ impl Merger<'_> {
         }
     }
 
-    fn are_equal(&self, ours: &Change, theirs: &Change) -> bool {
+    fn are_equal(&self, ours: &ChangedLines, theirs: &ChangedLines) -> bool {
         ours.before == theirs.before
-            && self.ours.numbers.get(ours.after.clone())
-                == self.theirs.numbers.get(theirs.after.clone())
+            && self.ours.numbers().get(ours.after.clone())
+                == self.theirs.numbers().get(theirs.after.clone())
     }
 
     /// Adds a region, or widens the last one if it reaches this one.
@@ -175,7 +152,7 @@ impl Merger<'_> {
     }
 
     /// Takes out of conflicts what both sides have alike.
-    fn refine(&mut self) {
+    fn refine(&mut self, work: &mut Work) {
         let mut refined = Vec::with_capacity(self.regions.len());
         for mut region in std::mem::take(&mut self.regions) {
             if region.taken != Taken::Conflict || region.ours.is_empty() || region.theirs.is_empty()
@@ -183,7 +160,7 @@ impl Merger<'_> {
                 refined.push(region);
                 continue;
             }
-            let found = self.differences(&region);
+            let found = self.differences(&region, work);
             if found.is_empty() {
                 region.taken = Taken::Same;
                 refined.push(region);
@@ -201,18 +178,18 @@ impl Merger<'_> {
 
     /// What differs between both sides of a conflict. Lines get numbers of their
     /// own, so that many small conflicts do not cost as much as many large ones.
-    fn differences(&self, region: &Region) -> Vec<Change> {
+    fn differences(&self, region: &Region, work: &mut Work) -> Vec<ChangedLines> {
         let mut known = HashMap::new();
-        let mut renumbered = |numbers: Option<&[Token]>| -> Vec<Token> {
-            let number = |number: &Token| {
+        let mut renumbered = |numbers: Option<&[u32]>| -> Vec<u32> {
+            let number = |number: &u32| {
                 let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                Token(*known.entry(*number).or_insert(next))
+                *known.entry(*number).or_insert(next)
             };
             numbers.unwrap_or_default().iter().map(number).collect()
         };
-        let ours = renumbered(self.ours.numbers.get(region.ours.clone()));
-        let theirs = renumbered(self.theirs.numbers.get(region.theirs.clone()));
-        changes(&ours, &theirs, u32::try_from(known.len()).unwrap_or(u32::MAX))
+        let ours = renumbered(self.ours.numbers().get(region.ours.clone()));
+        let theirs = renumbered(self.theirs.numbers().get(region.theirs.clone()));
+        merge_changes(&ours, &theirs, known.len(), work)
     }
 
     /// Joins conflicts that have next to nothing between them.
@@ -230,47 +207,47 @@ impl Merger<'_> {
     }
 
     fn write(&self, on_conflict: OnConflict<'_>) -> MergedText {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.ours.bytes(&(0..self.ours.len())).len());
         let mut clean = true;
         let mut written = 0;
         for region in &self.regions {
             if region.taken == Taken::Same {
                 continue;
             }
-            copy(&mut out, self.ours.range(&(written..region.ours.start)));
+            out.extend_from_slice(self.ours.bytes(&(written..region.ours.start)));
             written = region.ours.end;
-            let ours = self.ours.range(&region.ours);
-            let theirs = self.theirs.range(&region.theirs);
+            let ours = self.ours.bytes(&region.ours);
+            let theirs = self.theirs.bytes(&region.theirs);
             match (region.taken, on_conflict) {
-                (Taken::Ours | Taken::Same, _) => copy(&mut out, ours),
-                (Taken::Theirs, _) => copy(&mut out, theirs),
+                (Taken::Ours | Taken::Same, _) => out.extend_from_slice(ours),
+                (Taken::Theirs, _) => out.extend_from_slice(theirs),
                 (Taken::Conflict, OnConflict::Union) => {
-                    copy(&mut out, ours);
+                    out.extend_from_slice(ours);
                     end_line(&mut out, ours, self.line_end(region));
-                    copy(&mut out, theirs);
+                    out.extend_from_slice(theirs);
                 }
                 (Taken::Conflict, OnConflict::Mark { marker_size, labels: [our, their] }) => {
                     clean = false;
                     let end = self.line_end(region);
                     marker(&mut out, b'<', marker_size, our, end);
-                    copy(&mut out, ours);
+                    out.extend_from_slice(ours);
                     end_line(&mut out, ours, end);
                     marker(&mut out, b'=', marker_size, b"", end);
-                    copy(&mut out, theirs);
+                    out.extend_from_slice(theirs);
                     end_line(&mut out, theirs, end);
                     marker(&mut out, b'>', marker_size, their, end);
                 }
             }
         }
-        copy(&mut out, self.ours.range(&(written..self.ours.lines.len())));
+        out.extend_from_slice(self.ours.bytes(&(written..self.ours.len())));
         MergedText { content: out, clean }
     }
 
     /// How lines end where a region stands: with a carriage return if the base
     /// begins so and neither side says otherwise there.
     fn line_end(&self, region: &Region) -> &'static [u8] {
-        let ours = self.ours.has_carriage_return(region.ours.start.saturating_sub(1));
-        let theirs = self.theirs.has_carriage_return(region.theirs.start.saturating_sub(1));
+        let ours = has_carriage_return(&self.ours, region.ours.start.saturating_sub(1));
+        let theirs = has_carriage_return(&self.theirs, region.theirs.start.saturating_sub(1));
         let base = self.first_of_base.is_some_and(|line| line.ends_with(b"\r\n"));
         if base && ours != Some(false) && theirs != Some(false) { b"\r\n" } else { b"\n" }
     }
@@ -284,7 +261,7 @@ struct Shift {
 }
 
 impl Shift {
-    fn pass(&mut self, change: &Change) {
+    fn pass(&mut self, change: &ChangedLines) {
         (self.base, self.side) = (change.before.end, change.after.end);
     }
 
@@ -296,25 +273,19 @@ impl Shift {
 }
 
 /// The lines of both sides that stand for all base lines of either change.
-fn widened(ours: &Change, theirs: &Change) -> (Range<usize>, Range<usize>) {
+fn widened(ours: &ChangedLines, theirs: &ChangedLines) -> (Range<usize>, Range<usize>) {
     let start = ours.before.start.min(theirs.before.start);
     let end = ours.before.end.max(theirs.before.end);
-    let wide = |change: &Change| {
+    let wide = |change: &ChangedLines| {
         let lead = change.before.start - start;
         change.after.start.saturating_sub(lead)..change.after.end + (end - change.before.end)
     };
     (wide(ours), wide(theirs))
 }
 
-fn copy(out: &mut Vec<u8>, lines: &[&[u8]]) {
-    for line in lines {
-        out.extend_from_slice(line);
-    }
-}
-
-/// Ends the last of `lines` if it does not end.
-fn end_line(out: &mut Vec<u8>, lines: &[&[u8]], end: &[u8]) {
-    if lines.last().is_some_and(|line| !line.ends_with(b"\n")) {
+/// Ends the last line of `text` if it does not end.
+fn end_line(out: &mut Vec<u8>, text: &[u8], end: &[u8]) {
+    if !text.is_empty() && !text.ends_with(b"\n") {
         out.extend_from_slice(end);
     }
 }

@@ -9,6 +9,7 @@ use super::quote::quoted;
 use super::{binary, hunks, is_binary, submodule_content};
 use crate::diff::{Change, DiffOptions, changes};
 use crate::ids::TreeId;
+use crate::lines::{self, Work};
 use crate::objects::{EntryKind, ObjectError, Objects};
 use crate::path::RepoPath;
 
@@ -23,7 +24,7 @@ pub(super) fn patch(
     to: TreeId,
     options: &DiffOptions,
 ) -> Result<Vec<u8>, ObjectError> {
-    let mut writer = Writer { objects, context: options.context_lines, out: Vec::new() };
+    let mut writer = Writer { objects, context: options.context_lines, work: Work::default(), out: Vec::new() };
     for change in changes(objects, from, to, options)? {
         for part in parts(&change) {
             writer.file(&part)?;
@@ -63,6 +64,7 @@ fn file_type(kind: EntryKind) -> &'static str {
 struct Writer<'a> {
     objects: &'a dyn Objects,
     context: u32,
+    work: Work,
     out: Vec<u8>,
 }
 
@@ -111,7 +113,7 @@ impl Writer<'_> {
     }
 
     fn body(&mut self, part: &Part<'_>, old: &[u8], new: &[u8]) -> std::io::Result<()> {
-        if is_binary(old) || is_binary(new) {
+        if [old, new].into_iter().any(|content| is_binary(content) || lines::are_too_many(content)) {
             self.out.extend_from_slice(b"GIT binary patch\n");
             binary::write_literal(&mut self.out, new)?;
             return binary::write_literal(&mut self.out, old);
@@ -121,7 +123,7 @@ impl Writer<'_> {
         }
         self.name_line(b"--- ", part.before.map(|_| quoted("a/", part.old_path)));
         self.name_line(b"+++ ", part.after.map(|_| quoted("b/", part.new_path)));
-        hunks::write(&mut self.out, old, new, self.context)
+        hunks::write(&mut self.out, old, new, self.context, &mut self.work)
     }
 
     /// A tab marks where a name with a space ends.

@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::ops::Range;
 
-use bstr::ByteSlice;
-
-use crate::diff::{ChangedLines, changed_lines};
+use crate::lines::{ChangedLines, Numbering, Text, Work, diff_changes};
 
 /// Most bytes of a function name after `@@`.
 const SECTION: usize = 80;
@@ -16,10 +14,12 @@ pub(super) fn write(
     old: &[u8],
     new: &[u8],
     context: u32,
+    work: &mut Work,
 ) -> std::io::Result<()> {
-    let changes = changed_lines(old, new);
-    let before: Vec<&[u8]> = old.lines_with_terminator().collect();
-    let after: Vec<&[u8]> = new.lines_with_terminator().collect();
+    let mut numbering = Numbering::default();
+    let before = numbering.text(old);
+    let after = numbering.text_beside(new, &before);
+    let changes = diff_changes(&before, &after, numbering.count(), work);
     let mut section = Section { lines: &before, searched: 0, found: Vec::new() };
     for group in
         changes.chunk_by(|a, b| b.before.start.saturating_sub(a.before.end) <= 2 * context as usize)
@@ -31,8 +31,8 @@ pub(super) fn write(
 
 fn write_hunk(
     out: &mut Vec<u8>,
-    before: &[&[u8]],
-    after: &[&[u8]],
+    before: &Text<'_>,
+    after: &Text<'_>,
     changes: &[ChangedLines],
     context: usize,
     section: &mut Section<'_>,
@@ -69,8 +69,8 @@ fn span(lines: &Range<usize>) -> String {
     }
 }
 
-fn write_lines(out: &mut Vec<u8>, mark: u8, lines: &[&[u8]], range: Range<usize>) {
-    for line in lines.get(range).unwrap_or_default() {
+fn write_lines(out: &mut Vec<u8>, mark: u8, lines: &Text<'_>, range: Range<usize>) {
+    for line in range.filter_map(|line| lines.line(line)) {
         out.push(mark);
         out.extend_from_slice(line);
         if !line.ends_with(b"\n") {
@@ -82,18 +82,18 @@ fn write_lines(out: &mut Vec<u8>, mark: u8, lines: &[&[u8]], range: Range<usize>
 /// Finds the line that names the function a hunk is in: the last one above it
 /// that starts with a letter, `_` or `$`.
 struct Section<'a> {
-    lines: &'a [&'a [u8]],
+    lines: &'a Text<'a>,
     searched: usize,
     found: Vec<u8>,
 }
 
 impl Section<'_> {
     fn before(&mut self, start: usize) -> &[u8] {
-        let unseen = self.lines.get(self.searched..start).unwrap_or_default();
-        let names = |line: &&&[u8]| {
+        let mut unseen = (self.searched..start).rev().filter_map(|line| self.lines.line(line));
+        let names = |line: &&[u8]| {
             line.first().is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, b'_' | b'$'))
         };
-        if let Some(line) = unseen.iter().rev().find(names) {
+        if let Some(line) = unseen.find(names) {
             let shown = line.get(..SECTION).unwrap_or(line);
             self.found = shown.trim_ascii_end().to_vec();
         }

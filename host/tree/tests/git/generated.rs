@@ -112,6 +112,33 @@ pub(crate) fn text() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Name, length in lines and number of different lines of texts that take the
+/// shortcuts of a comparison: frequent lines, long ways, many changes.
+pub(crate) const HARD_TEXTS: [(&str, usize, u64); 7] = [
+    ("of-2", 3_000, 2),
+    ("of-3", 20_000, 3),
+    ("of-30", 5_000, 30),
+    ("of-64", 4_160, 64),
+    ("of-300", 6_000, 300),
+    ("of-2000", 6_000, 2_000),
+    ("of-9000", 12_000, 9_000),
+];
+
+/// Lines drawn from so many different ones, every text with the same seed alike.
+pub(crate) fn mixed_lines(seed: u64, length: usize, kinds: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut text = Vec::new();
+    for line in 0..length {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let number = (state >> 33) % kinds;
+        // Some stretches are the same in every text.
+        let number = if line / 150 % 3 == 1 { line as u64 * 7 % kinds } else { number };
+        let depth = usize::try_from(number % 4).unwrap() * 4;
+        text.extend_from_slice(format!("{:depth$}{number}\n", "").as_bytes());
+    }
+    text
+}
+
 /// Lines replaced, put in and taken away at some places.
 pub(crate) fn edits(count: usize) -> impl Strategy<Value = Vec<(Index, &'static str)>> {
     let line = select(

@@ -8,7 +8,9 @@ use catena_tree::{MemoryObjects, ObjectError, Objects, RepoPath, TreeId};
 use proptest::prelude::*;
 
 use crate::environment::{Repository, write};
-use crate::generated::{files, mutated, mutations, tree, writes};
+use crate::generated::{
+    HARD_TEXTS, edited, edits, files, mixed_lines, mutated, mutations, text, tree, writes,
+};
 
 use FileKind::{Executable, Regular, Submodule, Symlink};
 
@@ -57,6 +59,15 @@ proptest! {
         let back = patch::parse(&text).unwrap();
         let mut sink = &repository.db;
         prop_assert_eq!(patch::apply(&repository.db, &mut sink, from, &back).unwrap().tree, to);
+    }
+
+    #[test]
+    fn text_patch_is_the_one_git_writes(
+        base in text(), changes in edits(12), context in 0..5_u32,
+    ) {
+        let new = edited(&base, &changes);
+        prop_assume!(!base.contains(&0) && !new.contains(&0));
+        assert_same_patch(&[("file", base, new)], context);
     }
 
     #[test]
@@ -113,6 +124,39 @@ proptest! {
             let _ = patch::apply(&repository.db, &mut sink, from, &parsed);
         }
     }
+}
+
+/// Writes the patch of changed files, and checks it against git's, byte by byte.
+fn assert_same_patch(files: &[(&str, Vec<u8>, Vec<u8>)], context: u32) {
+    let repository = Repository::new();
+    let tree_of = |side: fn(&(&str, Vec<u8>, Vec<u8>)) -> Vec<u8>| {
+        let edits: Vec<_> = files
+            .iter()
+            .map(|file| Edit::Write {
+                path: RepoPath::new(file.0).unwrap(),
+                content: side(file).into(),
+                kind: Regular,
+            })
+            .collect();
+        edit_tree(&repository.db, &mut &repository.db, TreeId::EMPTY, &edits).unwrap()
+    };
+    let (from, to) = (tree_of(|file| file.1.clone()), tree_of(|file| file.2.clone()));
+    let options = DiffOptions { context_lines: context, ..DiffOptions::default() };
+    let ours = patch::write(&repository.db, from, to, &options).unwrap();
+    let context = format!("-U{context}");
+    let args = ["diff", "--full-index", "-M", &context, &from.to_string(), &to.to_string()];
+    assert_eq!(ours.as_bstr(), repository.git(&args, b"").as_bstr());
+}
+
+#[test]
+fn patch_of_texts_that_are_hard_to_compare_is_the_one_git_writes() {
+    let files: Vec<_> = HARD_TEXTS
+        .iter()
+        .map(|(name, length, kinds)| {
+            (*name, mixed_lines(1, *length, *kinds), mixed_lines(2, *length, *kinds))
+        })
+        .collect();
+    assert_same_patch(&files, 3);
 }
 
 fn name_status(change: &catena_tree::diff::Change) -> (Vec<u8>, Vec<u8>, Option<Vec<u8>>) {

@@ -1,16 +1,30 @@
 //! Where a group of changed lines could stand in several places, the one git
-//! prefers: beside a change of the other text, otherwise as far down as it goes.
+//! prefers: beside a change of the other text, otherwise as it is asked.
 
-use imara_diff::Token;
+use super::{Text, Work, indent};
+
+/// Where a group of changed lines goes that faces no change of the other text.
+pub(super) enum Preference<'a> {
+    /// As far down as it can.
+    Lowest,
+    /// To where it begins and ends with the indentation of the text.
+    ReadsBest(&'a Text<'a>),
+}
 
 /// Moves the groups of changed lines in one text. `changed` and `others` say
 /// which lines of the text and of the other one are changed.
-pub(super) fn compact(lines: &[Token], changed: &mut [bool], others: &[bool]) {
-    let mut text = Text { lines, changed };
+pub(super) fn compact(
+    lines: &[u32],
+    changed: &mut [bool],
+    others: &[bool],
+    preference: &Preference<'_>,
+    work: &mut Work,
+) {
+    let mut text = Groups { lines, changed, work };
     let (mut group, mut other) = (Group::first(text.changed), Group::first(others));
     loop {
         if !group.is_empty() {
-            text.settle(&mut group, &mut other, others);
+            text.settle(&mut group, &mut other, others, preference);
         }
         // Both texts have as many groups, empty ones between unchanged lines included.
         if !group.next(text.changed) || !other.next(others) {
@@ -26,9 +40,10 @@ struct Group {
     end: usize,
 }
 
-struct Text<'a> {
-    lines: &'a [Token],
+struct Groups<'a> {
+    lines: &'a [u32],
     changed: &'a mut [bool],
+    work: &'a mut Work,
 }
 
 impl Group {
@@ -62,38 +77,54 @@ impl Group {
     }
 }
 
-impl Text<'_> {
+impl Groups<'_> {
     /// Moves a group to its place, and `other` to the group that faces it.
-    fn settle(&mut self, group: &mut Group, other: &mut Group, others: &[bool]) {
+    fn settle(
+        &mut self,
+        group: &mut Group,
+        other: &mut Group,
+        others: &[bool],
+        preference: &Preference<'_>,
+    ) {
         let mut meets;
         let mut highest;
+        let mut size;
         loop {
-            let size = group.len();
-            meets = false;
+            size = group.len();
             while self.slide_up(group) {
                 other.previous(others);
             }
             highest = group.end;
-            meets |= !other.is_empty();
+            meets = !other.is_empty();
             while self.slide_down(group) {
                 other.next(others);
                 meets |= !other.is_empty();
             }
             // A slide may have joined it with the next group.
-            if group.len() == size {
+            if group.len() == size || self.work.is_used_up() {
                 break;
             }
         }
-        if group.end != highest && meets {
-            while other.is_empty() && self.slide_up(group) {
-                other.previous(others);
-            }
+        if group.end == highest {
+            return;
+        }
+        let end = match preference {
+            _ if meets => None,
+            Preference::Lowest => return,
+            Preference::ReadsBest(text) => Some(indent::best_end(text, highest, group.end, size)),
+        };
+        let is_there = |group: &Group, other: &Group| match end {
+            Some(end) => group.end <= end,
+            None => !other.is_empty(),
+        };
+        while !is_there(group, other) && self.slide_up(group) {
+            other.previous(others);
         }
     }
 
     fn slide_up(&mut self, group: &mut Group) -> bool {
         let Some(above) = group.start.checked_sub(1) else { return false };
-        if self.lines.get(above) != self.lines.get(group.end - 1) {
+        if self.lines.get(above) != self.lines.get(group.end - 1) || !self.work.take(1) {
             return false;
         }
         self.set(above, true);
@@ -104,7 +135,9 @@ impl Text<'_> {
     }
 
     fn slide_down(&mut self, group: &mut Group) -> bool {
-        if group.end >= self.lines.len() || self.lines.get(group.start) != self.lines.get(group.end)
+        if group.end >= self.lines.len()
+            || self.lines.get(group.start) != self.lines.get(group.end)
+            || !self.work.take(1)
         {
             return false;
         }

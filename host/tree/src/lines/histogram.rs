@@ -1,90 +1,52 @@
-//! Differences of two sequences of lines, as git has them when it merges.
+//! The histogram algorithm, as git has it.
 //!
-//! Lines are compared as numbers. The histogram algorithm matches the longest
-//! run around lines that are rare in the old text, and goes on before and behind
-//! it; where all common lines are too frequent for that, Myers' algorithm takes
-//! over. Then every group of changed lines is pushed as far down as it goes, or
-//! to where it meets a change on the other side. The outcome is that of git 2.47
-//! to the line, because it decides where conflicts begin and end.
+//! It matches the longest run around lines that are rare in the old text, and
+//! goes on before and behind it; where all common lines are too frequent for
+//! that, Myers' algorithm takes over.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use imara_diff::{Algorithm, Diff, Token};
-
-mod compaction;
+use super::{Marks, Part, Work, myers};
 
 /// Lines that occur more often than this are no anchor.
 const FREQUENT: u32 = 64;
 
-/// Steps after which the rest is left to Myers' algorithm, whose work is bounded.
-/// Git has no such limit; texts that people write do not come near it.
-const MOST_WORK: usize = 200_000_000;
-
-/// Lines of one text that became lines of another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) before: Range<usize>,
-    pub(super) after: Range<usize>,
-}
-
-/// What differs between two texts, whose lines are numbered below `numbers`.
-pub(super) fn changes(before: &[Token], after: &[Token], numbers: u32) -> Vec<Change> {
-    let mut histogram = Histogram::new(before, after, numbers);
-    histogram.run();
-    let Histogram { mut removed, mut added, .. } = histogram;
-    compaction::compact(before, &mut removed, &added);
-    compaction::compact(after, &mut added, &removed);
-    script(&removed, &added)
-}
-
-fn script(removed: &[bool], added: &[bool]) -> Vec<Change> {
-    let run = |flags: &[bool], start: usize| {
-        let rest = flags.get(start..).unwrap_or_default();
-        start + rest.iter().take_while(|flag| **flag).count()
+/// Marks what differs between two lists of line numbers below `count`.
+pub(super) fn mark(before: &[u32], after: &[u32], count: usize, marks: &mut Marks, work: &mut Work) {
+    let mut histogram = Histogram {
+        before,
+        after,
+        lines: vec![(NONE, 0); count],
+        next: vec![NONE; before.len()],
+        marks,
+        work,
     };
-    let mut changes = Vec::new();
-    let (mut old, mut new) = (0, 0);
-    while old < removed.len() || new < added.len() {
-        let (old_end, new_end) = (run(removed, old), run(added, new));
-        if old_end > old || new_end > new {
-            changes.push(Change { before: old..old_end, after: new..new_end });
-        }
-        (old, new) = (old_end + 1, new_end + 1);
-    }
-    changes
+    histogram.run();
 }
 
 /// No line.
 const NONE: usize = usize::MAX;
 
 struct Histogram<'a> {
-    before: &'a [Token],
-    after: &'a [Token],
-    numbers: u32,
-    removed: Vec<bool>,
-    added: Vec<bool>,
+    before: &'a [u32],
+    after: &'a [u32],
     /// For each number, its first line in the part of `before` that is looked at,
     /// and how many lines have it there.
     lines: Vec<(usize, u32)>,
     /// For each line of `before`, the next one of the same number.
     next: Vec<usize>,
-    work: usize,
-}
-
-/// A part of both texts.
-#[derive(Clone)]
-struct Part {
-    before: Range<usize>,
-    after: Range<usize>,
+    marks: &'a mut Marks,
+    work: &'a mut Work,
 }
 
 /// What the search for a common run came to.
 enum Common {
     /// The best one.
     Run(Part),
-    /// No line is common.
+    /// No line is common, or there is no more work to spend.
     Nothing,
-    /// Common lines are too frequent, or there was too much to do.
+    /// Common lines are too frequent.
     Unclear,
 }
 
@@ -95,29 +57,16 @@ struct Best {
     has_common: bool,
 }
 
-impl<'a> Histogram<'a> {
-    fn new(before: &'a [Token], after: &'a [Token], numbers: u32) -> Self {
-        Self {
-            before,
-            after,
-            numbers,
-            removed: vec![false; before.len()],
-            added: vec![false; after.len()],
-            lines: vec![(NONE, 0); numbers as usize],
-            next: vec![NONE; before.len()],
-            work: 0,
-        }
-    }
-
+impl Histogram<'_> {
     fn run(&mut self) {
         let mut waiting = vec![Part { before: 0..self.before.len(), after: 0..self.after.len() }];
         while let Some(part) = waiting.pop() {
             if part.before.is_empty() || part.after.is_empty() {
-                self.mark(&part);
+                self.marks.mark(&part);
                 continue;
             }
             match self.common_run(&part) {
-                Common::Nothing => self.mark(&part),
+                Common::Nothing => self.marks.mark(&part),
                 Common::Unclear => self.fall_back(&part),
                 Common::Run(run) => {
                     waiting.push(Part {
@@ -133,48 +82,41 @@ impl<'a> Histogram<'a> {
         }
     }
 
-    /// Everything in the part is changed.
-    fn mark(&mut self, part: &Part) {
-        let all = |flags: &mut [bool], range: &Range<usize>| {
-            flags.get_mut(range.clone()).unwrap_or_default().fill(true);
-        };
-        all(&mut self.removed, &part.before);
-        all(&mut self.added, &part.after);
-    }
-
     fn fall_back(&mut self, part: &Part) {
-        let before = self.before.get(part.before.clone()).unwrap_or_default();
-        let after = self.after.get(part.after.clone()).unwrap_or_default();
-        let mut diff = Diff::default();
-        diff.compute_with(Algorithm::Myers, before, after, self.numbers);
-        let moved = |range: Range<u32>, start: usize| {
-            start + range.start as usize..start + range.end as usize
+        let mut known = HashMap::new();
+        let mut renumbered = |numbers: Option<&[u32]>| -> Vec<u32> {
+            let number = |number: &u32| {
+                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+                *known.entry(*number).or_insert(next)
+            };
+            numbers.unwrap_or_default().iter().map(number).collect()
         };
-        let hunks: Vec<_> = diff.hunks().collect();
-        for hunk in hunks {
-            self.mark(&Part {
-                before: moved(hunk.before, part.before.start),
-                after: moved(hunk.after, part.after.start),
-            });
-        }
+        let before = renumbered(self.before.get(part.before.clone()));
+        let after = renumbered(self.after.get(part.after.clone()));
+        let mut marks = Marks::new(before.len(), after.len());
+        myers::mark(&before, &after, known.len(), &mut marks, self.work);
+        let copy = |to: &mut [bool], range: &Range<usize>, from: &[bool]| {
+            to.get_mut(range.clone()).unwrap_or_default().copy_from_slice(from);
+        };
+        copy(&mut self.marks.removed, &part.before, &marks.removed);
+        copy(&mut self.marks.added, &part.after, &marks.added);
     }
 
     fn common_run(&mut self, part: &Part) -> Common {
-        self.work += part.before.len() + part.after.len();
-        if self.work > MOST_WORK {
-            return Common::Unclear;
+        if !self.work.take(part.before.len() + part.after.len()) {
+            return Common::Nothing;
         }
         self.index(&part.before);
         let mut best = Best { run: None, rarity: FREQUENT + 1, has_common: false };
         let mut line = part.after.start;
-        while line < part.after.end {
+        while line < part.after.end && !self.work.is_used_up() {
             line = self.look_at(part, line, &mut best);
         }
         self.forget(&part.before);
         match best.run {
-            Some(run) => Common::Run(run),
-            None if best.has_common => Common::Unclear,
-            None => Common::Nothing,
+            Some(run) if best.rarity <= FREQUENT => Common::Run(run),
+            _ if best.has_common => Common::Unclear,
+            _ => Common::Nothing,
         }
     }
 
@@ -183,7 +125,7 @@ impl<'a> Histogram<'a> {
         for line in part.clone().rev() {
             let Some(number) = self.before.get(line) else { continue };
             if let (Some((first, count)), Some(next)) =
-                (self.lines.get_mut(number.0 as usize), self.next.get_mut(line))
+                (self.lines.get_mut(*number as usize), self.next.get_mut(line))
             {
                 *next = *first;
                 *first = line;
@@ -194,7 +136,7 @@ impl<'a> Histogram<'a> {
 
     fn forget(&mut self, part: &Range<usize>) {
         for number in self.before.get(part.clone()).unwrap_or_default() {
-            if let Some(entry) = self.lines.get_mut(number.0 as usize) {
+            if let Some(entry) = self.lines.get_mut(*number as usize) {
                 *entry = (NONE, 0);
             }
         }
@@ -248,13 +190,13 @@ impl<'a> Histogram<'a> {
             before.end += 1;
             after.end += 1;
         }
-        self.work += before.len();
+        self.work.take(before.len());
         (Part { before, after }, rarity)
     }
 
     /// The first line that has a number, and how many have it.
-    fn occurrences(&self, number: Option<&Token>) -> (usize, u32) {
-        let known = number.and_then(|number| self.lines.get(number.0 as usize));
+    fn occurrences(&self, number: Option<&u32>) -> (usize, u32) {
+        let known = number.and_then(|number| self.lines.get(*number as usize));
         known.copied().unwrap_or((NONE, 0))
     }
 }
