@@ -1,7 +1,7 @@
 //! Differences and patches of pairs of commits.
 //!
 //! For each pair: our list of changed files, with renames and their similarity,
-//! is that of `git diff-tree -r -M`; `git apply --index` makes the right tree and
+//! is that of `git diff-tree -r -M`; the text of our patch is that of `git diff`; `git apply --index` makes the right tree and
 //! the right files of our patch; and we make the right tree of two of git's
 //! patches, one plain and one with options that change with every pair.
 
@@ -70,6 +70,8 @@ pub(crate) fn compare(bench: &mut Bench, count: usize) -> Result<(), Failure> {
             ("our patch, by `git apply --cached`", our_patch(bench, from, to, Target::Index))
         };
         bench.tally.judge(check, &name, outcome);
+        let outcome = text(bench, from, to);
+        bench.tally.judge("text of our patch and of `git diff -M`", &name, outcome);
         let outcome = their_patch(bench, from, to, PLAIN);
         bench.tally.judge(&format!("git's patch {PLAIN}"), &name, outcome);
         let options = OPTIONS.get(round % OPTIONS.len()).copied().unwrap_or_default();
@@ -198,6 +200,34 @@ fn our_patch(
         Outcome::Agrees
     } else {
         Outcome::Differs("the files of the work tree are not those of the tree".to_owned())
+    })
+}
+
+/// Compares our patch with git's, byte by byte. Binary files are left out: git
+/// may write them as differences.
+fn text(bench: &Bench, from: TreeId, to: TreeId) -> Result<Outcome, Failure> {
+    let ours = match patch::write(&bench.db, from, to, &DiffOptions::default()) {
+        Err(ObjectError::Missing(_)) => return Ok(Outcome::LeftOut(MISSING)),
+        patch => patch?,
+    };
+    if ours.contains_str("\nGIT binary patch\n") {
+        return Ok(Outcome::LeftOut("binary files"));
+    }
+    let trees = [from.to_string(), to.to_string()];
+    let args = ["diff", "--binary", "--full-index", "-M", &trees[0], &trees[1]];
+    let theirs = bench.git.run(&args, b"")?.stdout;
+    if ours == theirs {
+        return Ok(Outcome::Agrees);
+    }
+    let mut lines = ours.lines().zip(theirs.lines()).enumerate();
+    Ok(match lines.find(|(_, (ours, theirs))| ours != theirs) {
+        Some((number, (ours, theirs))) => Outcome::Differs(format!(
+            "line {} is `{}`, git's `{}`",
+            number + 1,
+            ours.as_bstr(),
+            theirs.as_bstr()
+        )),
+        None => Outcome::Differs("one is longer".to_owned()),
     })
 }
 

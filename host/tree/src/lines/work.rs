@@ -19,12 +19,12 @@ impl Default for Work {
 
 impl Work {
     #[cfg(test)]
-    pub(super) fn of(steps: u64) -> Self {
+    pub(crate) fn of(steps: u64) -> Self {
         Self { left: steps }
     }
 
     /// Takes `steps`; `false`, and nothing is left, if there are fewer.
-    pub(super) fn take(&mut self, steps: usize) -> bool {
+    pub(crate) fn take(&mut self, steps: usize) -> bool {
         let left = self.left.checked_sub(steps as u64);
         self.left = left.unwrap_or(0);
         left.is_some()

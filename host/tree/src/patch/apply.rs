@@ -10,6 +10,7 @@ use super::{
     PatchError, binary,
 };
 use crate::ids::BlobId;
+use crate::lines::{self, Work};
 use crate::path::RepoPath;
 
 /// Most bytes of content that a patch may make. Few bytes of it can make many,
@@ -23,7 +24,7 @@ pub(super) fn edits(patch: &Patch, files: &dyn Files) -> Result<Vec<Edit>, Patch
         .filter(|file| matches!(file.action, Action::Delete | Action::Rename))
         .filter_map(|file| file.old_path.clone())
         .collect();
-    let mut state = State { files, leaving, results: BTreeMap::new(), made: 0 };
+    let mut state = State { files, leaving, results: BTreeMap::new(), made: 0, work: Work::default() };
     for file in &patch.files {
         state.apply(file)?;
     }
@@ -41,6 +42,8 @@ struct State<'a> {
     results: BTreeMap<RepoPath, Option<FileState>>,
     /// Bytes of content made so far.
     made: u64,
+    /// What looking for the places of hunks may take.
+    work: Work,
 }
 
 /// The file a change starts from.
@@ -58,7 +61,7 @@ impl State<'_> {
         {
             self.check_free(path)?;
         }
-        let result = changed(file, source.as_ref().map(|source| &source.state))?;
+        let result = changed(file, source.as_ref().map(|source| &source.state), &mut self.work)?;
         if file.content != ContentChange::Unchanged || file.action == Action::Copy {
             self.made = self.made.saturating_add(result.content.len() as u64);
         }
@@ -148,7 +151,11 @@ impl State<'_> {
 }
 
 /// The file after its change; for a deletion, what is left of it.
-fn changed(file: &FilePatch, source: Option<&FileState>) -> Result<FileState, PatchError> {
+fn changed(
+    file: &FilePatch,
+    source: Option<&FileState>,
+    work: &mut Work,
+) -> Result<FileState, PatchError> {
     let path = file.new_path.as_ref().or(file.old_path.as_ref()).cloned().unwrap_or_default();
     let old = source.map_or_else(Bytes::new, |state| state.content.clone());
     let content = match &file.content {
@@ -156,8 +163,11 @@ fn changed(file: &FilePatch, source: Option<&FileState>) -> Result<FileState, Pa
             return Err(wrong(&path, "the patch deletes an empty file, and it is not empty"));
         }
         ContentChange::Unchanged => old,
+        ContentChange::Lines(_) if lines::are_too_many(&old) => {
+            return Err(wrong(&path, "it has too many lines to be changed by lines"));
+        }
         ContentChange::Lines(hunks) => {
-            let mut image = Image::new(&old);
+            let mut image = Image::new(&old, work);
             image.apply_all(hunks).map_err(|(index, reason)| PatchError::Hunk {
                 path: path.clone(),
                 hunk: index + 1,

@@ -3,10 +3,16 @@
 use bstr::ByteSlice;
 
 use super::{Hunk, Line, LineChange};
+use crate::lines::Work;
+
+/// Bytes that are compared, and lines that are moved, in one step of work.
+const AT_ONCE: usize = 32;
 
 /// The lines of a file while hunks are applied to it.
-pub(super) struct Image<'a> {
+pub(super) struct Image<'a, 'w> {
     lines: Vec<ImageLine<'a>>,
+    /// What looking for places may take.
+    work: &'w mut Work,
 }
 
 #[derive(Clone, Copy)]
@@ -25,10 +31,10 @@ struct Anchors {
     exact: bool,
 }
 
-impl<'a> Image<'a> {
-    pub(super) fn new(content: &'a [u8]) -> Self {
+impl<'a, 'w> Image<'a, 'w> {
+    pub(super) fn new(content: &'a [u8], work: &'w mut Work) -> Self {
         let line = |text| ImageLine { text, done: false };
-        Self { lines: content.lines_with_terminator().map(line).collect() }
+        Self { lines: content.lines_with_terminator().map(line).collect(), work }
     }
 
     /// Applies the hunks of a file; the error has the number of the one that does
@@ -51,10 +57,14 @@ impl<'a> Image<'a> {
                 .map(|line| line.text.as_slice())
         };
         let old: Vec<&[u8]> = side(LineChange::Added).collect();
-        let start =
-            self.find(&old, &Anchors::of(hunk, bare)).ok_or_else(|| self.mismatch(hunk, &old))?;
+        let found = self.find(&old, &Anchors::of(hunk, bare));
+        if self.work.is_used_up() {
+            return Err("the patch has too many places to look at".to_owned());
+        }
+        let start = found.ok_or_else(|| self.mismatch(hunk, &old))?;
         let new = side(LineChange::Removed).map(|text| ImageLine { text, done: true });
         self.lines.splice(start..start + old.len(), new);
+        self.work.take((self.lines.len() - start) / AT_ONCE);
         Ok(())
     }
 
@@ -63,9 +73,10 @@ impl<'a> Image<'a> {
     }
 
     /// The place nearest to the named line where `old` stands.
-    fn find(&self, old: &[&[u8]], anchors: &Anchors) -> Option<usize> {
-        let last = self.lines.len().checked_sub(old.len())?;
-        let fits = |start: usize| {
+    fn find(&mut self, old: &[&[u8]], anchors: &Anchors) -> Option<usize> {
+        let count = self.lines.len();
+        let last = count.checked_sub(old.len())?;
+        let mut fits = |start: usize| {
             (!anchors.begins_file || start == 0)
                 && (!anchors.ends_file || start == last)
                 && self.matches(start, old)
@@ -76,12 +87,12 @@ impl<'a> Image<'a> {
         let wanted = match anchors {
             Anchors { begins_file: true, .. } => 0,
             Anchors { ends_file: true, .. } => last,
-            Anchors { line, .. } => (*line).min(self.lines.len()),
+            Anchors { line, .. } => (*line).min(count),
         };
         if wanted <= last && fits(wanted) {
             return Some(wanted);
         }
-        (1..=self.lines.len()).find_map(|distance| {
+        (1..=count).find_map(|distance| {
             let after = wanted.checked_add(distance).filter(|line| *line <= last && fits(*line));
             after.or_else(|| {
                 wanted.checked_sub(distance).filter(|line| *line <= last && fits(*line))
@@ -89,10 +100,13 @@ impl<'a> Image<'a> {
         })
     }
 
-    fn matches(&self, start: usize, old: &[&[u8]]) -> bool {
+    fn matches(&mut self, start: usize, old: &[&[u8]]) -> bool {
         let lines = self.lines.get(start..start + old.len()).unwrap_or_default();
-        lines.len() == old.len()
-            && lines.iter().zip(old).all(|(line, old)| !line.done && line.text == *old)
+        let mut is_equal = |(line, old): (&ImageLine<'_>, &&[u8])| {
+            let may_go_on = self.work.take(1 + old.len() / AT_ONCE);
+            may_go_on && !line.done && line.text == *old
+        };
+        lines.len() == old.len() && lines.iter().zip(old).all(&mut is_equal)
     }
 
     /// Says where the file differs from what the hunk expects.
@@ -152,4 +166,28 @@ fn shown(line: &[u8]) -> String {
         short.push('…');
     }
     format!("`{short}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patch::{self, ContentChange};
+
+    #[test]
+    fn hunk_with_too_many_places_to_look_at_is_refused() {
+        let content = "a\n".repeat(2_000);
+        let text = format!(
+            "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -5,101 +5,101 @@\n{}-b\n+c\n a\n",
+            " a\n".repeat(99)
+        );
+        let patch = patch::parse(text.as_bytes()).unwrap();
+        let ContentChange::Lines(hunks) = &patch.files[0].content else { panic!("{patch:?}") };
+        let mut enough = Work::default();
+        let (_, reason) =
+            Image::new(content.as_bytes(), &mut enough).apply_all(hunks).unwrap_err();
+        assert_eq!(reason, "line 104 is `a`, not `b`");
+        let (_, reason) =
+            Image::new(content.as_bytes(), &mut Work::of(100_000)).apply_all(hunks).unwrap_err();
+        assert_eq!(reason, "the patch has too many places to look at");
+    }
 }
