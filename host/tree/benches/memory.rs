@@ -27,7 +27,9 @@ fn main() {
         for path in &fixture.edited {
             let entry = worktree.entry(path).expect("a file").expect("a file");
             let text = format!("edit {number}\n");
+            worktree.open(entry.node).expect("a file can be opened");
             worktree.append(entry.node, text.as_bytes()).expect("a file can be written");
+            worktree.close(entry.node).expect("a file can be closed");
         }
         worktree
     };

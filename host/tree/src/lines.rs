@@ -23,7 +23,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::numbers::{Numbering, Text};
+pub(crate) use self::numbers::{Numbering, Text, common_end, common_start};
 pub(crate) use self::work::Work;
 
 use self::compaction::Preference;

@@ -13,6 +13,10 @@ use crate::ids::{BlobId, CommitId, TreeId};
 use crate::path::{PathError, RepoPath, check_entry_name};
 use crate::spill::{SpillError, Spilled};
 
+mod edited;
+
+pub use edited::Edited;
+
 /// Why an object could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
@@ -112,6 +116,8 @@ pub enum BlobContent {
     Memory(Bytes),
     /// On disk.
     Spilled(Spilled),
+    /// In memory, most of it shared with other content.
+    Edited(Arc<Edited>),
 }
 
 impl BlobContent {
@@ -120,6 +126,7 @@ impl BlobContent {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::Spilled(spilled) => spilled.len(),
+            Self::Edited(edited) => edited.len() as u64,
         }
     }
 
@@ -137,6 +144,7 @@ impl BlobContent {
                 Ok(bytes.slice(within(offset)..within(offset.saturating_add(len))))
             }
             Self::Spilled(spilled) => spilled.read(offset, len),
+            Self::Edited(edited) => Ok(edited.read(offset, len)),
         }
     }
 

@@ -102,15 +102,7 @@ impl<'a> Text<'a> {
 
 /// How many lines `content` and `like` have in common at their beginning.
 fn common_lead(content: &[u8], like: &Text<'_>) -> usize {
-    let mut same = 0;
-    for (ours, theirs) in content.chunks(BLOCK).zip(like.content.chunks(BLOCK)) {
-        if ours == theirs {
-            same += ours.len();
-        } else {
-            same += ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
-            break;
-        }
-    }
+    let same = common_start(content, like.content);
     let lines = like.ends.partition_point(|end| *end <= same);
     // A last line without end may go on in the other text.
     let is_whole = same == content.len() || like.content.get(..same).is_some_and(ends_line);
@@ -122,15 +114,7 @@ fn common_tail(content: &[u8], like: &Text<'_>, lead: usize) -> usize {
     let start = like.start_of(lead);
     let rest = |bytes| <[u8]>::get(bytes, start..).unwrap_or_default();
     let (ours, theirs) = (rest(content), rest(like.content));
-    let mut same = 0;
-    for (ours, theirs) in ours.rchunks(BLOCK).zip(theirs.rchunks(BLOCK)) {
-        if ours == theirs {
-            same += ours.len();
-        } else {
-            same += ours.iter().rev().zip(theirs.iter().rev()).take_while(|(a, b)| a == b).count();
-            break;
-        }
-    }
+    let same = common_end(ours, theirs);
     let begins = like.content.len() - same;
     let first = 1 + like.ends.partition_point(|end| *end < begins);
     let first = if begins == start { lead } else { first };
@@ -142,4 +126,21 @@ fn common_tail(content: &[u8], like: &Text<'_>, lead: usize) -> usize {
 
 fn ends_line(text: &[u8]) -> bool {
     text.is_empty() || text.ends_with(b"\n")
+}
+
+/// How many bytes two contents have in common at their beginning.
+pub(crate) fn common_start(one: &[u8], other: &[u8]) -> usize {
+    let blocks = one.chunks(BLOCK).zip(other.chunks(BLOCK));
+    let same = BLOCK * blocks.take_while(|(one, other)| one == other).count();
+    let rest = |bytes| <[u8]>::get(bytes, same..).unwrap_or_default();
+    let ends = rest(one).iter().zip(rest(other));
+    same.min(one.len()) + ends.take_while(|(one, other)| one == other).count()
+}
+
+/// How many bytes two contents have in common at their end.
+pub(crate) fn common_end(one: &[u8], other: &[u8]) -> usize {
+    let blocks = one.rchunks(BLOCK).zip(other.rchunks(BLOCK));
+    let same = BLOCK * blocks.take_while(|(one, other)| one == other).count();
+    let ends = one.iter().rev().skip(same).zip(other.iter().rev().skip(same));
+    same.min(one.len()) + ends.take_while(|(one, other)| one == other).count()
 }

@@ -15,6 +15,9 @@ pub const MAX_FILE: u64 = 1 << 40;
 /// Largest content on disk that is taken into memory as a whole, 256 MiB.
 const MAX_WHOLE: u64 = 256 << 20;
 
+/// Largest file of which only what was changed is held, 8 MiB.
+const MAX_EDITED: u64 = 8 << 20;
+
 /// Whether a file's executable bit is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Executable {
@@ -165,7 +168,8 @@ impl Worktree {
         }
         let counted = self.nodes.get(id)?.body.own_len();
         self.meter.check(counted, len, 0)?;
-        if matches!(self.file(id)?, Content::Stored { .. }) {
+        if let Content::Stored { id: origin, .. } = self.file(id)? {
+            let origin = Some(*origin);
             let own = if kept > 0 {
                 let old = self.content_of(id)?;
                 OwnBytes::copied(&self.spill, &old, kept)?
@@ -173,10 +177,10 @@ impl Worktree {
                 OwnBytes::new(&self.spill, Vec::new())
             };
             if let Some(content) = self.nodes.get_mut(id)?.body.content_mut() {
-                *content = Content::own(own);
+                *content = Content::Own { bytes: own, saved: None, origin };
             }
         }
-        let Some(Content::Own { bytes, saved }) = self.nodes.get_mut(id)?.body.content_mut() else {
+        let Some(Content::Own { bytes, saved, .. }) = self.nodes.get_mut(id)?.body.content_mut() else {
             return Err(FsError::Invalid);
         };
         *saved = None;
@@ -186,6 +190,20 @@ impl Worktree {
         // Even a write that failed may have changed something.
         self.note_written(id)?;
         changed
+    }
+
+    /// Holds a file that nobody has open as what differs from the blob it was made
+    /// of, where that is little. It stays as it is if that blob can't be read.
+    pub(super) fn hold_as_edit(&mut self, id: NodeId) {
+        let Ok(Content::Own { bytes, origin: Some(origin), .. }) = self.file(id) else { return };
+        if !bytes.is_in_memory() || bytes.len() > MAX_EDITED {
+            return;
+        }
+        let Ok(BlobContent::Memory(base)) = self.objects.content(*origin) else { return };
+        let node = self.nodes.get_mut(id);
+        if let Ok(Some(Content::Own { bytes, .. })) = node.map(|node| node.body.content_mut()) {
+            bytes.hold_as_edit_of(&base);
+        }
     }
 
     fn note_written(&mut self, id: NodeId) -> Result<(), FsError> {

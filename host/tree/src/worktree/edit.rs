@@ -109,11 +109,24 @@ impl Worktree {
         let now = self.clock.tick();
         self.detach(from_dir, from_name, now);
         if let Some(target) = self.detach(to_dir, to_name, now) {
+            self.inherit(node, target);
             self.unlink(target, now);
         }
         self.attach(to_dir, to_name, node, now)?;
         self.nodes.get_mut(node)?.change(now);
         Ok(())
+    }
+
+    /// Programs write a new file and rename it over the old one: what it was made
+    /// of is then what the old one was.
+    fn inherit(&mut self, node: NodeId, target: NodeId) {
+        let origin = self.file(target).ok().and_then(Content::origin);
+        if let Ok(Body::File { content: Content::Own { origin: own @ None, .. }, .. }) =
+            self.nodes.get_mut(node).map(|node| &mut node.body)
+        {
+            *own = origin;
+            self.hold_as_edit(node);
+        }
     }
 
     fn create(&mut self, dir: NodeId, name: &BStr, body: Body) -> Result<NodeId, FsError> {

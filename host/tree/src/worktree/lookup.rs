@@ -70,7 +70,9 @@ impl Worktree {
         if let Some(Content::Stored { held, .. }) = node.body.content_mut() {
             *held = None;
         }
-        if !node.linked {
+        if node.linked {
+            self.hold_as_edit(id);
+        } else {
             self.free(id);
         }
         Ok(())

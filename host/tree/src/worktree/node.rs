@@ -74,12 +74,25 @@ pub(super) enum Content {
         held: Option<BlobContent>,
     },
     /// Written here; the id is known once it was part of a snapshot.
-    Own { bytes: OwnBytes, saved: Option<BlobId> },
+    Own {
+        bytes: OwnBytes,
+        saved: Option<BlobId>,
+        /// The blob it was made of, if any.
+        origin: Option<BlobId>,
+    },
 }
 
 impl Content {
     pub(super) fn own(bytes: OwnBytes) -> Self {
-        Self::Own { bytes, saved: None }
+        Self::Own { bytes, saved: None, origin: None }
+    }
+
+    /// The blob it is or was made of.
+    pub(super) fn origin(&self) -> Option<BlobId> {
+        match self {
+            Self::Stored { id, .. } => Some(*id),
+            Self::Own { origin, .. } => *origin,
+        }
     }
 
     /// Bytes that count against the quota.
@@ -103,7 +116,7 @@ impl Content {
         match self {
             Self::Stored { id: own, .. } => *own == id,
             Self::Own { saved: Some(saved), .. } => *saved == id,
-            Self::Own { bytes, saved: None } => bytes.id().is_ok_and(|own| own == id),
+            Self::Own { bytes, saved: None, .. } => bytes.id().is_ok_and(|own| own == id),
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::error::FsError;
 use crate::ids::BlobId;
-use crate::objects::{BlobContent, ObjectError};
+use crate::objects::{BlobContent, Edited, ObjectError};
 use crate::spill::{Charge, Spill, Spilled};
 
 pub(super) struct OwnBytes {
@@ -20,6 +20,8 @@ enum Data {
     /// In memory and part of a snapshot, which counts it.
     Shared(Bytes),
     Spilled(Spilled),
+    /// In memory as what differs from the content it was made of.
+    Edited(Arc<Edited>),
 }
 
 /// Bytes that count against a budget as long as anyone has them.
@@ -57,6 +59,7 @@ impl OwnBytes {
         own.data = match content {
             BlobContent::Memory(bytes) => Data::Shared(bytes.clone()),
             BlobContent::Spilled(spilled) => Data::Spilled(spilled.clone()),
+            BlobContent::Edited(edited) => Data::Edited(edited.clone()),
         };
         if kept < own.len() {
             own.truncate(kept)?;
@@ -69,6 +72,7 @@ impl OwnBytes {
             Data::Memory(bytes) => bytes.len() as u64,
             Data::Shared(bytes) => bytes.len() as u64,
             Data::Spilled(spilled) => spilled.len(),
+            Data::Edited(edited) => edited.len() as u64,
         }
     }
 
@@ -81,6 +85,7 @@ impl OwnBytes {
             }
             Data::Shared(bytes) => Ok(bytes.slice(clamp(bytes.len(), offset, len))),
             Data::Spilled(spilled) => Ok(spilled.read(offset, len)?),
+            Data::Edited(edited) => Ok(edited.read(offset, len)),
         }
     }
 
@@ -108,7 +113,7 @@ impl OwnBytes {
 
     /// Drops content that need not be copied, as all of it is to be written again.
     pub(super) fn forget_shared(&mut self) {
-        if matches!(self.data, Data::Shared(_)) {
+        if matches!(self.data, Data::Shared(_) | Data::Edited(_)) {
             self.data = Data::Memory(Vec::new());
         }
     }
@@ -138,6 +143,7 @@ impl OwnBytes {
         match &mut self.data {
             Data::Shared(bytes) => BlobContent::Memory(bytes.clone()),
             Data::Spilled(spilled) => BlobContent::Spilled(spilled.clone()),
+            Data::Edited(edited) => BlobContent::Edited(edited.clone()),
             Data::Memory(bytes) => {
                 let mut bytes = std::mem::take(bytes);
                 bytes.shrink_to_fit();
@@ -150,30 +156,50 @@ impl OwnBytes {
         }
     }
 
+    /// Whether only what differs from other content might be held.
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(self.data, Data::Memory(_))
+    }
+
+    /// Holds only what differs from `base`, if that is much less.
+    pub(super) fn hold_as_edit_of(&mut self, base: &Bytes) {
+        let Data::Memory(bytes) = &self.data else { return };
+        let fresh = Charge::new(self.charge.spill().clone(), 0);
+        let charge = std::mem::replace(&mut self.charge, fresh);
+        match Edited::new(base, bytes, charge) {
+            Ok(edited) => self.data = Data::Edited(Arc::new(edited)),
+            Err(charge) => self.charge = charge,
+        }
+    }
+
     /// The id of the blob it would be.
     pub(super) fn id(&self) -> Result<BlobId, ObjectError> {
         match &self.data {
             Data::Memory(bytes) => Ok(BlobId::of(bytes)),
             Data::Shared(bytes) => Ok(BlobId::of(bytes)),
             Data::Spilled(spilled) => BlobContent::Spilled(spilled.clone()).id(),
+            Data::Edited(edited) => BlobContent::Edited(edited.clone()).id(),
         }
     }
 
     fn in_memory(&self) -> u64 {
         match &self.data {
             Data::Memory(bytes) => bytes.len() as u64,
-            Data::Shared(_) | Data::Spilled(_) => 0,
+            Data::Shared(_) | Data::Spilled(_) | Data::Edited(_) => 0,
         }
     }
 
     /// Where content that will have `len` bytes is to be changed. Moves it there.
     fn for_len(&mut self, len: u64) -> Result<Place<'_>, FsError> {
+        if let Data::Edited(edited) = &self.data {
+            self.data = Data::Shared(edited.read(0, u64::MAX));
+        }
         let spill = self.charge.spill().clone();
         let more = len.saturating_sub(self.in_memory());
         let spilled = match &self.data {
             Data::Memory(bytes) if spill.wants(len, more) => Some(Spilled::of(spill, bytes)?),
             Data::Shared(bytes) if spill.wants(len, more) => Some(Spilled::of(spill, bytes)?),
-            Data::Memory(_) | Data::Shared(_) | Data::Spilled(_) => None,
+            Data::Memory(_) | Data::Shared(_) | Data::Spilled(_) | Data::Edited(_) => None,
         };
         if let Some(spilled) = spilled {
             self.data = Data::Spilled(spilled);
@@ -193,7 +219,7 @@ impl OwnBytes {
                 bytes.try_reserve(more).map_err(|_| FsError::Quota)?;
                 Ok(Place::Memory(bytes))
             }
-            Data::Shared(_) => Err(FsError::Invalid),
+            Data::Shared(_) | Data::Edited(_) => Err(FsError::Invalid),
         }
     }
 }

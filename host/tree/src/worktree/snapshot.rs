@@ -108,7 +108,7 @@ fn holds_files(entry: &TreeEntry) -> bool {
 fn save(content: &mut Content, sink: &mut dyn ObjectSink) -> Result<BlobId, FsError> {
     match content {
         Content::Stored { id, .. } | Content::Own { saved: Some(id), .. } => Ok(*id),
-        Content::Own { bytes, saved } => {
+        Content::Own { bytes, saved, .. } => {
             let id = sink.write_content(bytes.share())?;
             *saved = Some(id);
             Ok(id)
