@@ -13,7 +13,13 @@ use super::{Marks, Part, Work, myers};
 const FREQUENT: u32 = 64;
 
 /// Marks what differs between two lists of line numbers below `count`.
-pub(super) fn mark(before: &[u32], after: &[u32], count: usize, marks: &mut Marks, work: &mut Work) {
+pub(super) fn mark(
+    before: &[u32],
+    after: &[u32],
+    count: usize,
+    marks: &mut Marks,
+    work: &mut Work,
+) {
     let mut histogram = Histogram {
         before,
         after,

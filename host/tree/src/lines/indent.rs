@@ -37,8 +37,7 @@ mod penalty {
 /// The end of a group of `size` lines that may end anywhere from `highest` to
 /// `lowest`.
 pub(super) fn best_end(text: &Text<'_>, highest: usize, lowest: usize, size: usize) -> usize {
-    let first =
-        highest.max(lowest.saturating_sub(size + 1)).max(lowest.saturating_sub(PLACES));
+    let first = highest.max(lowest.saturating_sub(size + 1)).max(lowest.saturating_sub(PLACES));
     let mut best: Option<(Score, usize)> = None;
     for end in first..=lowest {
         let mut score = Score::default();

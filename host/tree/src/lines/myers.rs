@@ -25,7 +25,13 @@ const ENOUGH: i64 = 256;
 const FAR: i64 = i64::MAX;
 
 /// Marks what differs between two lists of line numbers below `count`.
-pub(super) fn mark(before: &[u32], after: &[u32], count: usize, marks: &mut Marks, work: &mut Work) {
+pub(super) fn mark(
+    before: &[u32],
+    after: &[u32],
+    count: usize,
+    marks: &mut Marks,
+    work: &mut Work,
+) {
     let kept = Kept::new(before, after, count, marks);
     let (old, new) = (&kept.before.numbers, &kept.after.numbers);
     let diagonals = old.len() + new.len() + 3;
@@ -299,8 +305,7 @@ impl Search<'_> {
         for diagonal in reach.diagonals() {
             let old = self.forward.get(diagonal);
             let new = old - diagonal;
-            let reached =
-                (old - area.old.0) + (new - area.new.0) - (diagonal - reach.middle).abs();
+            let reached = (old - area.old.0) + (new - area.new.0) - (diagonal - reach.middle).abs();
             let is_inside = area.old.0 + LONG_RUN <= old
                 && old < area.old.1
                 && area.new.0 + LONG_RUN <= new
@@ -321,8 +326,7 @@ impl Search<'_> {
         for diagonal in reach.diagonals() {
             let old = self.backward.get(diagonal);
             let new = old - diagonal;
-            let reached =
-                (area.old.1 - old) + (area.new.1 - new) - (diagonal - reach.middle).abs();
+            let reached = (area.old.1 - old) + (area.new.1 - new) - (diagonal - reach.middle).abs();
             let is_inside = area.old.0 < old
                 && old <= area.old.1 - LONG_RUN
                 && area.new.0 < new

@@ -119,7 +119,8 @@ fn common_tail(content: &[u8], like: &Text<'_>, lead: usize) -> usize {
     let first = 1 + like.ends.partition_point(|end| *end < begins);
     let first = if begins == start { lead } else { first };
     // What is the beginning of a line here may be the middle of one there.
-    let is_whole = ours.get(..ours.len() - same).is_none_or(|before| before.is_empty() || ends_line(before));
+    let is_whole =
+        ours.get(..ours.len() - same).is_none_or(|before| before.is_empty() || ends_line(before));
     let first = if like.start_of(first) == begins && !is_whole { first + 1 } else { first };
     like.len().saturating_sub(first)
 }

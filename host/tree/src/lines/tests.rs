@@ -74,7 +74,8 @@ fn mixed(seed: u64, lines: usize, kinds: u64) -> String {
     let mut state = seed;
     let mut text = String::new();
     for _ in 0..lines {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let _ = writeln!(text, "{}", (state >> 33) % kinds);
     }
     text

@@ -116,7 +116,10 @@ impl Contents<'_> {
         let [base, ours, theirs] = ids.map(read);
         let (base, ours, theirs) = (base?, ours?, theirs?);
         let [_, our_id, _] = ids;
-        if [&base, &ours, &theirs].into_iter().any(|content| is_binary(content) || lines::are_too_many(content)) {
+        if [&base, &ours, &theirs]
+            .into_iter()
+            .any(|content| is_binary(content) || lines::are_too_many(content))
+        {
             return Ok((our_id.unwrap_or(BlobId::of(&ours)), false));
         }
         let marker_size = match markers {

@@ -24,7 +24,8 @@ pub(super) fn edits(patch: &Patch, files: &dyn Files) -> Result<Vec<Edit>, Patch
         .filter(|file| matches!(file.action, Action::Delete | Action::Rename))
         .filter_map(|file| file.old_path.clone())
         .collect();
-    let mut state = State { files, leaving, results: BTreeMap::new(), made: 0, work: Work::default() };
+    let mut state =
+        State { files, leaving, results: BTreeMap::new(), made: 0, work: Work::default() };
     for file in &patch.files {
         state.apply(file)?;
     }

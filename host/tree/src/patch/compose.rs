@@ -24,7 +24,8 @@ pub(super) fn patch(
     to: TreeId,
     options: &DiffOptions,
 ) -> Result<Vec<u8>, ObjectError> {
-    let mut writer = Writer { objects, context: options.context_lines, work: Work::default(), out: Vec::new() };
+    let mut writer =
+        Writer { objects, context: options.context_lines, work: Work::default(), out: Vec::new() };
     for change in changes(objects, from, to, options)? {
         for part in parts(&change) {
             writer.file(&part)?;
@@ -113,7 +114,8 @@ impl Writer<'_> {
     }
 
     fn body(&mut self, part: &Part<'_>, old: &[u8], new: &[u8]) -> std::io::Result<()> {
-        if [old, new].into_iter().any(|content| is_binary(content) || lines::are_too_many(content)) {
+        if [old, new].into_iter().any(|content| is_binary(content) || lines::are_too_many(content))
+        {
             self.out.extend_from_slice(b"GIT binary patch\n");
             binary::write_literal(&mut self.out, new)?;
             return binary::write_literal(&mut self.out, old);

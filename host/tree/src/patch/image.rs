@@ -183,8 +183,7 @@ mod tests {
         let patch = patch::parse(text.as_bytes()).unwrap();
         let ContentChange::Lines(hunks) = &patch.files[0].content else { panic!("{patch:?}") };
         let mut enough = Work::default();
-        let (_, reason) =
-            Image::new(content.as_bytes(), &mut enough).apply_all(hunks).unwrap_err();
+        let (_, reason) = Image::new(content.as_bytes(), &mut enough).apply_all(hunks).unwrap_err();
         assert_eq!(reason, "line 104 is `a`, not `b`");
         let (_, reason) =
             Image::new(content.as_bytes(), &mut Work::of(100_000)).apply_all(hunks).unwrap_err();

@@ -180,7 +180,8 @@ impl Worktree {
                 *content = Content::Own { bytes: own, saved: None, origin };
             }
         }
-        let Some(Content::Own { bytes, saved, .. }) = self.nodes.get_mut(id)?.body.content_mut() else {
+        let Some(Content::Own { bytes, saved, .. }) = self.nodes.get_mut(id)?.body.content_mut()
+        else {
             return Err(FsError::Invalid);
         };
         *saved = None;

@@ -129,7 +129,8 @@ pub(crate) fn mixed_lines(seed: u64, length: usize, kinds: u64) -> Vec<u8> {
     let mut state = seed;
     let mut text = Vec::new();
     for line in 0..length {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let number = (state >> 33) % kinds;
         // Some stretches are the same in every text.
         let number = if line / 150 % 3 == 1 { line as u64 * 7 % kinds } else { number };

@@ -126,10 +126,13 @@ proptest! {
     }
 }
 
+/// A path with its old and its new content.
+type ChangedFile = (&'static str, Vec<u8>, Vec<u8>);
+
 /// Writes the patch of changed files, and checks it against git's, byte by byte.
-fn assert_same_patch(files: &[(&str, Vec<u8>, Vec<u8>)], context: u32) {
+fn assert_same_patch(files: &[ChangedFile], context: u32) {
     let repository = Repository::new();
-    let tree_of = |side: fn(&(&str, Vec<u8>, Vec<u8>)) -> Vec<u8>| {
+    let tree_of = |side: fn(&ChangedFile) -> Vec<u8>| {
         let edits: Vec<_> = files
             .iter()
             .map(|file| Edit::Write {

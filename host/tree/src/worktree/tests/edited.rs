@@ -102,7 +102,7 @@ proptest! {
     #[test]
     fn content_is_what_was_written(
         changes in proptest::collection::vec(change(), 0..12),
-        reads in proptest::collection::vec((0..30_000_u64, 0..30_000_u64), 4),
+        reads in proptest::collection::vec((0..30_000_usize, 0..30_000_usize), 4),
     ) {
         let (store, mut worktree) = worktree();
         let mut content = original();
@@ -111,9 +111,9 @@ proptest! {
             prop_assert_eq!(&worktree.read_file(&path("file")).unwrap(), &content);
             let node = worktree.lookup(worktree.root(), name("file")).unwrap();
             for (offset, len) in &reads {
-                let start = content.len().min(*offset as usize);
-                let end = content.len().min((offset + len) as usize);
-                let read = worktree.read(node, *offset, *len).unwrap();
+                let start = content.len().min(*offset);
+                let end = content.len().min(offset + len);
+                let read = worktree.read(node, *offset as u64, *len as u64).unwrap();
                 prop_assert_eq!(&read[..], &content[start..end]);
             }
             let metadata = worktree.metadata(node).unwrap();
