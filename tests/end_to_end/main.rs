@@ -29,5 +29,6 @@ mod interruption;
 mod limits;
 mod models;
 mod plugins;
+mod programs;
 mod rights;
 mod workspace;

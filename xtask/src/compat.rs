@@ -8,6 +8,7 @@ mod carry;
 mod datasets;
 mod model_server;
 mod python_guest;
+mod python_suites;
 mod venv;
 
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ pub(crate) enum Check {
     ModelServer,
     /// Build the plugin written in Python, check it against the host, and roll it out
     PythonGuest,
+    /// Run test suites of pure-Python packages in the sandbox and natively
+    PythonSuites,
 }
 
 /// Runs one check, or where none is chosen all that need no clone.
@@ -52,6 +55,7 @@ pub(crate) fn run(
         Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
         Some(Check::ModelServer) => model_server::run(checkout, phases),
         Some(Check::PythonGuest) => python_guest::run(checkout, phases),
+        Some(Check::PythonSuites) => python_suites::run(checkout, phases),
         None => {
             datasets::run(checkout, phases, None)?;
             model_server::run(checkout, phases)?;

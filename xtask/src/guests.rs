@@ -33,6 +33,7 @@ struct Manifest {
 #[derive(Deserialize)]
 struct PluginTable {
     name: String,
+    kind: String,
     component: PathBuf,
 }
 
@@ -105,9 +106,14 @@ fn install(
         )
         .because(anyhow::Error::new(err).context(format!("cannot read `{}`", built.display())))
     })?;
-    let code = toolchain
-        .componentize(code)
-        .with_context(|| format!("cannot make a component of `{}`", built.display()))?;
+    // `catena program add` makes a component of a program.
+    let code = if manifest.plugin.kind == "program" {
+        code
+    } else {
+        toolchain
+            .componentize(code)
+            .with_context(|| format!("cannot make a component of `{}`", built.display()))?
+    };
     fs::create_dir_all(out).with_context(|| format!("cannot create `{}`", out.display()))?;
     replace_if_changed(&out.join(component), &code)?;
     let text = fs::read(dir.join("plugin.toml")).context("cannot read `plugin.toml` again")?;

@@ -3,7 +3,7 @@
 //!
 //! The interpreter and its commands are those of the crate `bashkit`. [`shell`]
 //! runs one command in it, [`filesystem`] is what it sees, [`git`] the one
-//! command that is ours; [`arguments`], [`config`] and [`output`] are the
+//! command that is ours, [`program`] starts those of the host; [`arguments`], [`config`] and [`output`] are the
 //! tool's edges.
 
 mod arguments;
@@ -11,6 +11,7 @@ mod config;
 mod filesystem;
 mod git;
 mod output;
+mod program;
 #[cfg(missing_pthread)]
 mod pthread;
 mod shell;
@@ -40,7 +41,7 @@ impl catena_sdk::ToolProvider for BashTool {
         let arguments: Arguments = parse_arguments(&call.arguments)?;
         let timeout =
             config.timeout(arguments.timeout_seconds.map(|seconds| u64::from(seconds.get())));
-        shell::run(&arguments.command, timeout, &config, mounts())
+        shell::run(&arguments.command, timeout, &config, mounts(), &program::names())
     }
 }
 

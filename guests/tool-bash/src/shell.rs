@@ -1,11 +1,12 @@
 //! One command in one fresh shell.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bashkit::{
-    Bash, Error, ExecOptions, ExecResult, ExecutionBudgetExceeded, ExecutionLimits, InMemoryFs,
+    Bash, BashBuilder, Error, ExecOptions, ExecResult, ExecutionBudgetExceeded, ExecutionLimits, InMemoryFs,
     LimitExceeded, MountableFs, PosixFs, SessionLimits, StreamData,
 };
 use catena_sdk::tools::{ToolError, ToolOutput};
@@ -14,6 +15,7 @@ use crate::config::Config;
 use crate::filesystem::{Mounted, MovingAcross, SetExecutable};
 use crate::git::Git;
 use crate::output::{Output, Text};
+use crate::program::Program;
 
 /// Where commands start.
 const DIRECTORY: &str = catena_sdk::workspace::ROOT;
@@ -47,12 +49,19 @@ pub(crate) fn run(
     timeout: Duration,
     config: &Config,
     mounts: Vec<Mount>,
+    programs: &[String],
 ) -> Result<ToolOutput, ToolError> {
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .map_err(|err| setup_failed(&SetupError::Executor(err)))?;
-    let mut bash = open(timeout, config, mounts).map_err(|err| setup_failed(&err))?;
+    let overdue = Arc::new(AtomicBool::new(false));
+    let mut builder = open(timeout, config, mounts).map_err(|err| setup_failed(&err))?;
+    for name in programs {
+        let program = Program::new(name, timeout, Arc::clone(&overdue));
+        builder = builder.builtin(name, Box::new(program));
+    }
+    let mut bash = builder.build();
     let written = Arc::new(Mutex::new(Written::new(config.output_limit)));
     let options = ExecOptions::new().streaming(Box::new({
         let written = Arc::clone(&written);
@@ -60,10 +69,13 @@ pub(crate) fn run(
     }));
     let ended = executor.block_on(bash.exec_with_options(command, options));
     let written = std::mem::replace(&mut *lock(&written), Written::new(0));
+    if overdue.load(Ordering::Relaxed) {
+        return Err(ToolError::TimedOut(written.output.into_text().content));
+    }
     report(ended, written, config.output_limit)
 }
 
-fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<Bash, SetupError> {
+fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<BashBuilder, SetupError> {
     let limits = ExecutionLimits::cli()
         .timeout(timeout)
         .parser_timeout(timeout)
@@ -93,8 +105,7 @@ fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<Bash, 
         .cwd(DIRECTORY)
         .limits(limits)
         .session_limits(SessionLimits::unlimited())
-        .builtin("git", Box::new(Git))
-        .build())
+        .builtin("git", Box::new(Git)))
 }
 
 /// What a command wrote, in the order in which it did.

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod mine;
 pub(crate) mod plugin;
+pub(crate) mod program;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod show;

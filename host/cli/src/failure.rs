@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use catena_model::SettingsError;
-use catena_plugin::{CheckError, ManifestError, ResolveError};
+use catena_plugin::{CheckError, ManifestError, ResolveError, StoreError};
 use catena_rollout::rollout::RolloutError;
 use catena_rollout::{JournalError, ModelUseError, RunError, RunFileError};
 use serde_json::json;
@@ -101,6 +101,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         ),
         E::Database(_) => (Fault::Input, Some("`[repositories]` takes paths of git repositories")),
         E::Resolve(err) => (Fault::Input, resolve_hint(err)),
+        E::Program(err) => (Fault::Input, program_hint(err)),
         E::WrongKind { .. } => {
             (Fault::Input, Some("put it under the key of its kind, or name another plugin"))
         }
@@ -131,6 +132,19 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Some("please report it with what is printed above; `catena resume` goes on"),
         ),
         E::Engine(_) | E::Io { .. } => (Fault::Host, None),
+    }
+}
+
+/// What to do about a program that can't be had.
+pub(crate) fn program_hint(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Unknown(_) => {
+            Some("`catena program list` shows what there is, `catena program add` adds one")
+        }
+        StoreError::Changed { .. } => Some("add it again with `catena program add`"),
+        StoreError::Resolve(err) => resolve_hint(err),
+        StoreError::Special(_) => Some("programs have files and directories alone"),
+        StoreError::Io { .. } | StoreError::Database(_) | StoreError::Objects(_) => None,
     }
 }
 

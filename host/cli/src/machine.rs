@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use catena_plugin::ProgramStore;
 use catena_rollout::models::Environment;
 use catena_rollout::{ModelAccess, Progress, RunOptions};
 use catena_worker::WorkerCommand;
@@ -16,6 +17,7 @@ pub(crate) struct Machine {
     program: PathBuf,
     plugin_dirs: Vec<PathBuf>,
     cache: PathBuf,
+    programs: ProgramStore,
     models_file: Option<PathBuf>,
 }
 
@@ -32,7 +34,13 @@ impl Machine {
         plugin_dirs.extend([beside.join("plugins"), beside.join("../plugins")]);
         let here = env::current_dir().context("can't find the current directory")?;
         let plugin_dirs = plugin_dirs.into_iter().map(|dir| here.join(dir)).collect();
-        Ok(Self { program, plugin_dirs, cache: cache_dir()?, models_file: models_file() })
+        Ok(Self {
+            program,
+            plugin_dirs,
+            cache: cache_dir()?,
+            programs: ProgramStore::at(&programs_dir()?),
+            models_file: models_file(),
+        })
     }
 
     /// What a run needs of this machine.
@@ -40,6 +48,7 @@ impl Machine {
         RunOptions {
             plugin_dirs: self.plugin_dirs.clone(),
             cache: self.components(),
+            programs: self.programs.clone(),
             models_file: self.models_file.clone(),
             models: ModelAccess::Live(self.environment()),
             worker: self.worker_command(),
@@ -60,6 +69,11 @@ impl Machine {
     /// Directory of compiled components.
     pub(crate) fn components(&self) -> PathBuf {
         self.cache.join("components")
+    }
+
+    /// The programs that the user added.
+    pub(crate) fn programs(&self) -> &ProgramStore {
+        &self.programs
     }
 
     /// The user's file of models, which need not be there.
@@ -107,6 +121,19 @@ fn models_file() -> Option<PathBuf> {
     let set = |name| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let dir = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
     Some(dir.join("catena/models.toml"))
+}
+
+/// `catena/programs` in the user's directory of data.
+fn programs_dir() -> Result<PathBuf, Failure> {
+    let set = |name| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    if let Some(dir) = set("CATENA_PROGRAMS") {
+        return Ok(dir);
+    }
+    match set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share"))) {
+        Some(data) => Ok(data.join("catena/programs")),
+        None => Err(Failure::input(anyhow::anyhow!("there is no place for programs"))
+            .with_hint("set `CATENA_PROGRAMS` to a directory")),
+    }
 }
 
 fn cache_dir() -> Result<PathBuf, Failure> {

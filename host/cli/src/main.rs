@@ -71,6 +71,9 @@ enum Command {
     /// Look at plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
+    /// Add, list and remove programs that plugins may start
+    #[command(subcommand)]
+    Program(commands::program::Command),
     /// Serve as a worker process; started by the host, never by people
     #[command(hide = true)]
     Worker,
@@ -102,6 +105,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Export(arguments) => commands::export::run(&arguments, format),
         Command::Doctor(arguments) => commands::doctor::run(&arguments, &machine, format),
         Command::Plugin(command) => commands::plugin::run(command, &machine, format),
+        Command::Program(command) => commands::program::run(command, &machine, format),
         Command::Worker => Ok(commands::worker::run()),
     }
 }

@@ -2,6 +2,7 @@
 //! and memory limit are set before the guest exists, and a store that failed is
 //! thrown away.
 
+mod programs;
 mod tools;
 
 use std::sync::Arc;
@@ -13,17 +14,18 @@ use rand_chacha::rand_core::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Instance, ResourceTable};
 use wasmtime::{Store, Trap};
-use wasmtime_wasi::{I32Exit, WasiCtx};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 
 use crate::bindings::{control, judge};
 use crate::engine::TICK;
 use crate::imports::output::{Output, Pipe};
-use crate::limits::{Limiter, Used};
+use crate::limits::{Limiter, Limits, Used};
 use crate::session::{LoadedPlugin, Session, lock};
 use crate::state::State;
 use crate::task::{Ending, Submission, Task, Verdict};
 
-pub use tools::{ToolFailure, run_tool};
+pub(crate) use programs::{Caller, run_program};
+pub use tools::{ToolFailure, Tried, run_tool, try_tool};
 pub(crate) use tools::{call_tool, definitions};
 
 /// How a call ended that did not return.
@@ -132,7 +134,29 @@ fn with_instance<R>(
 ) -> Result<R, CallFailure> {
     let begin = Instant::now();
     let limits = &plugin.spec.limits;
-    let mut store = Store::new(plugin.ready.engine(), new_state(session, plugin, begin));
+    let state = new_state(session, plugin, begin);
+    let done = in_store(session, plugin, limits, state, work);
+    done.result.map_err(|err| classify(&err, limits, done.memory_refused))
+}
+
+/// What came of a store that is gone.
+struct Done<R> {
+    result: wasmtime::Result<R>,
+    fuel: u64,
+    memory_refused: bool,
+}
+
+/// Runs `work` on an instance over `state`, with the limits set before it exists,
+/// and counts what it used.
+fn in_store<R>(
+    session: &Session,
+    plugin: &LoadedPlugin,
+    limits: &Limits,
+    state: State,
+    work: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<R>,
+) -> Done<R> {
+    let begin = Instant::now();
+    let mut store = Store::new(plugin.ready.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(usize::try_from(limits.host_call.0).unwrap_or(usize::MAX));
     store.set_epoch_deadline(ticks(session.time_left(limits.wall.0)));
@@ -153,7 +177,7 @@ fn with_instance<R>(
         refused: state.refused,
     };
     session.add_used(plugin.name(), &used);
-    result.map_err(|err| classify(&err, plugin, &store.data().limiter))
+    Done { result, fuel, memory_refused: state.limiter.memory_refused }
 }
 
 fn ticks(wall: Duration) -> u64 {
@@ -162,8 +186,31 @@ fn ticks(wall: Duration) -> u64 {
 
 fn new_state(session: &Arc<Session>, plugin: &LoadedPlugin, begin: Instant) -> State {
     let spec = &plugin.spec;
-    let name = plugin.name().to_owned();
-    let output = Arc::new(Output::new(session.outside.clone(), &name, spec.limits.output.0));
+    let output =
+        Arc::new(Output::new(session.outside.clone(), plugin.name(), spec.limits.output.0));
+    let mut wasi = deterministic_wasi(session);
+    wasi.stdout(Pipe::new(output.clone(), "stdout")).stderr(Pipe::new(output.clone(), "stderr"));
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(spec.limits.handles as usize);
+    State {
+        session: session.clone(),
+        mounts: session.mounts(&spec.rights),
+        rights: spec.rights.clone(),
+        config: spec.config.clone(),
+        plugin: plugin.name().to_owned(),
+        output,
+        limiter: Limiter::new(&spec.limits),
+        refused: 0,
+        refusals: Vec::new(),
+        depth: 0,
+        deadline: begin + spec.limits.wall.0,
+        table,
+        wasi: wasi.build(),
+    }
+}
+
+/// Clocks and random numbers that are the same in every replay, and no network.
+fn deterministic_wasi(session: &Session) -> WasiCtxBuilder {
     // Every call of every plugin draws from a stream of its own.
     let stream = lock(&session.conversations).next_random_stream();
     let rng = |salt: u64| {
@@ -171,41 +218,22 @@ fn new_state(session: &Arc<Session>, plugin: &LoadedPlugin, begin: Instant) -> S
         rng.set_stream(stream * 2 + salt);
         rng
     };
-    let mut table = ResourceTable::new();
-    table.set_max_capacity(spec.limits.handles as usize);
-    let wasi = WasiCtx::builder()
-        .stdout(Pipe::new(output.clone(), "stdout"))
-        .stderr(Pipe::new(output.clone(), "stderr"))
-        .secure_random(rng(0))
+    let mut wasi = WasiCtx::builder();
+    wasi.secure_random(rng(0))
         .insecure_random(rng(1))
         .insecure_random_seed(u128::from(session.seed))
         .wall_clock(session.clock.clone())
         .monotonic_clock(session.clock.clone())
         .allow_tcp(false)
-        .allow_udp(false)
-        .build();
-    State {
-        session: session.clone(),
-        mounts: session.mounts(&spec.rights),
-        rights: spec.rights.clone(),
-        config: spec.config.clone(),
-        plugin: name,
-        output,
-        limiter: Limiter::new(&spec.limits),
-        refused: 0,
-        refusals: Vec::new(),
-        deadline: begin + spec.limits.wall.0,
-        table,
-        wasi,
-    }
+        .allow_udp(false);
+    wasi
 }
 
-fn classify(err: &wasmtime::Error, plugin: &LoadedPlugin, limiter: &Limiter) -> CallFailure {
-    let limits = &plugin.spec.limits;
+fn classify(err: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> CallFailure {
     match err.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => return CallFailure::TimedOut(limits.wall.to_string()),
         Some(Trap::OutOfFuel) => return CallFailure::OutOfFuel(limits.fuel),
-        Some(_) if limiter.memory_refused => {
+        Some(_) if memory_refused => {
             return CallFailure::OutOfMemory(limits.memory.to_string());
         }
         _ => {}

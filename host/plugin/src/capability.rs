@@ -31,7 +31,8 @@ pub struct Rights {
     pub model: bool,
     /// May see the human answer. Only for plugins marked `control`.
     pub reference: bool,
-    /// Programs it may start, by name.
+    /// Programs it may start, by name. A manifest that asks for `*` asks for
+    /// whatever the operator names.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub programs: BTreeSet<String>,
 }
@@ -53,7 +54,7 @@ impl Rights {
             workspace: self.workspace.min(other.workspace),
             model: self.model && other.model,
             reference: self.reference && other.reference,
-            programs: self.programs.intersection(&other.programs).cloned().collect(),
+            programs: both(&self.programs, &other.programs),
         }
     }
 
@@ -79,9 +80,29 @@ impl Rights {
     }
 }
 
+/// In place of a program's name: all that the other side names.
+const ANY: &str = "*";
+
+fn both(asked: &BTreeSet<String>, granted: &BTreeSet<String>) -> BTreeSet<String> {
+    let named = |names: &BTreeSet<String>, name: &str| names.contains(name) || names.contains(ANY);
+    let all = asked.union(granted).filter(|name| *name != ANY);
+    all.filter(|name| named(asked, name) && named(granted, name)).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_program_is_what_the_operator_names() {
+        let names = |names: &[&str]| Rights {
+            programs: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Rights::default()
+        };
+        assert_eq!(names(&["*"]).intersection(&names(&["jq"])), names(&["jq"]));
+        assert_eq!(names(&["*", "jq"]).intersection(&names(&[])), names(&[]));
+        assert_eq!(names(&["*"]).intersection(&names(&["*"])), names(&[]));
+    }
 
     #[test]
     fn effective_right_is_what_was_asked_and_granted() {

@@ -58,6 +58,9 @@ pub enum CheckError {
     },
 }
 
+/// What a WASI command exports, without the last number of its version.
+pub(crate) const COMMAND: &str = "wasi:cli/run@0.2";
+
 /// The interface that a plugin of `kind` exports.
 pub(crate) fn exported_interface(kind: PluginKind) -> String {
     let name = match kind {
@@ -65,6 +68,7 @@ pub(crate) fn exported_interface(kind: PluginKind) -> String {
         PluginKind::Tool => "tool-provider",
         PluginKind::Judge => "judge",
         PluginKind::Writer => "writer",
+        PluginKind::Program => return COMMAND.to_owned(),
     };
     format!("{PACKAGE}{name}{VERSION}")
 }
@@ -81,7 +85,11 @@ pub fn check(
     let needed = exported_interface(manifest.plugin.kind);
     let exports: Vec<String> =
         ty.exports(engine.wasmtime()).map(|(name, _)| format!("`{name}`")).collect();
-    if !exports.contains(&format!("`{needed}`")) {
+    let has_it = match manifest.plugin.kind {
+        PluginKind::Program => exports.iter().any(|name| name.starts_with(&format!("`{needed}."))),
+        _ => exports.contains(&format!("`{needed}`")),
+    };
+    if !has_it {
         let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
         return Err(CheckError::WrongWorld { plugin, kind: manifest.plugin.kind, needed, found });
     }

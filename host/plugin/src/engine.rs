@@ -8,16 +8,20 @@ use std::time::Duration;
 use wasmtime::component::Component;
 use wasmtime::{Config, InstanceAllocationStrategy};
 
+use crate::program::MAX_DEPTH;
+
 /// How often the epoch advances, which is how exact wall-clock limits are.
 pub const TICK: Duration = Duration::from_millis(5);
 
-/// Stack of one guest in bytes. The thread that runs guests needs more, as
-/// host functions and nested guests stand on the same stack.
-const GUEST_STACK: usize = 1 << 20;
+/// Stack of one guest in bytes: interpreters recurse deeply. The thread that
+/// runs guests needs more, as host functions and nested guests stand on the same
+/// stack.
+const GUEST_STACK: usize = 8 << 20;
 
-/// Stack for a thread that runs guests: a scaffold, a tool, and what the host
-/// does for both.
-pub const GUEST_THREAD_STACK: usize = 16 << 20;
+/// Stack for a thread that runs guests: a scaffold, a tool, programs that start
+/// programs, and what the host does for all of them. What is not touched takes
+/// no memory.
+pub const GUEST_THREAD_STACK: usize = (GUEST_STACK + (2 << 20)) * (2 + MAX_DEPTH as usize);
 
 /// A wasmtime engine and the thread that advances its epoch. The thread ends
 /// when the last clone is dropped.
@@ -82,6 +86,9 @@ fn config() -> Config {
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(true)
         .relaxed_simd_deterministic(true)
+        .wasm_exceptions(true)
+        // No guest runs on such a stack, but the engine wants it to be larger.
+        .async_stack_size(2 * GUEST_STACK)
         .max_wasm_stack(GUEST_STACK)
         .allocation_strategy(InstanceAllocationStrategy::OnDemand);
     config

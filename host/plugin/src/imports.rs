@@ -19,6 +19,9 @@ pub(crate) use convert::{
     verdict_from_wit,
 };
 
+pub(crate) use filesystem::link_paths;
+pub(crate) use process::link as link_process;
+
 use crate::bindings::control::catena::plugin::types;
 use crate::state::State;
 

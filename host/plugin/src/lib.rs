@@ -4,6 +4,7 @@
 //!
 //! * [`manifest`], [`units`]: `plugin.toml` as its author writes it.
 //! * [`capability`], [`limits`]: what may be asked, what was granted, and how much of it.
+//! * [`program`]: WASI commands that plugins start, and where a user's are kept.
 //! * [`resolved`], [`check`]: a plugin found on disk, digested, and held against its world.
 //! * [`engine`], [`cache`]: wasmtime as configured for untrusted code, and compiled components.
 //! * [`outside`]: all that comes from beyond the sandbox, as one trait.
@@ -24,6 +25,7 @@ mod imports;
 pub mod limits;
 pub mod manifest;
 pub mod outside;
+pub mod program;
 pub mod resolved;
 pub mod session;
 mod state;
@@ -32,7 +34,8 @@ pub mod units;
 
 pub use cache::{CacheError, ComponentCache};
 pub use call::{
-    Attempt, AttemptEnd, CallFailure, Judged, ToolFailure, attempt, evaluate, run_tool,
+    Attempt, AttemptEnd, CallFailure, Judged, ToolFailure, Tried, attempt, evaluate, run_tool,
+    try_tool,
 };
 pub use capability::{Asked, Effective, Granted, WorkspaceAccess};
 pub use check::{CheckError, check};
@@ -40,6 +43,7 @@ pub use engine::Engine;
 pub use limits::{Limits, LimitsRequest, Used};
 pub use manifest::{ManifestError, PluginKind, PluginManifest};
 pub use outside::{Event, Exchange, NewObject, Outside};
+pub use program::{ProgramStore, ProgramTable, StoreError};
 pub use resolved::{Digest, ResolveError, ResolvedPlugin};
 pub use session::{LoadedPlugin, Session, SessionStart};
 pub use task::{Carry, Ending, Feedback, Finding, Submission, Task, Verdict};

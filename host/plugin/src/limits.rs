@@ -58,12 +58,16 @@ impl Limits {
             PluginKind::Scaffold => (500_000_000_000, Duration::from_hours(1)),
             PluginKind::Tool => (100_000_000_000, Duration::from_mins(2)),
             PluginKind::Judge | PluginKind::Writer => (200_000_000_000, Duration::from_mins(10)),
+            // What bounds a program is its caller.
+            PluginKind::Program => (u64::MAX, Duration::from_hours(1)),
         };
+        // A program's output is its caller's input, in a pipeline for example.
+        let output = if kind == PluginKind::Program { 16 << 20 } else { 1 << 20 };
         Self {
             memory: ByteSize(512 << 20),
             fuel,
             wall: Span(wall),
-            output: ByteSize(1 << 20),
+            output: ByteSize(output),
             handles: 1024,
             host_call: ByteSize(64 << 20),
         }
@@ -156,6 +160,11 @@ impl Limiter {
             memory_refused: false,
             pending: 0,
         }
+    }
+
+    /// Bytes that may still be taken.
+    pub(crate) fn memory_left(&self) -> u64 {
+        self.memory_limit.saturating_sub(self.memory) as u64
     }
 }
 

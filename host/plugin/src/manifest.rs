@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::Asked;
 use crate::limits::LimitsRequest;
+use crate::program::ProgramTable;
 
 /// The manifest version this program reads.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -60,6 +61,8 @@ pub enum PluginKind {
     Judge,
     /// Turns a chain into queries.
     Writer,
+    /// A WASI command that other plugins may start.
+    Program,
 }
 
 impl PluginKind {
@@ -70,6 +73,7 @@ impl PluginKind {
             Self::Tool => "tool",
             Self::Judge => "judge",
             Self::Writer => "writer",
+            Self::Program => "program",
         }
     }
 }
@@ -134,6 +138,9 @@ pub struct PluginManifest {
     /// Limits it asks for, within the operator's.
     #[serde(default)]
     pub limits: LimitsRequest,
+    /// How a program is started; for plugins of that kind alone.
+    #[serde(default, skip_serializing_if = "ProgramTable::is_default")]
+    pub program: ProgramTable,
     /// Values for the plugin itself, which the run file can override.
     #[serde(default)]
     pub config: toml::Table,
@@ -199,6 +206,11 @@ impl PluginManifest {
         if self.plugin.control && self.plugin.kind != PluginKind::Scaffold {
             return Err(inconsistent(
                 "`plugin.control` is only for scaffolds; remove it".to_owned(),
+            ));
+        }
+        if !self.program.is_default() && self.plugin.kind != PluginKind::Program {
+            return Err(inconsistent(
+                "`[program]` is only for plugins of kind `program`; remove it".to_owned(),
             ));
         }
         if self.capabilities.reference && !self.plugin.control {

@@ -57,6 +57,21 @@ pub enum Event {
         /// The worktree after the call.
         tree: TreeId,
     },
+    /// A program that a plugin started ended.
+    Program {
+        /// The plugin that started it.
+        plugin: String,
+        /// The program.
+        program: String,
+        /// `ended` or the case of the process error.
+        outcome: String,
+        /// Exit status, where it came to its end.
+        status: Option<i32>,
+        /// Bytes of its output.
+        output_bytes: u64,
+        /// Wall-clock time in microseconds.
+        wall_us: u64,
+    },
     /// A plugin wrote to its log, its stdout or its stderr.
     Log {
         /// Which plugin.

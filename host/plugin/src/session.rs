@@ -4,6 +4,7 @@
 mod conversations;
 mod mounts;
 mod objects;
+mod programs;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ use crate::state::{State, deny_sockets, link};
 
 pub(crate) use conversations::Conversations;
 pub(crate) use mounts::{Mode, Mount};
+use programs::ProgramTableOfSession;
+pub(crate) use programs::{LoadedProgram, absolute};
 pub(crate) use tools::ToolTable;
 
 /// Nanoseconds between one tool call and the next, at least.
@@ -206,6 +209,7 @@ pub struct Session {
     pub(crate) clock: LogicalClock,
     pub(crate) seed: u64,
     pub(crate) tools: ToolTable,
+    pub(crate) programs: ProgramTableOfSession,
     used: Mutex<BTreeMap<String, Used>>,
     /// When the scaffold's wall-clock time is up, and with it its tools'.
     deadline: Mutex<Option<Instant>>,
@@ -258,6 +262,7 @@ impl Session {
             clock: LogicalClock::starting_at(start.time),
             seed: start.seed,
             tools: ToolTable::new(tools),
+            programs: ProgramTableOfSession::default(),
             used: Mutex::default(),
             deadline: Mutex::default(),
             objects,

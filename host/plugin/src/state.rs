@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) refused: u64,
     /// The rights that were missing.
     pub(crate) refusals: Vec<String>,
+    /// How many programs started each other until this one; 0 for a plugin.
+    pub(crate) depth: u32,
     /// When the call's wall-clock time is up.
     pub(crate) deadline: Instant,
     pub(crate) table: ResourceTable,
@@ -70,11 +72,11 @@ pub(crate) fn link(engine: &Engine, kind: PluginKind) -> wasmtime::Result<Linker
     own::types::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     own::log::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     own::config::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
-    own::process::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
-    if kind != PluginKind::Tool {
+    crate::imports::link_process(it)?;
+    if !matches!(kind, PluginKind::Tool | PluginKind::Program) {
         own::model::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     }
-    if matches!(kind, PluginKind::Scaffold | PluginKind::Tool) {
+    if matches!(kind, PluginKind::Scaffold | PluginKind::Tool | PluginKind::Program) {
         own::workspace::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     }
     if kind == PluginKind::Scaffold {
@@ -145,5 +147,6 @@ fn link_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     wasi::filesystem::types::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    crate::imports::link_paths(linker)?;
     wasi::filesystem::preopens::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
 }

@@ -257,7 +257,9 @@ impl Record {
         let mut record = self.clone();
         match &mut record {
             Self::Header(header) => header.catena.clear(),
-            Self::Event(Event::ToolCall { wall_us, .. }) => *wall_us = 0,
+            Self::Event(Event::ToolCall { wall_us, .. } | Event::Program { wall_us, .. }) => {
+                *wall_us = 0;
+            }
             Self::AttemptEnded { session, .. } => {
                 clear_times(&mut session.used);
                 session.cache = CacheUse::default();

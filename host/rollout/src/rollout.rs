@@ -42,6 +42,8 @@ pub struct Plan {
     pub tools: Vec<PluginSpec>,
     /// The judge.
     pub judge: PluginSpec,
+    /// Programs that any of them may start.
+    pub programs: Vec<PluginSpec>,
     /// The models of scaffold and judge.
     pub models: Models,
     /// What the whole run may spend.
@@ -60,6 +62,14 @@ impl Plan {
     /// Whether the agent is shown the answer.
     pub fn is_control(&self) -> bool {
         self.scaffold.manifest.plugin.control
+    }
+
+    /// The trees that hold the programs' own files.
+    pub(crate) fn files_of_programs(&self) -> impl Iterator<Item = TreeId> {
+        let of_program = |program: &PluginSpec| {
+            program.manifest.program.files.values().copied().collect::<Vec<_>>()
+        };
+        self.programs.iter().flat_map(of_program).collect::<Vec<_>>().into_iter()
     }
 }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile};
 use catena_model::Account;
+use catena_plugin::ProgramStore;
 use catena_tree::ObjectDatabase;
 use catena_worker::WorkerCommand;
 use tokio::sync::Semaphore;
@@ -44,6 +45,8 @@ pub struct RunOptions {
     pub plugin_dirs: Vec<PathBuf>,
     /// Directory of compiled components.
     pub cache: PathBuf,
+    /// The user's programs.
+    pub programs: ProgramStore,
     /// The user's file of models, which need not be there.
     pub models_file: Option<PathBuf>,
     /// Whether models are asked.
@@ -81,13 +84,17 @@ impl Run {
     }
 
     fn of(dir: &Path, inputs: Inputs, options: &RunOptions, lock: File) -> Result<Self, RunError> {
-        let borrow_from = std::slice::from_ref(&inputs.clone);
-        let database = ObjectDatabase::create(&layout::objects_path(dir), borrow_from)?;
+        let mut borrow_from = vec![inputs.clone];
+        if !inputs.prepared.programs.is_empty() {
+            borrow_from.extend(options.programs.objects());
+        }
+        let database = ObjectDatabase::create(&layout::objects_path(dir), &borrow_from)?;
         let plan = Plan {
             digest: digest(&inputs.plan_file),
             database,
             scaffold: inputs.prepared.scaffold,
             tools: inputs.prepared.tools,
+            programs: inputs.prepared.programs,
             judge: inputs.prepared.judge,
             models: inputs.models,
             account: Account::new(inputs.plan_file.file.budget.run.bounds(), &layout::spent(dir)?),

@@ -143,6 +143,10 @@ pub struct RunFile {
     pub tools: Vec<PluginUse>,
     /// The judge.
     pub judge: PluginUse,
+    /// Limits of programs, by the name under which they were added. What a
+    /// program may be started by is in the grants of plugins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, ProgramUse>,
     /// The model; plugins with the `model` right need one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelChoice>,
@@ -176,6 +180,15 @@ pub struct PluginUse {
     /// Values over those of its manifest's `[config]`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub config: toml::Table,
+}
+
+/// A program and what the operator says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramUse {
+    /// Limits on each start, which end within the caller's in any case.
+    #[serde(default)]
+    pub limits: LimitsRequest,
 }
 
 /// Bounds on what one rollout may consume at the model.

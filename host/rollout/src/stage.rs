@@ -125,10 +125,12 @@ impl Rollout<'_> {
             .into_iter()
             .chain(self.carried.snapshots.values().copied())
             .chain(start.reference.iter().map(|reference| reference.tree))
+            .chain(self.plan.files_of_programs())
             .collect();
         let job = Job::Attempt(AttemptJob {
             scaffold: self.plan.scaffold.clone(),
             tools: self.plan.tools.clone(),
+            programs: self.plan.programs.clone(),
             start,
             task,
         });
@@ -289,6 +291,7 @@ impl Rollout<'_> {
         }
         let job = Job::Judge(JudgeJob {
             judge: self.plan.judge.clone(),
+            programs: self.plan.programs.clone(),
             start: JudgeStart {
                 base: at.start,
                 candidate: tree,
@@ -300,7 +303,8 @@ impl Rollout<'_> {
             },
             submission,
         });
-        let roots = vec![at.start, tree, at.stage.human];
+        let mut roots = vec![at.start, tree, at.stage.human];
+        roots.extend(self.plan.files_of_programs());
         let scope = Scope {
             main: None,
             first_own: self.ledger.conversations.next(),

@@ -75,6 +75,8 @@ pub struct RolloutSummary {
     pub waited_ms: u64,
     /// Tool calls.
     pub tool_calls: u64,
+    /// Starts of programs.
+    pub programs: u64,
     /// What each plugin used.
     pub used: BTreeMap<String, Used>,
     /// Refused calls by plugin and right.
@@ -127,6 +129,7 @@ impl RolloutSummary {
             failed_attempts: 0,
             waited_ms: 0,
             tool_calls: 0,
+            programs: 0,
             used: BTreeMap::new(),
             refused: BTreeMap::new(),
             workspace_bytes: 0,
@@ -282,6 +285,7 @@ impl Fold {
                     stage.tool_calls += 1;
                 }
             }
+            Event::Program { .. } => self.summary.programs += 1,
             Event::Log { plugin, level, text } => {
                 self.summary.logs.push((plugin.clone(), level.clone(), text.clone()));
             }

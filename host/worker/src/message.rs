@@ -62,6 +62,8 @@ pub struct AttemptJob {
     pub scaffold: PluginSpec,
     /// Its tools, in the order of the run file.
     pub tools: Vec<PluginSpec>,
+    /// Programs that any of them may start.
+    pub programs: Vec<PluginSpec>,
     /// Worktree, scratch and conversation.
     pub start: SessionStart,
     /// What the agent is asked.
@@ -73,6 +75,8 @@ pub struct AttemptJob {
 pub struct JudgeJob {
     /// The judge.
     pub judge: PluginSpec,
+    /// Programs that it may start.
+    pub programs: Vec<PluginSpec>,
     /// What it sees.
     pub start: JudgeStart,
     /// What it judges.

@@ -74,9 +74,10 @@ fn run_attempt(
 ) -> Result<JobResult, String> {
     let engine = engine()?;
     let scaffold = load(&engine, job.scaffold)?;
-    let tools =
-        job.tools.into_iter().map(|spec| load(&engine, spec)).collect::<Result<Vec<_>, _>>()?;
-    let session = Arc::new(Session::with_spill(outside, job.start, tools, Some(spill)));
+    let tools = load_all(&engine, job.tools)?;
+    let programs = load_all(&engine, job.programs)?;
+    let session = Session::with_spill(outside, job.start, tools, Some(spill));
+    let session = Arc::new(session.with_programs(programs));
     let end = attempt(&session, &scaffold, &job.task);
     let session = session.finish().map_err(|err| in_one_line(&err))?;
     Ok(JobResult::Attempt(Attempt { end, session }))
@@ -85,7 +86,9 @@ fn run_attempt(
 fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<JobResult, String> {
     let engine = engine()?;
     let judge = load(&engine, job.judge)?;
-    let session = Arc::new(Session::for_judge(outside, &job.start, Some(spill)));
+    let programs = load_all(&engine, job.programs)?;
+    let session = Session::for_judge(outside, &job.start, Some(spill));
+    let session = Arc::new(session.with_programs(programs));
     let judged = evaluate(&session, &judge, &job.submission);
     let (edits, used) = session.conversations_and_use();
     Ok(JobResult::Judge(JudgeResult { judged, edits, used }))
@@ -93,6 +96,10 @@ fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<Jo
 
 fn engine() -> Result<Engine, String> {
     Engine::new().map_err(|err| format!("{err:#}"))
+}
+
+fn load_all(engine: &Engine, specs: Vec<PluginSpec>) -> Result<Vec<LoadedPlugin>, String> {
+    specs.into_iter().map(|spec| load(engine, spec)).collect()
 }
 
 fn load(engine: &Engine, spec: PluginSpec) -> Result<LoadedPlugin, String> {

@@ -6,7 +6,7 @@ use super::{SourceFile, Violation};
 const WORKSPACES: [&str; 2] = ["guests/", "tests/guests/"];
 
 /// A plugin's directory is named after what the plugin is.
-const KINDS: [&str; 4] = ["scaffold-", "tool-", "judge-", "writer-"];
+const KINDS: [&str; 5] = ["scaffold-", "tool-", "judge-", "writer-", "program-"];
 
 pub(super) fn check(files: &[SourceFile]) -> Vec<Violation> {
     let exists = |path: &str| files.iter().any(|file| file.path == path);

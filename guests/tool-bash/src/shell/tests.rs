@@ -40,7 +40,7 @@ impl Sandbox {
     }
 
     fn call(&self, command: &str) -> Result<ToolOutput, ToolError> {
-        run(command, Duration::from_secs(20), &shipped(), self.mounts())
+        run(command, Duration::from_secs(20), &shipped(), self.mounts(), &[])
     }
 
     /// The output of a command that must succeed.
@@ -173,7 +173,7 @@ fn syntax_error_is_the_scripts_own() {
 fn command_past_its_time_returns_what_it_wrote() {
     let sandbox = Sandbox::new();
     for command in ["echo begun; sleep 100; echo done", "echo begun; while :; do :; done"] {
-        let ended = run(command, Duration::from_secs(1), &shipped(), sandbox.mounts());
+        let ended = run(command, Duration::from_secs(1), &shipped(), sandbox.mounts(), &[]);
         assert_eq!(ended, Err(ToolError::TimedOut("begun\n".to_owned())), "{command}");
     }
 }
@@ -184,7 +184,7 @@ fn endless_loop_ends_without_a_clock() {
     let config = Config { command_limit: 10_000, ..shipped() };
     let timeout = Duration::from_mins(10);
     let output =
-        run("echo begun; while :; do :; done", timeout, &config, sandbox.mounts()).unwrap();
+        run("echo begun; while :; do :; done", timeout, &config, sandbox.mounts(), &[]).unwrap();
     assert_eq!(output.exit_status, Some(1));
     assert!(output.content.starts_with("begun\nbash: resource limit"), "{}", output.content);
 }
@@ -193,7 +193,7 @@ fn endless_loop_ends_without_a_clock() {
 fn long_output_loses_its_middle() {
     let sandbox = Sandbox::new();
     let config = Config { output_limit: 100, ..shipped() };
-    let output = run("seq 1 1000", Duration::from_secs(20), &config, sandbox.mounts()).unwrap();
+    let output = run("seq 1 1000", Duration::from_secs(20), &config, sandbox.mounts(), &[]).unwrap();
     assert!(output.content.starts_with("1\n2\n"), "{}", output.content);
     assert!(output.content.ends_with("999\n1000\n"), "{}", output.content);
     assert_eq!(output.omitted_bytes, 3793);

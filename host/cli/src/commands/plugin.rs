@@ -1,5 +1,7 @@
 //! `catena plugin`.
 
+mod try_tool;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Check that a plugin is what its manifest says and can be run here
     Check(Check),
+    /// Call a tool over the files of a directory, which stay as they are
+    Try(try_tool::Try),
 }
 
 #[derive(clap::Args)]
@@ -48,6 +52,7 @@ pub(crate) fn run(
     match command {
         Command::Explain(arguments) => explain(&arguments, machine, format),
         Command::Check(arguments) => check(&arguments, machine, format),
+        Command::Try(arguments) => try_tool::run(arguments, machine, format),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catena_model::{ToolCall, ToolDefinition};
+use catena_tree::TreeId;
 
 use super::{CallFailure, with_instance};
 use crate::bindings::control::catena::plugin::types as wit;
@@ -39,6 +40,47 @@ pub fn run_tool(session: &Arc<Session>, call: &ToolCall) -> Result<String, ToolF
         Ok(output) => Ok(output.content),
         Err(err) => Err(ToolFailure::NoOutput(in_words(&err))),
     }
+}
+
+/// What came of a tool that was tried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// `ok`, `error` or the case of the tool error.
+    pub outcome: String,
+    /// The text for the model, or what there is in its place.
+    pub content: String,
+    /// Exit status, where the tool runs commands.
+    pub exit_status: Option<i32>,
+    /// The worktree after the call.
+    pub tree: TreeId,
+    /// Wall-clock time of the call in microseconds.
+    pub wall_us: u64,
+}
+
+/// Tries a tool out as [`run_tool`] does, and tells all that came of it. A call
+/// without a name is of the first tool there is.
+pub fn try_tool(session: &Arc<Session>, call: &ToolCall) -> Result<Tried, (String, CallFailure)> {
+    session.ask_tools()?;
+    let mut call = call.clone();
+    if call.name.is_empty() {
+        let first = session.tools.offered().first();
+        call.name = first.map(|(tool, _)| tool.name.clone()).unwrap_or_default();
+    }
+    let begin = Instant::now();
+    let answer = call_tool(session, &call);
+    let (outcome, exit_status, _) = told(&answer);
+    let content = match &answer {
+        Ok(output) => output.content.clone(),
+        Err(wit::ToolError::TimedOut(partial)) => partial.clone(),
+        Err(err) => in_words(err),
+    };
+    Ok(Tried {
+        outcome: outcome.to_owned(),
+        content,
+        exit_status,
+        tree: session.snapshot_worktree().unwrap_or(TreeId::EMPTY),
+        wall_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
+    })
 }
 
 fn in_words(err: &wit::ToolError) -> String {
@@ -98,14 +140,9 @@ fn tool_error(failure: CallFailure) -> wit::ToolError {
     }
 }
 
-fn record_tool_call(
-    session: &Session,
-    plugin: &LoadedPlugin,
-    call: &ToolCall,
-    answer: &Result<wit::ToolOutput, wit::ToolError>,
-    wall: Duration,
-) {
-    let (outcome, exit_status, output_bytes) = match answer {
+/// How a call ended, in a word, with its exit status and the bytes of its text.
+fn told(answer: &Result<wit::ToolOutput, wit::ToolError>) -> (&'static str, Option<i32>, usize) {
+    match answer {
         Ok(output) => {
             let outcome = if output.is_error { "error" } else { "ok" };
             (outcome, output.exit_status, output.content.len())
@@ -116,9 +153,19 @@ fn record_tool_call(
         Err(wit::ToolError::Trapped(_)) => ("trapped", None, 0),
         Err(wit::ToolError::LimitReached(_)) => ("limit-reached", None, 0),
         Err(wit::ToolError::Other(_)) => ("other", None, 0),
-    };
+    }
+}
+
+fn record_tool_call(
+    session: &Session,
+    plugin: &LoadedPlugin,
+    call: &ToolCall,
+    answer: &Result<wit::ToolOutput, wit::ToolError>,
+    wall: Duration,
+) {
+    let (outcome, exit_status, output_bytes) = told(answer);
     // A worktree that can't be snapshotted is reported when the session ends.
-    let tree = session.snapshot_worktree().unwrap_or(catena_tree::TreeId::EMPTY);
+    let tree = session.snapshot_worktree().unwrap_or(TreeId::EMPTY);
     session.outside.record(Event::ToolCall {
         plugin: plugin.name().to_owned(),
         tool: call.name.clone(),

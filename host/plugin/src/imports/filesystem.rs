@@ -12,6 +12,7 @@
 
 mod convert;
 mod descriptor;
+mod paths;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::session::{Mode, Mount, lock};
 use crate::state::State;
 
 use convert::code;
+pub(crate) use paths::link as link_paths;
 
 /// An open file or directory. It keeps its node alive until it is dropped.
 pub(crate) struct OpenNode {
@@ -79,7 +81,7 @@ impl OpenNode {
             (NodeKind::Directory, Mode::ReadWrite) => {
                 wasi::DescriptorFlags::READ | wasi::DescriptorFlags::MUTATE_DIRECTORY
             }
-            (NodeKind::Directory, Mode::ReadOnly) => wasi::DescriptorFlags::READ,
+            (NodeKind::Directory, Mode::ReadOnly | Mode::System) => wasi::DescriptorFlags::READ,
             (NodeKind::File | NodeKind::Symlink, _) => self.asked & kept,
         }
     }
@@ -87,8 +89,14 @@ impl OpenNode {
     fn check_mutable(&self) -> FsResult<()> {
         match self.mode {
             Mode::ReadWrite => Ok(()),
-            Mode::ReadOnly => Err(Code::ReadOnly.into()),
+            Mode::System if self.kind == NodeKind::File => Ok(()),
+            Mode::ReadOnly | Mode::System => Err(Code::ReadOnly.into()),
         }
+    }
+
+    /// Whether what is written to it is lost.
+    fn is_sink(&self) -> bool {
+        self.mode == Mode::System && self.kind == NodeKind::File
     }
 
     /// As read(2) and write(2): a directory is never open for writing.
@@ -152,7 +160,7 @@ impl preopens::Host for State {
             let node =
                 OpenNode::of_mount(&mount).map_err(|err| wasmtime::Error::msg(err.to_string()))?;
             let pushed = self.table.push(node)?;
-            directories.push((Resource::new_own(pushed.rep()), mount.guest_path.to_owned()));
+            directories.push((Resource::new_own(pushed.rep()), mount.guest_path.into_owned()));
         }
         Ok(directories)
     }

@@ -10,6 +10,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::bindings::control::catena::plugin::process::Finished;
 use crate::outside::{Event, Outside};
 use crate::session::lock;
 
@@ -110,16 +111,78 @@ impl Output {
     }
 }
 
+/// The output of a program, kept for its caller up to a limit on both streams.
+#[derive(Clone)]
+pub(crate) struct Capture {
+    kept: Arc<Mutex<Captured>>,
+}
+
+struct Captured {
+    room: u64,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    omitted: u64,
+}
+
+impl Capture {
+    pub(crate) fn new(limit: u64) -> Self {
+        let kept = Captured { room: limit, stdout: Vec::new(), stderr: Vec::new(), omitted: 0 };
+        Self { kept: Arc::new(Mutex::new(kept)) }
+    }
+
+    pub(crate) fn stdout(&self) -> Pipe {
+        Pipe { to: Target::Capture(self.clone()), stream: "stdout" }
+    }
+
+    pub(crate) fn stderr(&self) -> Pipe {
+        Pipe { to: Target::Capture(self.clone()), stream: "stderr" }
+    }
+
+    /// All that was kept, which is taken out.
+    pub(crate) fn finished(&self, status: i32) -> Finished {
+        let mut kept = lock(&self.kept);
+        Finished {
+            status,
+            stdout: std::mem::take(&mut kept.stdout),
+            stderr: std::mem::take(&mut kept.stderr),
+            omitted_bytes: kept.omitted,
+        }
+    }
+
+    fn write(&self, stream: &'static str, bytes: &[u8]) {
+        let mut kept = lock(&self.kept);
+        let len = bytes.len().min(usize::try_from(kept.room).unwrap_or(usize::MAX));
+        let (taken, cut) = bytes.split_at(len);
+        kept.room -= len as u64;
+        kept.omitted += cut.len() as u64;
+        if stream == "stdout" { &mut kept.stdout } else { &mut kept.stderr }.extend(taken);
+    }
+}
+
+/// Where a stream goes.
+#[derive(Clone)]
+enum Target {
+    Record(Arc<Output>),
+    Capture(Capture),
+}
+
 /// One of the two standard streams.
 #[derive(Clone)]
 pub(crate) struct Pipe {
-    output: Arc<Output>,
+    to: Target,
     stream: &'static str,
 }
 
 impl Pipe {
     pub(crate) fn new(output: Arc<Output>, stream: &'static str) -> Self {
-        Self { output, stream }
+        Self { to: Target::Record(output), stream }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        match &self.to {
+            Target::Record(output) => output.write(self.stream, bytes),
+            Target::Capture(capture) => capture.write(self.stream, bytes),
+        }
     }
 }
 
@@ -146,7 +209,7 @@ impl Pollable for Pipe {
 
 impl OutputStream for Pipe {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.output.write(self.stream, &bytes);
+        self.take(&bytes);
         Ok(())
     }
 
@@ -165,7 +228,7 @@ impl AsyncWrite for Pipe {
         _cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        self.output.write(self.stream, buf);
+        self.take(buf);
         Poll::Ready(Ok(buf.len()))
     }
 

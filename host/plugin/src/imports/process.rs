@@ -1,19 +1,52 @@
-//! `catena:plugin/process`. No program can be installed yet, so every name is
-//! either not granted or unknown.
+//! `catena:plugin/process`: programs, each in a store of its own within what is
+//! left of the caller's limits.
+//!
+//! What a program used is taken from its caller's fuel, which only the store
+//! knows, so these functions are linked by hand.
 
-use crate::bindings::control::catena::plugin::process::{Command, Finished, Host, ProcessError};
+use wasmtime::StoreContextMut;
+use wasmtime::component::Linker;
+
+use crate::bindings::control::catena::plugin::process::{Command, Finished, ProcessError};
+use crate::call::{Caller, run_program};
 use crate::state::State;
 
-impl Host for State {
-    fn programs(&mut self) -> wasmtime::Result<Vec<String>> {
-        Ok(Vec::new())
-    }
+const INTERFACE: &str = "catena:plugin/process@0.1.0";
 
-    fn run(&mut self, command: Command) -> wasmtime::Result<Result<Finished, ProcessError>> {
-        if self.rights.programs.contains(&command.program) {
-            return Ok(Err(ProcessError::UnknownProgram(command.program)));
-        }
-        self.refuse("programs");
-        Ok(Err(ProcessError::NotGranted(command.program)))
+/// Links the interface.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance(INTERFACE)?;
+    interface.func_wrap("programs", |store: StoreContextMut<'_, State>, ()| {
+        let state = store.data();
+        Ok((state.session.programs.commands(&state.rights),))
+    })?;
+    interface.func_wrap("run", |store: StoreContextMut<'_, State>, (command,): (Command,)| {
+        Ok((run(store, command)?,))
+    })
+}
+
+fn run(
+    mut store: StoreContextMut<'_, State>,
+    command: Command,
+) -> wasmtime::Result<Result<Finished, ProcessError>> {
+    let fuel = store.get_fuel()?;
+    let state = store.data_mut();
+    if std::time::Instant::now() >= state.deadline {
+        return Err(wasmtime::Trap::Interrupt.into());
     }
+    let session = state.session.clone();
+    let caller = Caller {
+        plugin: &state.plugin,
+        rights: &state.rights,
+        depth: state.depth,
+        deadline: state.deadline,
+        fuel,
+        memory: state.limiter.memory_left(),
+    };
+    let ran = run_program(&session, &caller, command);
+    if matches!(ran.answer, Err(ProcessError::NotGranted(_))) {
+        state.refuse("programs");
+    }
+    store.set_fuel(fuel.saturating_sub(ran.fuel))?;
+    Ok(ran.answer)
 }

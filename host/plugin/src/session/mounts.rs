@@ -1,5 +1,6 @@
 //! What a guest sees as its file system.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use bstr::ByteSlice;
@@ -16,12 +17,14 @@ const SCRATCH_DIRS: [(&str, &str); 2] = [("/tmp", "tmp"), ("/home/agent", "home"
 pub(crate) enum Mode {
     ReadOnly,
     ReadWrite,
+    /// Read-only, but that what is written to its files is lost: `/dev/null`.
+    System,
 }
 
 /// A directory of some worktree at a guest path.
 #[derive(Clone)]
 pub(crate) struct Mount {
-    pub(crate) guest_path: &'static str,
+    pub(crate) guest_path: Cow<'static, str>,
     pub(crate) worktree: Arc<Mutex<Worktree>>,
     pub(crate) node: NodeId,
     /// Which worktree it is of, as guests see it.
@@ -31,7 +34,9 @@ pub(crate) struct Mount {
 
 const WORKTREE_DEVICE: u64 = 1;
 const SCRATCH_DEVICE: u64 = 2;
-const FIRST_SEALED_DEVICE: u64 = 3;
+pub(super) const ROOT_DEVICE: u64 = 3;
+pub(super) const PROGRAM_DEVICE: u64 = 4;
+const FIRST_SEALED_DEVICE: u64 = 5;
 
 impl Session {
     /// The mounts of a plugin with these rights. Without the `workspace` right
@@ -46,12 +51,18 @@ impl Session {
             let devices = FIRST_SEALED_DEVICE..;
             let sealed = self.sealed.iter().zip(devices).map(|((guest_path, worktree), device)| {
                 let node = lock(worktree).root();
-                Mount { guest_path, worktree: worktree.clone(), node, device, mode: Mode::ReadOnly }
+                Mount {
+                    guest_path: Cow::Borrowed(guest_path),
+                    worktree: worktree.clone(),
+                    node,
+                    device,
+                    mode: Mode::ReadOnly,
+                }
             });
             return sealed.collect();
         }
         let workspace = Mount {
-            guest_path: "/workspace",
+            guest_path: Cow::Borrowed("/workspace"),
             node: lock(&self.worktree).root(),
             worktree: self.worktree.clone(),
             device: WORKTREE_DEVICE,
@@ -67,7 +78,7 @@ impl Session {
             let name = name.as_bytes().as_bstr();
             let node = scratch.lookup(root, name).or_else(|_| scratch.create_dir(root, name));
             Some(Mount {
-                guest_path,
+                guest_path: Cow::Borrowed(guest_path),
                 worktree: self.scratch.clone(),
                 node: node.ok()?,
                 device: SCRATCH_DEVICE,

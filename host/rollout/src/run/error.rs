@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use catena_chain::{ChainFileError, VerifyError};
-use catena_plugin::{CacheError, CheckError, PluginKind, ResolveError};
+use catena_plugin::{CacheError, CheckError, PluginKind, ResolveError, StoreError};
 use catena_tree::database::DatabaseError;
 
 use crate::journal::JournalError;
@@ -51,6 +51,9 @@ pub enum RunError {
     /// A plugin can't be found or read.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// A program can't be had.
+    #[error(transparent)]
+    Program(#[from] StoreError),
     /// A plugin is of another kind than its place in the run file.
     #[error("plugin `{plugin}` is a {found}, but stands in the run file as a {expected}")]
     WrongKind {

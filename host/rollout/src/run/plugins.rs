@@ -1,10 +1,12 @@
 //! From the plugins a run file uses to what a worker loads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use catena_plugin::session::PluginSpec;
-use catena_plugin::{ComponentCache, Engine, Limits, PluginKind, ResolvedPlugin, cache, check};
+use catena_plugin::{
+    ComponentCache, Engine, Limits, PluginKind, ProgramStore, ResolvedPlugin, cache, check,
+};
 
 use super::RunOptions;
 use super::error::RunError;
@@ -16,6 +18,8 @@ pub(super) struct Prepared {
     pub(super) scaffold: PluginSpec,
     pub(super) tools: Vec<PluginSpec>,
     pub(super) judge: PluginSpec,
+    /// Programs that any of them may start.
+    pub(super) programs: Vec<PluginSpec>,
     /// What the plan says of each plugin, by its name.
     pub(super) planned: BTreeMap<String, PlannedPlugin>,
 }
@@ -41,8 +45,15 @@ pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, 
     let scaffold = preparation.plugin(&file.scaffold, PluginKind::Scaffold)?;
     let judge = preparation.plugin(&file.judge, PluginKind::Judge)?;
     let tools = file.tools.iter().map(|tool| preparation.plugin(tool, PluginKind::Tool));
-    let tools = tools.collect::<Result<_, _>>()?;
-    Ok(Prepared { scaffold, tools, judge, planned: preparation.planned })
+    let tools: Vec<PluginSpec> = tools.collect::<Result<_, _>>()?;
+    let granted: BTreeSet<String> = [&scaffold, &judge]
+        .into_iter()
+        .chain(&tools)
+        .flat_map(|spec| spec.rights.programs.iter().cloned())
+        .collect();
+    let programs = granted.iter().map(|name| preparation.program(name, file, &options.programs));
+    let programs = programs.collect::<Result<_, _>>()?;
+    Ok(Prepared { scaffold, tools, judge, programs, planned: preparation.planned })
 }
 
 struct Preparation {
@@ -53,7 +64,31 @@ struct Preparation {
 
 impl Preparation {
     fn plugin(&mut self, used: &PluginUse, expected: PluginKind) -> Result<PluginSpec, RunError> {
-        let plugin = resolve_use(used, expected)?;
+        self.ready(resolve_use(used, expected)?, used)
+    }
+
+    /// A program of the user's, with what the run file says of it.
+    fn program(
+        &mut self,
+        name: &str,
+        file: &RunFile,
+        store: &ProgramStore,
+    ) -> Result<PluginSpec, RunError> {
+        let plugin = store.load(name)?;
+        let asked = plugin.manifest.capabilities.clone();
+        let limits = file.programs.get(name).map(|used| used.limits.clone()).unwrap_or_default();
+        // Its caller's rights are its bounds, at each start.
+        let used = PluginUse {
+            plugin: name.into(),
+            grant: asked,
+            limits,
+            model: None,
+            config: toml::Table::new(),
+        };
+        self.ready(plugin, &used)
+    }
+
+    fn ready(&mut self, plugin: ResolvedPlugin, used: &PluginUse) -> Result<PluginSpec, RunError> {
         let compiled = self.cache.compiled(&self.engine, &plugin)?;
         let component = cache::load_compiled(&self.engine, &compiled)?;
         check(&self.engine, &component, &plugin.manifest)?;

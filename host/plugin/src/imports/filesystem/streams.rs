@@ -67,6 +67,9 @@ impl Pollable for FileWriter {
 
 impl OutputStream for FileWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if self.file.is_sink() {
+            return Ok(());
+        }
         let mut worktree = self.file.worktree();
         match &mut self.at {
             WriteAt::End => worktree.append(self.file.node, &bytes).map_err(failed),

@@ -81,6 +81,7 @@ fn state(session: &Arc<Session>, workspace: WorkspaceAccess) -> State {
         limiter: Limiter::new(&Limits::defaults(PluginKind::Tool)),
         refused: 0,
         refusals: Vec::new(),
+        depth: 0,
         deadline: Instant::now(),
         table: ResourceTable::new(),
         wasi: WasiCtx::builder().build(),
