@@ -99,6 +99,9 @@ pub enum Refusal {
     /// Files inside a submodule belong to another repository.
     #[error("files in a submodule belong to another repository")]
     InSubmodule,
+    /// More entries or bytes than one sync may have.
+    #[error("there is more than a sync may write or take; the rest is left as it is")]
+    TooMuch,
     /// It changed each time it was read.
     #[error("it keeps changing while it is read")]
     Unsteady,
@@ -149,12 +152,32 @@ pub struct Place {
     pub state: Dir,
     /// Files to share blocks with, where there are any.
     pub blobs: Option<BlobFiles>,
+    /// How much one sync writes or takes.
+    pub limits: SyncLimits,
+}
+
+/// How much one sync writes or takes. What is beyond that is refused and
+/// reported, and the rest is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncLimits {
+    /// Entries that a pull looks at, and that a push makes.
+    pub entries: u64,
+    /// Bytes that a push writes.
+    pub bytes: u64,
+}
+
+impl Default for SyncLimits {
+    /// Two million entries, and 64 GiB.
+    fn default() -> Self {
+        Self { entries: 2_000_000, bytes: 64 << 30 }
+    }
 }
 
 /// A directory that holds a tree.
 pub struct Materialised {
     dir: Dir,
     blobs: Option<BlobFiles>,
+    limits: SyncLimits,
     objects: Arc<dyn Objects>,
     index: Index,
     log: Log,
@@ -166,13 +189,20 @@ impl Place {
     /// Opens two directories by path; fails where one is not there or not a
     /// directory.
     pub fn open(dir: &Path, state: &Path) -> Result<Self, MaterialiseError> {
-        Ok(Self { dir: open_dir(dir)?, state: open_dir(state)?, blobs: None })
+        let (dir, state) = (open_dir(dir)?, open_dir(state)?);
+        Ok(Self { dir, state, blobs: None, limits: SyncLimits::default() })
     }
 
     /// Shares blocks with files of `blobs`.
     #[must_use]
     pub fn with_blobs(self, blobs: BlobFiles) -> Self {
         Self { blobs: Some(blobs), ..self }
+    }
+
+    /// Writes and takes no more than `limits` in one sync.
+    #[must_use]
+    pub fn within(self, limits: SyncLimits) -> Self {
+        Self { limits, ..self }
     }
 }
 
@@ -186,11 +216,11 @@ impl Materialised {
         objects: Arc<dyn Objects>,
         tree: TreeId,
     ) -> Result<(Self, SyncReport), MaterialiseError> {
-        let Place { dir, state, blobs } = place;
+        let Place { dir, state, blobs, limits } = place;
         let blobs = blobs.filter(|blobs| blobs.shares_blocks_with(&dir));
         let log = Log::create(state)?;
         let mut created =
-            Self { dir, blobs, objects, index: Index::new(), log, pending: Vec::new() };
+            Self { dir, blobs, limits, objects, index: Index::new(), log, pending: Vec::new() };
         let report = created.push(tree)?;
         Ok((created, report))
     }
@@ -206,11 +236,11 @@ impl Materialised {
         place: Place,
         objects: Arc<dyn Objects>,
     ) -> Result<(Self, Option<SyncReport>), MaterialiseError> {
-        let Place { dir, state, blobs } = place;
+        let Place { dir, state, blobs, limits } = place;
         let blobs = blobs.filter(|blobs| blobs.shares_blocks_with(&dir));
         let kept = Log::open(state)?.ok_or(MaterialiseError::New)?;
         let (index, log) = (kept.index, kept.log);
-        let mut opened = Self { dir, blobs, objects, index, log, pending: Vec::new() };
+        let mut opened = Self { dir, blobs, limits, objects, index, log, pending: Vec::new() };
         let repaired = kept.begun.map(|tree| opened.repair(tree)).transpose()?;
         Ok((opened, repaired))
     }

@@ -4,61 +4,65 @@
 //! never through a symlink. What was opened stays the same directory even when
 //! somebody moves it or puts something else in its place.
 
+use std::collections::VecDeque;
 use std::io;
 
-use bstr::{BStr, BString};
+use bstr::BString;
 use cap_fs_ext::DirExt as _;
 use cap_std::fs::Dir;
 
 use super::disk::as_path;
 use crate::path::RepoPath;
 
-/// Directories that are kept open. What lies deeper is opened from the last of
-/// them each time, so that a deep tree cannot use up all file handles.
+/// Directories that are kept open, the deepest ones, so that a deep tree cannot
+/// use up all file handles. Going up so many steps costs the way down again.
 const MAX_OPEN: usize = 64;
 
 /// A place in a directory tree on disk.
 pub(super) struct Cursor<'a> {
     root: &'a Dir,
-    open: Vec<(BString, Dir)>,
-    deep: Option<(RepoPath, Dir)>,
+    /// The way to where the cursor is.
+    names: Vec<BString>,
+    /// What the last of those names stand for.
+    open: VecDeque<Dir>,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(root: &'a Dir) -> Self {
-        Self { root, open: Vec::new(), deep: None }
+        Self { root, names: Vec::new(), open: VecDeque::new() }
     }
 
     /// The directory at `path`, unless there is none or a symlink is on the way.
     pub(super) fn enter(&mut self, path: &RepoPath) -> io::Result<&Dir> {
-        let names: Vec<&BStr> = path.components().collect();
-        let shared = self.open.iter().zip(&names).take_while(|((open, _), name)| open == *name);
-        let shared = shared.count();
-        self.open.truncate(shared);
-        for name in names.iter().take(MAX_OPEN).skip(shared) {
+        let shared = self.names.iter().zip(path.components()).take_while(|(is, to)| is == to);
+        self.go_up_to(shared.count());
+        for name in path.components().skip(self.names.len()) {
             let next = self.last().open_dir_nofollow(as_path(name))?;
-            self.open.push(((*name).to_owned(), next));
-        }
-        let mut below = names.iter().skip(MAX_OPEN);
-        let Some(first) = below.next() else { return Ok(self.last()) };
-        if self.deep.as_ref().is_none_or(|(deep, _)| deep != path) {
-            let mut dir = self.last().open_dir_nofollow(as_path(first))?;
-            for name in below {
-                dir = dir.open_dir_nofollow(as_path(name))?;
+            self.names.push(name.to_owned());
+            self.open.push_back(next);
+            if self.open.len() > MAX_OPEN {
+                self.open.pop_front();
             }
-            self.deep = Some((path.clone(), dir));
         }
-        Ok(self.deep.as_ref().map_or(self.root, |(_, dir)| dir))
+        Ok(self.last())
     }
 
+    /// Where the cursor is.
     fn last(&self) -> &Dir {
-        self.open.last().map_or(self.root, |(_, dir)| dir)
+        self.open.back().unwrap_or(self.root)
+    }
+
+    fn go_up_to(&mut self, depth: usize) {
+        let steps = self.names.len().saturating_sub(depth);
+        self.names.truncate(depth);
+        self.open.truncate(self.open.len().saturating_sub(steps));
+        if self.open.is_empty() {
+            self.names.clear();
+        }
     }
 
     /// Forgets what is open, because entries on the way were replaced.
     pub(super) fn leave(&mut self, path: &RepoPath) {
-        let depth = path.components().count();
-        self.open.truncate(depth.saturating_sub(1));
-        self.deep = None;
+        self.go_up_to(path.components().count().saturating_sub(1).min(self.names.len()));
     }
 }

@@ -115,10 +115,14 @@ pub(super) fn look(dir: &Dir, name: &BStr) -> io::Result<Option<Found>> {
     }
 }
 
-/// All entries of a directory, in no useful order. What vanishes meanwhile is left out.
-pub(super) fn list(dir: &Dir) -> io::Result<Vec<(BString, Found)>> {
+/// All entries of a directory, in no useful order, none if there are more than
+/// `most`. What vanishes meanwhile is left out.
+pub(super) fn list(dir: &Dir, most: u64) -> io::Result<Option<Vec<(BString, Found)>>> {
     let mut found = Vec::new();
     for entry in dir.entries()? {
+        if found.len() as u64 >= most {
+            return Ok(None);
+        }
         let entry = entry?;
         match entry.metadata() {
             Ok(metadata) => {
@@ -129,7 +133,7 @@ pub(super) fn list(dir: &Dir) -> io::Result<Vec<(BString, Found)>> {
             Err(err) => return Err(err),
         }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Reads a regular file of up to `limit` bytes.

@@ -37,7 +37,7 @@ pub(super) fn run(place: &mut Materialised, worktree: &mut Worktree) -> SyncRepo
         report: SyncReport::default(),
         clock: disk::now(),
     };
-    match scan::differences(&mut pull.cursor, pull.index, &mut pull.report) {
+    match scan::differences(&mut pull.cursor, pull.index, place.limits.entries, &mut pull.report) {
         Ok(differences) => pull.take(differences),
         Err(err) => pull.report.refuse("", err.into()),
     }
@@ -190,8 +190,9 @@ impl Pull<'_> {
 
     /// A submodule's directory is as it should be when it is empty.
     fn submodule(&mut self, path: &RepoPath) -> Result<(), Refusal> {
-        let listing = disk::list(self.cursor.enter(path)?)?;
-        if listing.is_empty() { Ok(()) } else { Err(Refusal::InSubmodule) }
+        let listing = disk::list(self.cursor.enter(path)?, 1)?;
+        let is_empty = listing.is_some_and(|listing| listing.is_empty());
+        if is_empty { Ok(()) } else { Err(Refusal::InSubmodule) }
     }
 
     fn write(

@@ -17,7 +17,7 @@ use self::in_the_way::InTheWay;
 use super::cursor::Cursor;
 use super::disk::{self, Found, Source, as_path};
 use super::index::{Change, Index, Known, Leaf};
-use super::{BlobFiles, Materialised, Refusal, Refused, SyncReport, joined};
+use super::{BlobFiles, Materialised, Refusal, Refused, SyncLimits, SyncReport, joined};
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects, TreeEntry};
 use crate::path::RepoPath;
@@ -49,6 +49,8 @@ struct Push<'a> {
     cursor: Cursor<'a>,
     report: SyncReport,
     unread: Option<Refused>,
+    /// What may still be made.
+    left: SyncLimits,
     /// Directories that do not equal their tree because something was refused.
     failed: BTreeSet<RepoPath>,
 }
@@ -63,6 +65,7 @@ pub(super) fn run(place: &mut Materialised, tree: TreeId, occasion: Occasion) ->
         cursor: Cursor::new(&place.dir),
         report: SyncReport::default(),
         unread: None,
+        left: place.limits,
         failed: BTreeSet::new(),
     };
     push.everything(tree);
@@ -102,6 +105,11 @@ impl Push<'_> {
             visited.push((dir.clone(), tree));
             let wanted = self.wanted(&dir, &entries);
             self.clear(&dir, &wanted);
+            if !self.has_room(&entries) {
+                self.refuse(&dir, Refusal::TooMuch);
+                ahead.iter().for_each(|(dir, _)| self.fail(dir));
+                break;
+            }
             for (path, entry) in wanted.values() {
                 match entry.kind {
                     EntryKind::Directory(tree) => {
@@ -118,6 +126,17 @@ impl Push<'_> {
                 self.note(Change::Equals(dir, tree));
             }
         }
+    }
+
+    /// Counts the entries of a directory; false where they are too many.
+    fn has_room(&mut self, entries: &[TreeEntry]) -> bool {
+        let bytes: u64 = entries.iter().filter_map(|entry| entry.size).sum();
+        let left = self.left.entries.checked_sub(entries.len() as u64);
+        let Some((entries, bytes)) = left.zip(self.left.bytes.checked_sub(bytes)) else {
+            return false;
+        };
+        self.left = SyncLimits { entries, bytes };
+        true
     }
 
     /// The entries of a tree that can be had on disk, by name.
@@ -372,12 +391,17 @@ impl Push<'_> {
     /// Leaves a path as it is; false, as what callers then answer.
     fn refuse(&mut self, path: &RepoPath, reason: Refusal) -> bool {
         self.report.refuse(path.as_bstr(), reason);
+        self.fail(path);
+        false
+    }
+
+    /// Notes that neither `path` nor what is above it equals its tree.
+    fn fail(&mut self, path: &RepoPath) {
         let mut current = Some(path.clone());
         while let Some(path) = current {
             current = path.parent();
             self.failed.insert(path);
         }
-        false
     }
 }
 

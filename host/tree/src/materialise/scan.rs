@@ -30,13 +30,23 @@ pub(super) struct Differences {
 pub(super) fn differences(
     cursor: &mut Cursor<'_>,
     index: &Index,
+    most: u64,
     report: &mut SyncReport,
 ) -> io::Result<Differences> {
+    let mut left = most;
     let mut scan = Scan { index, report, found: Differences::default(), ahead: Vec::new() };
     scan.ahead.push(RepoPath::root());
     while let Some(dir) = scan.ahead.pop() {
-        match cursor.enter(&dir).and_then(disk::list) {
-            Ok(listing) => scan.directory(&dir, &listing),
+        match cursor.enter(&dir).and_then(|dir| disk::list(dir, left)) {
+            Ok(Some(listing)) => {
+                left -= listing.len() as u64;
+                scan.directory(&dir, &listing);
+            }
+            // What was not looked at is neither changed nor gone.
+            Ok(None) => {
+                scan.report.refuse(dir.as_bstr(), Refusal::TooMuch);
+                break;
+            }
             Err(err) if dir.is_root() => return Err(err),
             Err(err) => scan.report.refuse(dir.as_bstr(), err.into()),
         }

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::{Bench, on_disk, paths, refused};
 use crate::ids::TreeId;
-use crate::materialise::{Refusal, SyncReport};
+use crate::materialise::{Materialised, Refusal, SyncLimits, SyncReport};
 use crate::objects::{EntryKind, MemoryObjects, NoObjects, TreeEntry};
 use crate::worktree::tests::{entry, file, path, store};
 use crate::worktree::{Quota, Worktree, WorktreeOptions, WriteKind};
@@ -293,4 +293,87 @@ fn names_that_lead_elsewhere_are_not_written() {
     let written: Vec<_> = on_disk(bench.temp.path()).into_keys().collect();
     let written = written.iter().map(|path| String::from_utf8_lossy(path)).collect::<Vec<_>>();
     assert_eq!(written, ["dir/dir", "dir/ok", "state/index", "state/lock"]);
+}
+
+#[test]
+fn tree_that_holds_itself_many_times_is_written_up_to_the_limit() {
+    let store = store();
+    let mut tree = store.insert_tree(vec![file(&store, "x", "content")]).unwrap();
+    for _ in 0..30 {
+        let twice = ["a", "b"].map(|name| entry(name, EntryKind::Directory(tree)));
+        tree = store.insert_tree(twice.into()).unwrap();
+    }
+    let bench = Bench::on(store.clone(), tree);
+    let limits = SyncLimits { entries: 1_000, ..SyncLimits::default() };
+    let (mut place, report) =
+        Materialised::create(bench.place().within(limits), store.clone(), tree).unwrap();
+    assert_eq!(report.refused.last().unwrap().reason, Refusal::TooMuch);
+    assert!(on_disk(&bench.dir()).len() <= 1_000);
+    assert_eq!(place.tree(), None);
+
+    // The directory still takes a tree that fits.
+    let small = store.insert_tree(vec![file(&store, "y", "small")]).unwrap();
+    assert_eq!(place.push(small).unwrap().refused, []);
+    assert_eq!(paths_on_disk(&bench), ["y"]);
+
+    let bytes = SyncLimits { bytes: 4, ..SyncLimits::default() };
+    let other = Bench::on(store.clone(), small);
+    let (_, report) = Materialised::create(other.place().within(bytes), store, small).unwrap();
+    assert_eq!(report.refused[0].reason, Refusal::TooMuch);
+}
+
+#[test]
+fn flood_of_files_is_not_taken_and_nothing_counts_as_gone() {
+    let (mut bench, _) = Bench::example();
+    let limits = SyncLimits { entries: 100, ..SyncLimits::default() };
+    let (mut place, _) =
+        Materialised::open(bench.place().within(limits), bench.store.clone()).unwrap();
+    for number in 0..200 {
+        std::fs::write(bench.at(&format!("src/deep/{number}")), "").unwrap();
+    }
+    std::fs::write(bench.at("README"), "changed").unwrap();
+    let report = place.pull(&mut bench.worktree).unwrap();
+    assert_eq!(
+        refused(&report),
+        ["src/deep: there is more than a sync may write or take; the rest is left as it is"]
+    );
+    assert_eq!((paths(&report.changed), paths(&report.removed)), (vec!["README".into()], vec![]));
+    std::fs::remove_dir_all(bench.at("src/deep")).unwrap();
+    let report = place.pull(&mut bench.worktree).unwrap();
+    assert_eq!((refused(&report), paths(&report.removed)), (vec![], vec!["src/deep/er/x".into()]));
+}
+
+#[test]
+fn files_far_below_each_other_are_synced_both_ways() {
+    let (mut bench, mut place) = Bench::example();
+    let mut dir = String::new();
+    for depth in 0..300 {
+        dir.push_str(if depth % 2 == 0 { "a/" } else { "b/" });
+        for name in ["one", "two"] {
+            let content = format!("{name} {depth}");
+            bench
+                .worktree
+                .write_file(&path(&format!("{dir}{name}")), content.as_bytes(), WriteKind::Regular)
+                .unwrap();
+        }
+    }
+    let tree = bench.snapshot();
+    assert_eq!(place.push(tree).unwrap().refused, []);
+    let deepest = std::fs::read(bench.at(&format!("{dir}two"))).unwrap();
+    assert_eq!(deepest, b"two 299");
+    for steps in [600, 400, 3, 598] {
+        std::fs::write(bench.at(&dir[..steps]).join("one"), "changed").unwrap();
+    }
+    let report = place.pull(&mut bench.worktree).unwrap();
+    assert_eq!((report.changed.len(), refused(&report)), (4, vec![]));
+    let content = bench.worktree.read_file(&path(&format!("{dir}one"))).unwrap();
+    assert_eq!(&content[..], b"changed");
+}
+
+fn paths_on_disk(bench: &Bench) -> Vec<String> {
+    on_disk(&bench.dir())
+        .into_iter()
+        .filter(|(_, (kind, _))| *kind != 'd')
+        .map(|(path, _)| String::from_utf8(path).unwrap())
+        .collect()
 }
