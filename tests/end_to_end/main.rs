@@ -31,4 +31,5 @@ mod models;
 mod plugins;
 mod programs;
 mod rights;
+mod scaffolds;
 mod workspace;

@@ -5,14 +5,17 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use catena_chain::StageId;
-use catena_model::{Message, Usage};
+use catena_model::{ConversationId, Message, Usage};
 use catena_rollout::{RolloutId, RolloutSummary};
 use serde::{Deserialize, Serialize};
 
 use crate::openai;
 use crate::trajectory::{Dropped, Trajectory, select};
 
-/// The form of an export.
+/// Version of the manifest's form. Version 1 had one sample per conversation.
+const MANIFEST_VERSION: u32 = 2;
+
+/// The form of an export of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
@@ -24,7 +27,7 @@ pub enum Profile {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of the manifest's form; 1.
+    /// Version of the manifest's form; 2.
     pub version: u32,
     /// Version of the program that wrote it.
     pub catena: String,
@@ -38,6 +41,9 @@ pub struct Manifest {
     pub samples: Vec<SampleEntry>,
     /// Rollouts that gave no sample.
     pub dropped: Vec<Dropped>,
+    /// Replies that the scaffold took back unanswered, as `scaffold-mini` does
+    /// with malformed ones. They are in no sample.
+    pub taken_back: u64,
 }
 
 /// What one line of an export is.
@@ -46,7 +52,14 @@ pub struct Manifest {
 pub struct SampleEntry {
     /// The rollout.
     pub rollout: RolloutId,
-    /// The stages it covers.
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The conversation it was forked from, for those of sub-agents.
+    pub forked_from: Option<ConversationId>,
+    /// Which of the conversation's histories it is, counted from 1: where a
+    /// scaffold compressed it there are several.
+    pub history: u32,
+    /// The stages in which its turns were taken.
     pub stages: Vec<StageId>,
     /// Their scores.
     pub scores: Vec<f64>,
@@ -56,13 +69,14 @@ pub struct SampleEntry {
     pub messages: u64,
     /// Messages of the assistant role.
     pub assistant_turns: u64,
-    /// Those of them that a model produced.
+    /// Those of them that a model took after the messages before them here.
     pub model_turns: u64,
-    /// Positions of the messages that a model produced, counted from 0.
+    /// Their positions, counted from 0. No other message is to be learned: the
+    /// turns of a history that this one goes on from are learned in its sample.
     pub trained: Vec<u64>,
     /// Tool calls in them.
     pub tool_calls: u64,
-    /// What the exchanges took.
+    /// What those turns took.
     pub usage: Usage,
 }
 
@@ -70,8 +84,8 @@ pub struct SampleEntry {
 #[derive(Debug, thiserror::Error)]
 #[error("can't write `{path}`")]
 pub struct ExportError {
-    path: PathBuf,
-    source: std::io::Error,
+    pub(crate) path: PathBuf,
+    pub(crate) source: std::io::Error,
 }
 
 /// Where the chains of an export come from.
@@ -93,13 +107,14 @@ pub fn export(
 ) -> Result<Manifest, ExportError> {
     let selection = select(summaries);
     let manifest = Manifest {
-        version: 1,
+        version: MANIFEST_VERSION,
         catena: env!("CARGO_PKG_VERSION").to_owned(),
         profile,
         repository: provenance.repository.to_owned(),
         license: provenance.license.map(str::to_owned),
         samples: selection.samples.iter().map(entry).collect(),
         dropped: selection.dropped,
+        taken_back: selection.taken_back,
     };
     write_whole(path, |file| {
         for sample in &selection.samples {
@@ -123,11 +138,7 @@ pub fn manifest_path(path: &Path) -> PathBuf {
 }
 
 fn entry(sample: &Trajectory) -> SampleEntry {
-    let positions = sample.messages.iter().enumerate();
-    let trained: Vec<u64> = positions
-        .filter(|(_, message)| message.is_from_model())
-        .map(|(index, _)| index as u64)
-        .collect();
+    let trained: Vec<u64> = sample.trained.iter().map(|position| *position as u64).collect();
     let mut assistant_turns = 0;
     let mut tool_calls = 0;
     for message in &sample.messages {
@@ -138,6 +149,9 @@ fn entry(sample: &Trajectory) -> SampleEntry {
     }
     SampleEntry {
         rollout: sample.rollout.clone(),
+        conversation: sample.conversation,
+        forked_from: sample.forked_from,
+        history: sample.history,
         stages: sample.stages.clone(),
         scores: sample.scores.clone(),
         complete: sample.complete,
@@ -150,7 +164,7 @@ fn entry(sample: &Trajectory) -> SampleEntry {
     }
 }
 
-fn write_whole(
+pub(crate) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<(), ExportError> {

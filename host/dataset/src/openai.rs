@@ -1,17 +1,22 @@
 //! The profile of chat fine-tuning files: one JSON object a line with
 //! `messages` and `tools`, in the form of chat completions.
 //!
-//! A turn of the assistant that no model produced carries `"weight": 0`, the
-//! format's mark for what is not to be learned.
+//! A turn of the assistant that is not to be learned here carries `"weight": 0`,
+//! the format's mark for that: no model produced it, or it is learned in another
+//! sample.
 
-use catena_model::{AssistantMessage, Message, Origin, ToolCall, ToolDefinition};
+use catena_model::{AssistantMessage, Message, ToolCall, ToolDefinition};
 use serde_json::{Map, Value, json};
 
 use crate::trajectory::Trajectory;
 
 /// One line of the file, without its end.
 pub fn line(sample: &Trajectory) -> String {
-    let messages: Vec<Value> = sample.messages.iter().map(message).collect();
+    let message = |(position, said): (usize, &Message)| {
+        let weight = if sample.trained.contains(&position) { Weight::Learned } else { Weight::Not };
+        message(said, weight)
+    };
+    let messages: Vec<Value> = sample.messages.iter().enumerate().map(message).collect();
     let tools: Vec<Value> = sample.tools.iter().map(tool).collect();
     let mut row = Map::new();
     row.insert("messages".to_owned(), Value::Array(messages));
@@ -21,7 +26,14 @@ pub fn line(sample: &Trajectory) -> String {
     Value::Object(row).to_string()
 }
 
-fn message(message: &Message) -> Value {
+/// Whether a turn is to be learned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Learned,
+    Not,
+}
+
+fn message(message: &Message, weight: Weight) -> Value {
     match message {
         Message::System { content } => json!({"role": "system", "content": content}),
         Message::User { content } => json!({"role": "user", "content": content}),
@@ -32,11 +44,11 @@ fn message(message: &Message) -> Value {
         Message::Other { name, content } => {
             json!({"role": name, "content": content, "weight": 0})
         }
-        Message::Assistant { message, origin } => assistant(message, *origin),
+        Message::Assistant { message, .. } => assistant(message, weight),
     }
 }
 
-fn assistant(message: &AssistantMessage, origin: Origin) -> Value {
+fn assistant(message: &AssistantMessage, weight: Weight) -> Value {
     let mut turn = Map::new();
     turn.insert("role".to_owned(), json!("assistant"));
     turn.insert("content".to_owned(), json!(message.content));
@@ -47,7 +59,7 @@ fn assistant(message: &AssistantMessage, origin: Origin) -> Value {
         let calls: Vec<Value> = message.tool_calls.iter().map(call).collect();
         turn.insert("tool_calls".to_owned(), Value::Array(calls));
     }
-    if origin == Origin::Plugin {
+    if weight == Weight::Not {
         turn.insert("weight".to_owned(), json!(0));
     }
     Value::Object(turn)

@@ -1,27 +1,41 @@
 //! From rollouts to samples: the accepted beginning of each chain, one sample
-//! per conversation.
+//! per history that a model was asked under.
+//!
+//! The invariant: every turn that a model took there is to be learned in exactly
+//! one sample, after the very messages the model had before it; but for replies
+//! that the scaffold took back at once, which are in none.
 
 use catena_chain::StageId;
-use catena_model::{Message, ToolDefinition, Usage};
+use catena_model::{ConversationId, Message, ToolDefinition, Usage};
+use catena_rollout::history::{History, Said, Strand};
 use catena_rollout::{RolloutEnd, RolloutId, RolloutSummary, StageOutcome, StageSummary};
 use serde::{Deserialize, Serialize};
 
-/// One sample: what was said in a conversation up to its last accepted stage.
+/// One sample: what was said under one history up to the last accepted stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trajectory {
     /// The rollout it is of.
     pub rollout: RolloutId,
-    /// The stages it covers, in order.
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The conversation that it was forked from.
+    pub forked_from: Option<ConversationId>,
+    /// Which of the conversation's histories, counted from 1.
+    pub history: u32,
+    /// The stages in which the turns to be learned were taken, in order.
     pub stages: Vec<StageId>,
     /// Their scores.
     pub scores: Vec<f64>,
     /// Whether it covers every stage of its rollout's chain.
     pub complete: bool,
-    /// The conversation.
+    /// The messages.
     pub messages: Vec<Message>,
+    /// Positions of those to be learned, counted from 0: turns that the model
+    /// took after these messages.
+    pub trained: Vec<usize>,
     /// The tools that were offered.
     pub tools: Vec<ToolDefinition>,
-    /// What the stages' model exchanges took.
+    /// What the turns to be learned took.
     pub usage: Usage,
 }
 
@@ -35,6 +49,12 @@ pub struct Dropped {
     pub reason: String,
 }
 
+impl Dropped {
+    pub(crate) fn of(rollout: &RolloutId, reason: &str) -> Self {
+        Self { rollout: rollout.clone(), reason: reason.to_owned() }
+    }
+}
+
 /// All samples of a run, and what gave none.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Selection {
@@ -42,6 +62,8 @@ pub struct Selection {
     pub samples: Vec<Trajectory>,
     /// The rest.
     pub dropped: Vec<Dropped>,
+    /// Replies of the samples' conversations that the scaffold took back.
+    pub taken_back: u64,
 }
 
 /// Takes the accepted beginning of every rollout. Rollouts of controls give
@@ -49,68 +71,136 @@ pub struct Selection {
 pub fn select(summaries: &[RolloutSummary]) -> Selection {
     let mut selection = Selection::default();
     for summary in summaries {
-        match samples(summary) {
+        match samples(summary, &mut selection.taken_back) {
             Ok(samples) => selection.samples.extend(samples),
-            Err(reason) => selection
-                .dropped
-                .push(Dropped { rollout: summary.rollout.clone(), reason: reason.to_owned() }),
+            Err(reason) => selection.dropped.push(Dropped::of(&summary.rollout, reason)),
         }
     }
     selection
 }
 
-fn samples(summary: &RolloutSummary) -> Result<Vec<Trajectory>, &'static str> {
+fn samples(
+    summary: &RolloutSummary,
+    taken_back: &mut u64,
+) -> Result<Vec<Trajectory>, &'static str> {
     if summary.control {
         return Err("control");
     }
-    let accepted = summary.accepted_prefix();
-    if accepted == 0 {
+    let accepted = summary.stages.get(..summary.accepted_prefix()).unwrap_or_default();
+    let Some(last) = accepted.last() else {
         return Err(match summary.end {
             None => "interrupted",
             Some(RolloutEnd::Infrastructure { .. }) => "infrastructure",
             Some(_) => "nothing-accepted",
         });
-    }
-    let complete = matches!(summary.end, Some(RolloutEnd::Accepted { .. }));
-    let mut samples: Vec<Trajectory> = Vec::new();
-    let mut conversation = None;
-    for stage in summary.stages.iter().take(accepted) {
-        if conversation == Some(stage.conversation)
-            && let Some(sample) = samples.last_mut()
-        {
-            extend(sample, stage);
-        } else {
-            conversation = Some(stage.conversation);
-            samples.push(begin(summary, stage, complete));
+    };
+    let mut samples = Vec::new();
+    for (id, strand) in summary.histories.strands() {
+        for (index, learned) in learned(strand, last.stage).into_iter().enumerate() {
+            *taken_back += u64::from(learned.took_back);
+            if !learned.positions.is_empty() {
+                samples.push(sample(summary, accepted, *id, strand, index, &learned));
+            }
         }
     }
-    for sample in &mut samples {
-        sample.complete &= sample.stages.len() == summary.stages.len();
-    }
-    samples.retain(|sample| sample.messages.iter().any(Message::is_from_model));
     if samples.is_empty() { Err("no-model-turns") } else { Ok(samples) }
 }
 
-fn begin(summary: &RolloutSummary, stage: &StageSummary, complete: bool) -> Trajectory {
-    let mut sample = Trajectory {
-        rollout: summary.rollout.clone(),
-        stages: Vec::new(),
-        scores: Vec::new(),
-        complete,
-        messages: Vec::new(),
-        tools: summary.tools.clone(),
-        usage: Usage::default(),
-    };
-    extend(&mut sample, stage);
-    sample
+/// The part of a history that is of accepted stages, and what is learned of it.
+struct Learned<'a> {
+    said: &'a [Said],
+    positions: Vec<usize>,
+    /// Whether its last turn was taken back.
+    took_back: bool,
 }
 
-/// The conversation at the end of a later stage holds that of the earlier ones.
-fn extend(sample: &mut Trajectory, stage: &StageSummary) {
-    sample.stages.push(stage.id.clone());
-    if let Some(StageOutcome::Accepted { score }) = stage.outcome {
-        sample.scores.push(score);
+/// What is learned of each history of a conversation, up to the stage `last`.
+fn learned(strand: &Strand, last: u32) -> Vec<Learned<'_>> {
+    let histories: Vec<&History> =
+        strand.histories().take_while(|history| history.stage <= last).collect();
+    let mut learned: Vec<Learned<'_>> = Vec::new();
+    // Turns of the history before that have the same messages ahead of them here.
+    let mut shared_turns: Vec<usize> = Vec::new();
+    for (index, history) in histories.iter().enumerate() {
+        let said = up_to(history, last);
+        let next = histories.get(index + 1);
+        let shared = next.map_or(0, |next| shared_beginning(history, next));
+        let own = said.iter().enumerate().skip(history.kept);
+        let own = own.filter(|(_, said)| said.turn.is_some()).map(|(position, _)| position);
+        let turns: Vec<usize> = shared_turns.iter().copied().chain(own).collect();
+        let mut positions: Vec<usize> =
+            turns.iter().copied().filter(|position| *position >= shared).collect();
+        let took_back = next.is_some_and(|next| takes_back(history, next));
+        if took_back {
+            positions.retain(|position| position + 1 < said.len());
+        }
+        let said = if took_back { said.split_last().map_or(said, |(_, rest)| rest) } else { said };
+        learned.push(Learned { said, positions, took_back });
+        shared_turns = turns.into_iter().filter(|position| *position < shared).collect();
     }
-    sample.messages.clone_from(&stage.transcript);
-    sample.usage += stage.usage;
+    learned
+}
+
+/// The messages of a history that came into it up to the stage `last`.
+fn up_to(history: &History, last: u32) -> &[Said] {
+    let end = history.said.iter().take_while(|said| said.stage <= last).count();
+    history.said.get(..end).unwrap_or_default()
+}
+
+/// How many messages two histories begin with alike.
+fn shared_beginning(history: &History, next: &History) -> usize {
+    let kept = next.said.iter().take(next.kept);
+    history
+        .said
+        .iter()
+        .zip(kept)
+        .take_while(|(said, kept)| said.message == kept.message && said.turn == kept.turn)
+        .count()
+}
+
+/// Whether the last thing in a history is a turn that nothing answered and that
+/// the next history is without.
+fn takes_back(history: &History, next: &History) -> bool {
+    let turn = history.said.last().and_then(|said| said.turn);
+    turn.is_some() && next.said.iter().take(next.kept).all(|said| said.turn != turn)
+}
+
+fn sample(
+    summary: &RolloutSummary,
+    accepted: &[StageSummary],
+    conversation: ConversationId,
+    strand: &Strand,
+    index: usize,
+    learned: &Learned<'_>,
+) -> Trajectory {
+    let histories = &summary.histories;
+    let turns = learned.positions.iter().filter_map(|at| learned.said.get(*at)?.turn);
+    let turns: Vec<_> = turns.filter_map(|turn| histories.turns().get(turn)).collect();
+    let mut usage = Usage::default();
+    for turn in &turns {
+        usage += turn.usage;
+    }
+    let is_in = |stage: &&StageSummary| turns.iter().any(|turn| turn.stage == stage.stage);
+    let stages: Vec<&StageSummary> = accepted.iter().filter(is_in).collect();
+    let is_accepted = matches!(summary.end, Some(RolloutEnd::Accepted { .. }));
+    Trajectory {
+        rollout: summary.rollout.clone(),
+        conversation,
+        forked_from: strand.forked_from,
+        history: u32::try_from(index + 1).unwrap_or(u32::MAX),
+        complete: is_accepted && stages.len() == summary.stages.len(),
+        scores: stages.iter().filter_map(|stage| score(stage)).collect(),
+        stages: stages.into_iter().map(|stage| stage.id.clone()).collect(),
+        messages: learned.said.iter().map(|said| said.message.clone()).collect(),
+        trained: learned.positions.clone(),
+        tools: turns.last().map_or(&[][..], |turn| histories.tools_of(turn)).to_vec(),
+        usage,
+    }
+}
+
+fn score(stage: &StageSummary) -> Option<f64> {
+    match stage.outcome {
+        Some(StageOutcome::Accepted { score }) => Some(score),
+        _ => None,
+    }
 }

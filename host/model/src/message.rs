@@ -88,6 +88,29 @@ pub enum Message {
 }
 
 impl Message {
+    /// What the model said in a turn.
+    pub fn of_model(message: AssistantMessage) -> Self {
+        Self::Assistant { message, origin: Origin::Model }
+    }
+
+    /// The same message, as one that the model said if it is the assistant's.
+    #[must_use]
+    pub fn by_model(self) -> Self {
+        match self {
+            Self::Assistant { message, .. } => Self::of_model(message),
+            other => other,
+        }
+    }
+
+    /// The same message, as one that a plugin wrote.
+    #[must_use]
+    pub fn by_plugin(self) -> Self {
+        match self {
+            Self::Assistant { message, .. } => Self::Assistant { message, origin: Origin::Plugin },
+            other => other,
+        }
+    }
+
     /// Whether a model produced this message.
     pub fn is_from_model(&self) -> bool {
         matches!(self, Self::Assistant { origin: Origin::Model, .. })

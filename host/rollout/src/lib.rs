@@ -9,12 +9,13 @@
 //! * [`rollout`], `stage`: one agent over one chain.
 //! * `serve`: what the host does for a rollout's workers, from the journal or live.
 //! * [`journal`], [`record`]: what is written down before anybody acts on it.
-//! * [`summary`]: a rollout as its journal tells it.
+//! * [`summary`]: a rollout as its journal tells it, and [`history`] what was said in it.
 //!
 //! The invariant: a rollout is a function of its plan and of the answers in its
 //! journal. Resuming runs it again against the journal and goes on live.
 
 pub mod carry;
+pub mod history;
 pub mod journal;
 pub mod models;
 pub mod progress;
@@ -27,6 +28,7 @@ mod stage;
 pub mod summary;
 
 pub use carry::{CarryError, CarryMode, CarryRecord};
+pub use history::{Histories, History, Said, Strand, Turn};
 pub use journal::{Journal, JournalError};
 pub use models::{ModelAccess, ModelUseError};
 pub use progress::{Progress, ProgressEvent};

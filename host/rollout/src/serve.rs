@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{
     Account, Conversation, ConversationId, Edit, FailedAttempt, Gateway, Message, ModelError,
-    Origin, Outcome, Purse, Reply, Request, Usage, Waiting, Watch,
+    Outcome, Purse, Reply, Request, Usage, Waiting, Watch,
 };
 use catena_plugin::{Digest, Event, Exchange, NewObject};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
@@ -24,53 +24,42 @@ type HostError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The host's copies of a rollout's conversations, and what they have cost.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Conversations {
+pub(crate) struct Conversations {
     held: BTreeMap<ConversationId, Conversation>,
-    usage: Usage,
     turns: u64,
 }
 
 impl Conversations {
     /// Starts a conversation and returns its id.
-    pub fn open(&mut self) -> ConversationId {
+    pub(crate) fn open(&mut self) -> ConversationId {
         let id = ConversationId(self.next());
         self.held.insert(id, Conversation::default());
         id
     }
 
     /// The first id that no conversation has.
-    pub fn next(&self) -> u32 {
+    pub(crate) fn next(&self) -> u32 {
         self.held.last_key_value().map_or(0, |(last, _)| last.0.saturating_add(1))
     }
 
     /// What a conversation holds; nothing for an id that is not known yet.
-    pub fn get(&self, id: ConversationId) -> Conversation {
+    pub(crate) fn get(&self, id: ConversationId) -> Conversation {
         self.held.get(&id).cloned().unwrap_or_default()
     }
 
-    /// All conversations, by id.
-    pub fn all(&self) -> &BTreeMap<ConversationId, Conversation> {
-        &self.held
-    }
-
-    /// Sum over all completions.
-    pub fn usage(&self) -> Usage {
-        self.usage
-    }
-
     /// Completions so far.
-    pub fn turns(&self) -> u64 {
+    pub(crate) fn turns(&self) -> u64 {
         self.turns
     }
 
     /// Makes the changes that plugins asked for. Whatever an edit says, only
     /// turns that the model took here count as the model's: a history that is
     /// replaced keeps those it repeats word for word, each once and in order.
-    pub fn apply(&mut self, edits: &[(ConversationId, Edit)]) {
+    pub(crate) fn apply(&mut self, edits: &[(ConversationId, Edit)]) {
         for (id, edit) in edits {
             match edit {
                 Edit::Push(messages) => {
-                    let pushed = messages.iter().cloned().map(by_plugin);
+                    let pushed = messages.iter().cloned().map(Message::by_plugin);
                     self.held.entry(*id).or_default().messages.extend(pushed);
                 }
                 Edit::Replace(messages) => {
@@ -86,39 +75,36 @@ impl Conversations {
     }
 
     /// Appends what the model said.
-    pub fn reply(&mut self, id: ConversationId, reply: &Reply) {
+    pub(crate) fn reply(&mut self, id: ConversationId, reply: &Reply) {
         self.held.entry(id).or_default().push_reply(reply.message.clone(), reply.usage);
-        self.usage += reply.usage;
         self.turns += 1;
-    }
-}
-
-fn by_plugin(message: Message) -> Message {
-    match message {
-        Message::Assistant { message, .. } => {
-            Message::Assistant { message, origin: Origin::Plugin }
-        }
-        other => other,
     }
 }
 
 /// The messages of a new history, with the model's turns of the old one.
 fn with_origins(new: &[Message], old: &[Message]) -> Vec<Message> {
-    let mut turns = old.iter().filter(|message| message.is_from_model());
-    let keep = |message: &Message| {
-        let Message::Assistant { message: said, .. } = message else { return message.clone() };
-        let is_same =
-            |turn: &&Message| matches!(turn, Message::Assistant { message, .. } if message == said);
-        let mut ahead = turns.clone();
-        match ahead.find(is_same) {
-            Some(turn) => {
-                turns = ahead;
-                turn.clone()
-            }
-            None => by_plugin(message.clone()),
-        }
+    let known: Vec<&Message> = old.iter().collect();
+    let kept = kept_turns(new, &known).into_iter();
+    let origin = |(message, kept): (&Message, Option<usize>)| match kept {
+        Some(_) => message.clone().by_model(),
+        None => message.clone().by_plugin(),
     };
-    new.iter().map(keep).collect()
+    new.iter().zip(kept).map(origin).collect()
+}
+
+/// For each message of a new history the model's turn of the old one that it
+/// repeats word for word, as an index; each turn once and in order.
+pub(crate) fn kept_turns(new: &[Message], old: &[&Message]) -> Vec<Option<usize>> {
+    let mut turns = old.iter().enumerate().filter(|(_, message)| message.is_from_model());
+    let find = |message: &Message| {
+        let Message::Assistant { message: said, .. } = message else { return None };
+        let is_same = |turn: &(usize, &&Message)| matches!(turn.1, Message::Assistant { message, .. } if message == said);
+        let mut ahead = turns.clone();
+        let (index, _) = ahead.find(is_same)?;
+        turns = ahead;
+        Some(index)
+    };
+    new.iter().map(find).collect()
 }
 
 /// What stays the same over all workers of a rollout.
@@ -391,7 +377,7 @@ impl HostSide for JobHost<'_> {
 
 #[cfg(test)]
 mod tests {
-    use catena_model::{AssistantMessage, FinishReason};
+    use catena_model::{AssistantMessage, FinishReason, Origin};
 
     use super::*;
 

@@ -4,22 +4,24 @@
 use std::collections::BTreeMap;
 
 use catena_chain::StageId;
-use catena_model::{ConversationId, FailedAttempt, Message, ToolDefinition, Usage};
-use catena_plugin::{Digest, Event, Judged, Used, Verdict};
+use catena_model::{ConversationId, Edit, FailedAttempt, Usage};
+use catena_plugin::{AttemptEnd, Digest, Event, Judged, Used, Verdict};
 use catena_tree::{CacheUse, TreeId};
 use serde::Serialize;
 
 use crate::carry::CarryRecord;
+use crate::history::{Called, Histories};
 use crate::record::{
     ExchangeAnswer, Header, Record, RolloutEnd, RolloutId, StageOutcome, SubmissionRecord,
 };
-use crate::serve::Conversations;
 
 /// One round of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RoundSummary {
     /// Counted from 1.
     pub round: u32,
+    /// How the scaffold ended it; none if it did not come to its end.
+    pub end: Option<AttemptEnd>,
     /// What was handed in; none if the round did not come to its end.
     pub submission: Option<SubmissionRecord>,
     /// What the judge said; none if nothing was judged.
@@ -37,9 +39,6 @@ pub struct StageSummary {
     pub carry: CarryRecord,
     /// The agent's main conversation at this stage.
     pub conversation: ConversationId,
-    /// The main conversation as it stood when the stage ended.
-    #[serde(skip)]
-    pub transcript: Vec<Message>,
     /// Its rounds.
     pub rounds: Vec<RoundSummary>,
     /// How it ended; none while it goes on.
@@ -77,6 +76,10 @@ pub struct RolloutSummary {
     pub tool_calls: u64,
     /// Starts of programs.
     pub programs: u64,
+    /// Conversations that the scaffold forked for sub-agents and the like.
+    pub forks: u64,
+    /// How often the scaffold put other messages in the place of a history.
+    pub replacements: u64,
     /// What each plugin used.
     pub used: BTreeMap<String, Used>,
     /// Refused calls by plugin and right.
@@ -95,12 +98,9 @@ pub struct RolloutSummary {
     pub workspace_spilled: u64,
     /// Objects that the agent's workers had at hand.
     pub cache: CacheUse,
-    /// All conversations as they stood at the end.
+    /// The agent's conversations as they went.
     #[serde(skip)]
-    pub conversations: Conversations,
-    /// The tools offered to the agent, as far as it asked for them.
-    #[serde(skip)]
-    pub tools: Vec<ToolDefinition>,
+    pub histories: Histories,
     /// What plugins logged: plugin, level, text.
     #[serde(skip)]
     pub logs: Vec<(String, String, String)>,
@@ -111,11 +111,11 @@ impl RolloutSummary {
     pub fn of(records: &[Record]) -> Option<Self> {
         let (first, rest) = records.split_first()?;
         let Record::Header(header) = first else { return None };
-        let mut fold = Fold { summary: Self::empty(header), tools: BTreeMap::new() };
+        let mut fold = Fold { summary: Self::empty(header), is_judged: false };
         for record in rest {
             fold.record(record);
         }
-        Some(fold.summary)
+        Some(fold.finished())
     }
 
     fn empty(header: &Header) -> Self {
@@ -130,6 +130,8 @@ impl RolloutSummary {
             waited_ms: 0,
             tool_calls: 0,
             programs: 0,
+            forks: 0,
+            replacements: 0,
             used: BTreeMap::new(),
             refused: BTreeMap::new(),
             workspace_bytes: 0,
@@ -139,8 +141,7 @@ impl RolloutSummary {
             workspace_memory: 0,
             workspace_spilled: 0,
             cache: CacheUse::default(),
-            conversations: Conversations::default(),
-            tools: Vec::new(),
+            histories: Histories::default(),
             logs: Vec::new(),
         }
     }
@@ -155,10 +156,28 @@ impl RolloutSummary {
 
 struct Fold {
     summary: RolloutSummary,
-    tools: BTreeMap<Digest, Vec<ToolDefinition>>,
+    /// Whether a submission is with the judge, whose conversations are its own.
+    is_judged: bool,
 }
 
 impl Fold {
+    fn finished(mut self) -> RolloutSummary {
+        self.summary.forks = self.summary.histories.forks();
+        self.summary.replacements = self.summary.histories.replacements();
+        self.summary
+    }
+
+    fn stage(&self) -> u32 {
+        self.summary.stages.last().map_or(1, |stage| stage.stage)
+    }
+
+    fn edits(&mut self, edits: &[(ConversationId, Edit)]) {
+        if !self.is_judged {
+            let stage = self.stage();
+            self.summary.histories.apply(edits, stage);
+        }
+    }
+
     fn record(&mut self, record: &Record) {
         match record {
             Record::Header(_) | Record::Resumed => {}
@@ -166,22 +185,28 @@ impl Fold {
                 self.start_stage(*stage, id, carry, *conversation);
             }
             Record::RoundStarted { round, .. } => {
+                self.is_judged = false;
                 if let Some(stage) = self.summary.stages.last_mut() {
                     let round = *round;
-                    stage.rounds.push(RoundSummary { round, submission: None, verdict: None });
+                    let (end, submission, verdict) = (None, None, None);
+                    stage.rounds.push(RoundSummary { round, end, submission, verdict });
                 }
             }
             Record::Tools { digest, definitions } => {
-                self.tools.insert(*digest, definitions.clone());
+                self.summary.histories.define_tools(*digest, definitions);
             }
             Record::Exchange { conversation, edits, tools, answer, failed, .. } => {
-                self.summary.conversations.apply(edits);
+                self.edits(edits);
                 self.failed_attempts(failed);
                 self.exchange(*conversation, *tools, answer);
             }
             Record::Event(event) => self.event(event),
-            Record::AttemptEnded { session, .. } => {
-                self.summary.conversations.apply(&session.edits);
+            Record::AttemptEnded { session, end } => {
+                self.edits(&session.edits);
+                self.is_judged = true;
+                if let Some(round) = self.round() {
+                    round.end = Some(end.clone());
+                }
                 self.add_used(&session.used);
                 let summary = &mut self.summary;
                 summary.workspace_bytes = summary.workspace_bytes.max(session.workspace_bytes);
@@ -199,8 +224,7 @@ impl Fold {
                     round.submission = Some(submission.clone());
                 }
             }
-            Record::Judged { judged, edits, used, .. } => {
-                self.summary.conversations.apply(edits);
+            Record::Judged { judged, used, .. } => {
                 self.add_used(used);
                 if let (Judged::Verdict(verdict), Some(round)) = (judged, self.round()) {
                     round.verdict = Some(verdict.clone());
@@ -219,13 +243,12 @@ impl Fold {
         conversation: ConversationId,
     ) {
         // The host opened it, so it exists before any edit names it.
-        self.summary.conversations.apply(&[(conversation, catena_model::Edit::Push(Vec::new()))]);
+        self.summary.histories.open(conversation, stage);
         self.summary.stages.push(StageSummary {
             stage,
             id: id.clone(),
             carry: carry.clone(),
             conversation,
-            transcript: Vec::new(),
             rounds: Vec::new(),
             outcome: None,
             tree: None,
@@ -236,9 +259,7 @@ impl Fold {
     }
 
     fn end_stage(&mut self, outcome: &StageOutcome, tree: TreeId) {
-        let conversations = &self.summary.conversations;
         if let Some(stage) = self.summary.stages.last_mut() {
-            stage.transcript = conversations.get(stage.conversation).messages;
             stage.outcome = Some(outcome.clone());
             stage.tree = Some(tree);
         }
@@ -250,18 +271,16 @@ impl Fold {
 
     fn exchange(&mut self, conversation: ConversationId, tools: Digest, answer: &ExchangeAnswer) {
         let ExchangeAnswer::Reply(reply) = answer else { return };
+        let stage = self.stage();
         let summary = &mut self.summary;
-        summary.conversations.reply(conversation, reply);
+        if !self.is_judged {
+            summary.histories.reply(conversation, reply, tools, stage);
+        }
         summary.usage += reply.usage;
         summary.turns += 1;
         if let Some(stage) = summary.stages.last_mut() {
             stage.usage += reply.usage;
             stage.turns += 1;
-            if stage.conversation == conversation
-                && let Some(definitions) = self.tools.get(&tools)
-            {
-                summary.tools.clone_from(definitions);
-            }
         }
     }
 
@@ -279,7 +298,13 @@ impl Fold {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::ToolCall { .. } => {
+            Event::ToolCall { call_id, outcome, exit_status, .. } => {
+                self.summary.histories.called(Called {
+                    call_id: call_id.clone(),
+                    outcome: outcome.clone(),
+                    exit_status: *exit_status,
+                    output: None,
+                });
                 self.summary.tool_calls += 1;
                 if let Some(stage) = self.summary.stages.last_mut() {
                     stage.tool_calls += 1;

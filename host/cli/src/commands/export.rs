@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use catena_dataset::export::{Provenance, manifest_path};
+use catena_dataset::mini_swe_agent::{self, Scaffold, Written};
 use catena_dataset::{Manifest, Profile, export};
+use catena_rollout::RunFile;
 use catena_rollout::run::{planned, summaries};
+use catena_rollout::run_file::ModelChoice;
 use clap::ValueHint;
 use serde_json::json;
 
@@ -20,7 +23,7 @@ pub(crate) struct Arguments {
     /// The form of the data
     #[arg(long, value_enum)]
     profile: ProfileName,
-    /// The file to write; a manifest is written beside it
+    /// The file to write, with a manifest beside it; the directory for `mini-swe-agent`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: PathBuf,
 }
@@ -29,10 +32,14 @@ pub(crate) struct Arguments {
 enum ProfileName {
     /// Chat fine-tuning files, JSON lines
     Openai,
+    /// A directory of `*.traj.json`, failed rollouts included, for mini-swe-agent's inspector
+    MiniSweAgent,
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
-    let ProfileName::Openai = arguments.profile;
+    if let ProfileName::MiniSweAgent = arguments.profile {
+        return trajectories(arguments, format);
+    }
     let manifest = export_run(&arguments.run, Profile::Openai, &arguments.output)?;
     if format == Format::Json {
         let manifest = serde_json::to_value(&manifest)?;
@@ -41,6 +48,40 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
         print_export(&manifest, &arguments.output);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes trajectory files as mini-swe-agent does.
+fn trajectories(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
+    let planned = planned(&arguments.run)?;
+    let plugin = planned.scaffold();
+    let scaffold = Scaffold {
+        name: plugin.map_or("", |(name, _)| name),
+        config: plugin.map_or(&serde_json::Value::Null, |(_, plugin)| &plugin.config),
+        model: &model_name(&planned.file),
+    };
+    let written = mini_swe_agent::write(&summaries(&arguments.run)?, scaffold, &arguments.output);
+    let Written { files, dropped } = written.map_err(anyhow::Error::from)?;
+    if format == Format::Json {
+        print_json(&json!({"output": arguments.output, "files": files, "dropped": dropped}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for file in &files {
+        say!("{}", file.display());
+    }
+    say!("{} trajectories: {}", files.len(), arguments.output.display());
+    for dropped in &dropped {
+        say!("left out: rollout {} ({})", dropped.rollout, dropped.reason);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The name of the scaffold's model, as far as the run file has one.
+fn model_name(file: &RunFile) -> String {
+    match (&file.scaffold.model, &file.model) {
+        (Some(name), _) | (None, Some(ModelChoice::Named(name))) => name.clone(),
+        (None, Some(ModelChoice::Here(model))) => model.info().name,
+        (None, None) => String::new(),
+    }
 }
 
 /// Exports a run.

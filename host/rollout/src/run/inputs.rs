@@ -44,7 +44,9 @@ impl Inputs {
             return Err(changed("`chains.json`".to_owned()));
         }
         let mut plugins = inputs.plan_file.plugins.iter();
-        let differs = plugins.find(|(name, plugin)| known.plugins.get(*name) != Some(plugin));
+        let differs = plugins.find(|(name, plugin)| {
+            !known.plugins.get(*name).is_some_and(|known| known.is_same(plugin))
+        });
         match differs {
             Some((name, _)) => Err(changed(format!("plugin `{name}`"))),
             None => Ok(inputs),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use catena_chain::ChainFile;
 use catena_model::Usage;
-use catena_plugin::{Digest, Effective, Limits};
+use catena_plugin::{Digest, Effective, Limits, PluginKind};
 use serde::{Deserialize, Serialize};
 
 use super::error::RunError;
@@ -36,9 +36,12 @@ pub(super) struct PlanFile {
 }
 
 /// A plugin as a run uses it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedPlugin {
+    /// What it does. Plans of older versions do not say.
+    #[serde(default)]
+    pub kind: Option<PluginKind>,
     /// Digest of its component.
     pub component: Digest,
     /// Digest of its manifest.
@@ -47,6 +50,19 @@ pub struct PlannedPlugin {
     pub rights: Effective,
     /// What each of its calls may use.
     pub limits: Limits,
+    /// Its configuration, with the run file's values over the manifest's.
+    #[serde(default)]
+    pub config: serde_json::Value,
+}
+
+impl PlannedPlugin {
+    /// Whether it is the same plugin with the same rights and limits. What it
+    /// does and its configuration follow from the manifest and the run file.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let Self { component, manifest, rights, limits, kind: _, config: _ } = self;
+        (component, manifest, rights, limits)
+            == (&other.component, &other.manifest, &other.rights, &other.limits)
+    }
 }
 
 /// What a run was begun with.
@@ -57,6 +73,16 @@ pub struct Planned {
     pub chains: ChainFile,
     /// The plugins, by name.
     pub plugins: BTreeMap<String, PlannedPlugin>,
+}
+
+impl Planned {
+    /// The scaffold's name and what is planned for it.
+    pub fn scaffold(&self) -> Option<(&str, &PlannedPlugin)> {
+        let mut plugins = self.plugins.iter();
+        let (name, plugin) =
+            plugins.find(|(_, plugin)| plugin.kind == Some(PluginKind::Scaffold))?;
+        Some((name, plugin))
+    }
 }
 
 /// Reads what a run was begun with.

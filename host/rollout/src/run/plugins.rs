@@ -99,7 +99,10 @@ impl Preparation {
         if self.planned.contains_key(&name) {
             return Err(RunError::PluginTwice(name));
         }
-        self.planned.insert(name, PlannedPlugin { component, manifest, rights, limits });
+        let config = serde_json::from_str(&spec.config).unwrap_or_default();
+        let kind = Some(spec.manifest.plugin.kind);
+        let planned = PlannedPlugin { kind, component, manifest, rights, limits, config };
+        self.planned.insert(name, planned);
         Ok(spec)
     }
 }
@@ -122,12 +125,40 @@ fn spec(plugin: ResolvedPlugin, used: &PluginUse, compiled: PathBuf) -> PluginSp
     let manifest = plugin.manifest;
     let ceiling = Limits::defaults(manifest.plugin.kind).replaced_by(&used.limits);
     let mut config = manifest.config.clone();
-    config.extend(used.config.clone());
+    lay_over(&mut config, &used.config);
     PluginSpec {
         rights: manifest.capabilities.intersection(&used.grant),
         limits: ceiling.lowered_to(&manifest.limits),
         config: serde_json::to_string(&config).unwrap_or_else(|_| "{}".to_owned()),
         compiled,
         manifest,
+    }
+}
+
+/// Puts values over others, tables key by key.
+fn lay_over(config: &mut toml::Table, values: &toml::Table) {
+    for (key, value) in values {
+        match (config.get_mut(key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(value)) => lay_over(below, value),
+            _ => {
+                config.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_file_replaces_single_values_of_the_manifests_tables() {
+        let mut config: toml::Table =
+            toml::from_str("a = 1\n[texts]\nsystem = \"old\"\ntask = \"kept\"").unwrap();
+        let values = toml::from_str("b = 2\n[texts]\nsystem = \"new\"").unwrap();
+        lay_over(&mut config, &values);
+        let expected: toml::Table =
+            toml::from_str("a = 1\nb = 2\n[texts]\nsystem = \"new\"\ntask = \"kept\"").unwrap();
+        assert_eq!(config, expected);
     }
 }
