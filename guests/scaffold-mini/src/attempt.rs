@@ -1,28 +1,36 @@
-//! The loop: ask the model, run what it calls, show it the output.
+//! The loop: ask the model, run what it wants run, show it the output.
 //!
 //! One [`Attempt`] is one round at one stage. It never reports `submitted`
 //! unless a command's output said so.
 
 use catena_sdk::model::{
-    Completion, CompletionRequest, FinishReason, Message, ModelError, ToolChoice, ToolMessage,
+    AssistantMessage, Completion, CompletionRequest, Message, ModelError, ToolChoice,
 };
 use catena_sdk::scaffold::{Ending, ScaffoldError, Task};
 use catena_sdk::tools::{ToolCall, ToolDefinition, ToolError, ToolOutput};
+use serde_json::json;
 
-use crate::config::Config;
-use crate::observation::{Excerpt, submits};
-use crate::template::{FormatError, Observation, TemplateError, Templates};
+use crate::config::{Config, Mode};
+use crate::observation::{Exception, OLD_MARKER, Observation};
+use crate::reply::{Action, FormatError, Reader};
+use crate::template::{Progress, Templates};
 
-/// What the loop needs of the world: its conversation and the tools.
+/// What the loop needs of the world: its conversation, the tools and a clock.
 pub(crate) trait Surroundings {
     /// Messages the conversation has already.
     fn length(&self) -> u32;
     /// Millionths of a US dollar the conversation has cost.
     fn spent_microusd(&self) -> u64;
+    /// Whole seconds since the round began.
+    fn elapsed_seconds(&self) -> u64;
+    /// Name of the model.
+    fn model_name(&self) -> String;
     /// Appends a message.
     fn push(&mut self, message: Message);
     /// Asks the model.
     fn complete(&mut self, request: &CompletionRequest) -> Result<Completion, ModelError>;
+    /// Takes the last message out of the conversation.
+    fn take_back(&mut self);
     /// All tools of the rollout.
     fn available_tools(&self) -> Vec<ToolDefinition>;
     /// Runs a tool.
@@ -33,8 +41,9 @@ pub(crate) trait Surroundings {
 pub(crate) struct Attempt<'a, S> {
     surroundings: &'a mut S,
     config: &'a Config,
-    templates: Templates,
-    tools: Vec<ToolDefinition>,
+    templates: Templates<'a>,
+    reader: Reader,
+    request: CompletionRequest,
     spent_before: u64,
     steps: u32,
     format_errors: u32,
@@ -44,15 +53,7 @@ pub(crate) struct Attempt<'a, S> {
 enum Turn {
     Acted,
     Malformed,
-    Ended(Ending),
-}
-
-/// What one call led to.
-enum Called {
-    Ran,
     Submitted,
-    Refused,
-    Failed,
 }
 
 impl<'a, S: Surroundings> Attempt<'a, S> {
@@ -61,216 +62,213 @@ impl<'a, S: Surroundings> Attempt<'a, S> {
     pub(crate) fn prepare(
         surroundings: &'a mut S,
         config: &'a Config,
+        task: &'a Task,
     ) -> Result<Self, ScaffoldError> {
-        let templates = Templates::parse(config).map_err(invalid)?;
         let available = surroundings.available_tools();
-        let tools =
-            config.tools.iter().map(|name| find(&available, name)).collect::<Result<_, _>>()?;
-        let spent_before = surroundings.spent_microusd();
+        let tool = available.iter().find(|tool| tool.name == config.tool).ok_or_else(|| {
+            let name = &config.tool;
+            ScaffoldError::InvalidConfig(format!("`tool`: the rollout has no tool named `{name}`"))
+        })?;
+        let model = surroundings.model_name();
         Ok(Self {
+            templates: Templates::parse(config, task, model)?,
+            reader: Reader::of(config).map_err(|reason| {
+                ScaffoldError::InvalidConfig(format!("`action_regex`: {reason}"))
+            })?,
+            request: request(config, tool),
+            spent_before: surroundings.spent_microusd(),
             surroundings,
             config,
-            templates,
-            tools,
-            spent_before,
             steps: 0,
             format_errors: 0,
         })
     }
 
     /// Works until the round ends.
-    pub(crate) fn run(mut self, task: &Task) -> Result<Ending, ScaffoldError> {
-        self.open(task)?;
-        let request = self.request();
+    pub(crate) fn run(mut self) -> Result<Ending, ScaffoldError> {
+        self.open()?;
         loop {
             if let Some(limit) = self.limit_reached() {
                 return Ok(Ending::LimitReached(limit.to_owned()));
             }
-            let completion = self.surroundings.complete(&request).map_err(ScaffoldError::Model)?;
             self.steps += 1;
+            let completion =
+                self.surroundings.complete(&self.request).map_err(ScaffoldError::Model)?;
             match self.answer(&completion)? {
+                Turn::Submitted => return Ok(Ending::Submitted),
                 Turn::Acted => self.format_errors = 0,
                 Turn::Malformed => self.format_errors += 1,
-                Turn::Ended(ending) => return Ok(ending),
             }
-            if self.format_errors >= self.config.max_consecutive_format_errors {
+            if self.has_too_many_format_errors() {
                 return Ok(Ending::GaveUp("repeated-format-error".to_owned()));
             }
         }
     }
 
     /// Says what the round is about.
-    fn open(&mut self, task: &Task) -> Result<(), ScaffoldError> {
+    fn open(&mut self) -> Result<(), ScaffoldError> {
         let is_new = self.surroundings.length() == 0;
+        let progress = self.progress();
         if is_new {
-            let system = self.templates.system(task).map_err(invalid)?;
+            let system = self.templates.system(progress)?;
             self.surroundings.push(Message::System(system));
-            let instance = self.templates.instance(task).map_err(invalid)?;
+            let instance = self.templates.instance(progress)?;
             self.surroundings.push(Message::User(instance));
         }
-        if task.feedback.is_some() {
-            let feedback = self.templates.feedback(task).map_err(invalid)?;
+        if self.templates.task().feedback.is_some() {
+            let feedback = self.templates.feedback(progress)?;
             self.surroundings.push(Message::User(feedback));
         } else if !is_new {
-            let next_stage = self.templates.next_stage(task).map_err(invalid)?;
+            let next_stage = self.templates.next_stage(progress)?;
             self.surroundings.push(Message::User(next_stage));
         }
         Ok(())
     }
 
-    fn request(&self) -> CompletionRequest {
-        CompletionRequest {
-            tools: self.tools.clone(),
-            tool_choice: ToolChoice::Automatic,
-            temperature: self.config.temperature,
-            max_output_tokens: self.config.max_output_tokens,
-            stop: Vec::new(),
-        }
-    }
-
     fn limit_reached(&self) -> Option<&'static str> {
-        if self.config.step_limit > 0 && self.steps >= self.config.step_limit {
+        let Config { step_limit, cost_limit, wall_time_limit_seconds, .. } = *self.config;
+        let progress = self.progress();
+        if step_limit > 0 && self.steps >= step_limit {
             return Some("steps");
         }
+        if cost_limit > 0.0 && progress.model_cost >= cost_limit {
+            return Some("cost");
+        }
+        let is_bounded = wall_time_limit_seconds > 0;
+        (is_bounded && progress.elapsed_seconds >= wall_time_limit_seconds).then_some("time")
+    }
+
+    fn has_too_many_format_errors(&self) -> bool {
+        let most = self.config.max_consecutive_format_errors;
+        self.config.mode != Mode::TextV1 && most > 0 && self.format_errors >= most
+    }
+
+    fn progress(&self) -> Progress {
         let spent = self.surroundings.spent_microusd().saturating_sub(self.spent_before);
-        let is_bounded = self.config.cost_limit > 0.0;
-        (is_bounded && usd(spent) >= self.config.cost_limit).then_some("cost")
+        Progress {
+            n_model_calls: self.steps,
+            model_cost: usd(spent),
+            elapsed_seconds: self.surroundings.elapsed_seconds(),
+        }
     }
 
     fn answer(&mut self, completion: &Completion) -> Result<Turn, ScaffoldError> {
-        let calls = &completion.message.tool_calls;
-        let cut_off = completion.finish == FinishReason::Length;
-        if calls.is_empty() {
-            let text = self.format_error("the reply has no tool call", cut_off)?;
-            self.surroundings.push(Message::User(text));
-            return Ok(Turn::Malformed);
+        match self.reader.read(&completion.message, &completion.finish) {
+            Ok(actions) => self.execute(&actions, &completion.message),
+            Err(error) => self.reject(&error),
         }
-        let faults: Vec<_> = calls.iter().map(|call| self.fault(call)).collect();
-        if faults.iter().any(Option::is_some) {
-            for (call, fault) in calls.iter().zip(faults) {
-                let text = match fault {
-                    Some(fault) => self.format_error(&fault, cut_off)?,
-                    None => self.not_executed()?,
-                };
-                self.reply(call, text);
-            }
-            return Ok(Turn::Malformed);
-        }
-        self.execute(calls)
     }
 
-    /// Runs calls in order up to the first that ends the turn, and answers all.
-    fn execute(&mut self, calls: &[ToolCall]) -> Result<Turn, ScaffoldError> {
-        let mut turn = Turn::Malformed;
-        let mut calls = calls.iter();
-        for call in calls.by_ref() {
-            let (text, called) = self.execute_one(call)?;
-            self.reply(call, text);
-            match called {
-                Called::Ran => {
-                    turn = Turn::Acted;
-                    continue;
-                }
-                Called::Failed => turn = Turn::Acted,
-                Called::Refused => {}
-                Called::Submitted => turn = Turn::Ended(Ending::Submitted),
-            }
-            break;
+    /// Tells the model what was wrong. From version 2 on it does not see the
+    /// wrong reply again.
+    fn reject(&mut self, error: &FormatError) -> Result<Turn, ScaffoldError> {
+        let text = self.templates.format_error(self.progress(), error)?;
+        if self.config.mode != Mode::TextV1 {
+            self.surroundings.take_back();
         }
-        for call in calls {
-            let text = self.not_executed()?;
-            self.reply(call, text);
-        }
-        Ok(turn)
+        self.surroundings.push(Message::User(text));
+        Ok(Turn::Malformed)
     }
 
-    fn execute_one(&mut self, call: &ToolCall) -> Result<(String, Called), ScaffoldError> {
-        let (exception, output) = match self.surroundings.call(call) {
-            Ok(output) => return self.executed(&output),
-            Err(ToolError::InvalidArguments(reason)) => {
-                return Ok((self.format_error(&reason, false)?, Called::Refused));
+    /// Runs commands in order up to one that submits, and answers all calls.
+    fn execute(
+        &mut self,
+        actions: &[Action],
+        reply: &AssistantMessage,
+    ) -> Result<Turn, ScaffoldError> {
+        let mut actions = actions.iter();
+        for action in actions.by_ref() {
+            let (observation, timed_out) = self.execute_one(action)?;
+            let submits = observation.submission(&self.markers()).is_some();
+            if submits && action.call.is_none() {
+                return Ok(Turn::Submitted);
             }
-            Err(ToolError::UnknownTool(name)) => {
-                return Ok((self.format_error(&unknown_tool(&name), false)?, Called::Refused));
+            let progress = self.progress();
+            let text = if timed_out && self.config.mode == Mode::TextV1 {
+                self.templates.timeout(progress, &observation, &reply.content)
+            } else {
+                self.templates.observation(progress, &observation)
+            };
+            self.show(action, text?);
+            if submits {
+                self.leave_out(actions)?;
+                return Ok(Turn::Submitted);
             }
-            Err(ToolError::TimedOut(output)) => ("the command timed out".to_owned(), output),
-            Err(ToolError::Trapped(reason)) => {
-                (format!("the tool crashed: {reason}"), String::new())
-            }
-            Err(ToolError::LimitReached(limit)) => {
-                (format!("the command was ended: {limit}"), String::new())
-            }
-            Err(ToolError::Other(reason)) => (reason, String::new()),
+        }
+        Ok(Turn::Acted)
+    }
+
+    /// Answers the calls after one that submits: the conversation may go on in
+    /// another round, and a call without an answer is an error there.
+    fn leave_out<'b>(
+        &mut self,
+        actions: impl Iterator<Item = &'b Action>,
+    ) -> Result<(), ScaffoldError> {
+        for action in actions {
+            let info = "action was not executed".to_owned();
+            let observation = Observation::of_failure(String::new(), info, &action.command);
+            let text = self.templates.observation(self.progress(), &observation)?;
+            self.show(action, text);
+        }
+        Ok(())
+    }
+
+    /// Runs one command; says too whether it ran out of time.
+    fn execute_one(&mut self, action: &Action) -> Result<(Observation, bool), ScaffoldError> {
+        let (command, timeout) = (&action.command, self.config.timeout_seconds);
+        let arguments = json!({"command": command, "timeout_seconds": timeout});
+        let id = action.call.as_ref().map(|call| call.id.clone());
+        let call = ToolCall {
+            id: id.unwrap_or_else(|| format!("step-{}", self.steps)),
+            name: self.config.tool.clone(),
+            arguments: arguments.to_string(),
         };
-        let text = self.observe(Observation {
-            returncode: Some(-1),
-            exception: Some(exception),
-            excerpt: Excerpt::of(&output, self.config.observation_limit),
-            omitted_bytes: 0,
-        })?;
-        Ok((text, Called::Failed))
+        let err = match self.surroundings.call(&call) {
+            Ok(output) => return Ok((Observation::of(output, command), false)),
+            Err(err) => err,
+        };
+        let timed_out = matches!(err, ToolError::TimedOut(_));
+        let (exception, output) = Exception::of(err, command);
+        let info = self.templates.exception(self.progress(), &exception)?;
+        Ok((Observation::of_failure(output, info, command), timed_out))
     }
 
-    fn executed(&self, output: &ToolOutput) -> Result<(String, Called), ScaffoldError> {
-        let text = self.observe(Observation {
-            returncode: output.exit_status,
-            exception: None,
-            excerpt: Excerpt::of(&output.content, self.config.observation_limit),
-            omitted_bytes: output.omitted_bytes,
-        })?;
-        let is_done = submits(&output.content, output.exit_status, &self.config.submit_marker);
-        Ok((text, if is_done { Called::Submitted } else { Called::Ran }))
+    fn show(&mut self, action: &Action, text: String) {
+        self.surroundings.push(match &action.call {
+            Some(call) => Message::answer(call, text),
+            None => Message::User(text),
+        });
     }
 
-    /// Why a call can't be run, if it can't.
-    fn fault(&self, call: &ToolCall) -> Option<String> {
-        if !self.tools.iter().any(|tool| tool.name == call.name) {
-            return Some(unknown_tool(&call.name));
-        }
-        match serde_json::from_str::<serde_json::Value>(&call.arguments) {
-            Ok(serde_json::Value::Object(_)) => None,
-            Ok(_) => Some("the arguments of the tool call are not a JSON object".to_owned()),
-            Err(err) => Some(format!("the arguments of the tool call are not valid JSON: {err}")),
+    fn markers(&self) -> Vec<&'a str> {
+        let marker = self.config.submit_marker.as_str();
+        match self.config.mode {
+            Mode::TextV1 => vec![marker, OLD_MARKER],
+            Mode::ToolCalls | Mode::Text => vec![marker],
         }
     }
-
-    fn observe(&self, observation: Observation) -> Result<String, ScaffoldError> {
-        self.templates.observation(&observation).map_err(invalid)
-    }
-
-    fn not_executed(&self) -> Result<String, ScaffoldError> {
-        self.observe(Observation {
-            returncode: Some(-1),
-            exception: Some("action was not executed".to_owned()),
-            excerpt: Excerpt::of("", self.config.observation_limit),
-            omitted_bytes: 0,
-        })
-    }
-
-    fn format_error(&self, error: &str, cut_off: bool) -> Result<String, ScaffoldError> {
-        let tools = self.tools.iter().map(|tool| tool.name.as_str()).collect();
-        let submit_marker = &self.config.submit_marker;
-        let error = FormatError { error, cut_off, tools, submit_marker };
-        self.templates.format_error(&error).map_err(invalid)
-    }
-
-    fn reply(&mut self, call: &ToolCall, content: String) {
-        self.surroundings.push(Message::Tool(ToolMessage { call_id: call.id.clone(), content }));
-    }
 }
 
-fn find(available: &[ToolDefinition], name: &str) -> Result<ToolDefinition, ScaffoldError> {
-    available.iter().find(|tool| tool.name == name).cloned().ok_or_else(|| {
-        ScaffoldError::InvalidConfig(format!("`tools`: the rollout has no tool named `{name}`"))
-    })
-}
-
-fn unknown_tool(name: &str) -> String {
-    format!("there is no tool named `{name}`")
-}
-
-fn invalid(err: TemplateError) -> ScaffoldError {
-    ScaffoldError::InvalidConfig(err.to_string())
+/// What is asked of the model in every turn: in tool-call mode it is offered one
+/// tool that takes a command and nothing else.
+fn request(config: &Config, tool: &ToolDefinition) -> CompletionRequest {
+    let parameters = json!({
+        "type": "object",
+        "properties": {"command": {"type": "string", "description": "The bash command to run."}},
+        "required": ["command"],
+    });
+    let definition = ToolDefinition {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        parameters: parameters.to_string(),
+    };
+    CompletionRequest {
+        tools: if config.mode == Mode::ToolCalls { vec![definition] } else { Vec::new() },
+        tool_choice: ToolChoice::Automatic,
+        temperature: config.temperature,
+        max_output_tokens: config.max_output_tokens,
+        stop: Vec::new(),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact below nine billion dollars")]

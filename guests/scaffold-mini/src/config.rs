@@ -5,20 +5,59 @@
 
 use serde::Deserialize;
 
+/// Which agent is imitated, and how it reads a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mode {
+    /// mini-swe-agent 2: calls of one tool, any number in a reply.
+    ToolCalls,
+    /// mini-swe-agent 2 without tool calls: one block of code in a reply.
+    Text,
+    /// mini-swe-agent 1: the same, with its own ways of timeouts and mistakes.
+    TextV1,
+}
+
+impl Mode {
+    /// The mode as the configuration spells it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::ToolCalls => "tool-calls",
+            Self::Text => "text",
+            Self::TextV1 => "text-v1",
+        }
+    }
+
+    /// The language that a block of code with a command is marked with.
+    pub(crate) fn block(self) -> &'static str {
+        match self {
+            Self::ToolCalls | Self::TextV1 => "bash",
+            Self::Text => "mswea_bash_command",
+        }
+    }
+}
+
 /// The whole table.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Names of the tools shown to the model, of those the rollout has.
-    pub(crate) tools: Vec<String>,
+    /// Which agent is imitated.
+    pub(crate) mode: Mode,
+    /// The tool that runs commands, of those the rollout has.
+    pub(crate) tool: String,
+    /// Seconds that one command may take.
+    pub(crate) timeout_seconds: u64,
     /// Replies of the model per round; 0 means no bound.
     pub(crate) step_limit: u32,
     /// US dollars per round; 0 means no bound.
     pub(crate) cost_limit: f64,
-    /// Unusable replies in a row after which the round is given up.
+    /// Seconds per round on the rollout's own clock; 0 means no bound.
+    pub(crate) wall_time_limit_seconds: u64,
+    /// Unusable replies in a row after which the round is given up; 0 means no
+    /// bound. Version 1 has none.
     pub(crate) max_consecutive_format_errors: u32,
-    /// Characters of an observation above which its middle is left out.
-    pub(crate) observation_limit: usize,
+    /// What finds a command in a reply in text mode, where not the mode's usual
+    /// block of code: a regular expression with at most one group.
+    pub(crate) action_regex: Option<String>,
     /// Sampling temperature; absent leaves it to the run file.
     pub(crate) temperature: Option<f64>,
     /// Bound on the tokens of one reply; absent leaves it to the run file.
@@ -39,7 +78,11 @@ pub(crate) struct TemplateTexts {
     pub(crate) instance: String,
     /// The output of a command.
     pub(crate) observation: String,
-    /// A reply without a usable tool call.
+    /// Why a command gave no exit status: `output.exception_info`.
+    pub(crate) exception: String,
+    /// In the place of an observation after a timeout, in version 1.
+    pub(crate) timeout: String,
+    /// A reply without a usable action.
     pub(crate) format_error: String,
     /// The judge's answer to the last round.
     pub(crate) feedback: String,

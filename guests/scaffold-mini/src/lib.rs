@@ -1,16 +1,19 @@
-//! A minimal agent after mini-swe-agent 2: one shell tool, a linear
-//! conversation, any number of calls per reply.
+//! mini-swe-agent as a plugin: one shell, a linear conversation, and its ways
+//! with mistakes, limits and submissions.
 //!
-//! [`attempt`] is the loop; [`template`] and [`observation`] make the texts the
-//! model is shown; [`config`] is what the operator may set. This file joins them
-//! to the host.
+//! [`attempt`] is the loop; [`reply`] finds the commands in what the model says,
+//! [`template`] and [`observation`] make the texts it is shown; [`config`] is what
+//! the operator may set. This file joins them to the host.
 
 mod attempt;
 mod config;
 mod observation;
+mod reply;
 mod template;
 
-use catena_sdk::model::{Completion, CompletionRequest, Conversation, Message, ModelError};
+use std::time::Instant;
+
+use catena_sdk::model::{self, Completion, CompletionRequest, Conversation, Message, ModelError};
 use catena_sdk::scaffold::{Ending, ScaffoldError, Task};
 use catena_sdk::tools::{self, ToolCall, ToolDefinition, ToolError, ToolOutput};
 
@@ -22,8 +25,8 @@ struct Mini;
 impl catena_sdk::Scaffold for Mini {
     fn attempt(task: Task, conversation: &Conversation) -> Result<Ending, ScaffoldError> {
         let config: Config = catena_sdk::config::read()?;
-        let mut host = Host { conversation };
-        Attempt::prepare(&mut host, &config)?.run(&task)
+        let mut host = Host { conversation, begin: Instant::now() };
+        Attempt::prepare(&mut host, &config, &task)?.run()
     }
 }
 
@@ -32,6 +35,7 @@ catena_sdk::export_scaffold!(Mini);
 /// The rollout this instance works in.
 struct Host<'a> {
     conversation: &'a Conversation,
+    begin: Instant,
 }
 
 impl Surroundings for Host<'_> {
@@ -43,12 +47,26 @@ impl Surroundings for Host<'_> {
         self.conversation.usage().cost_microusd
     }
 
+    fn elapsed_seconds(&self) -> u64 {
+        self.begin.elapsed().as_secs()
+    }
+
+    fn model_name(&self) -> String {
+        model::describe().map(|info| info.name).unwrap_or_default()
+    }
+
     fn push(&mut self, message: Message) {
         self.conversation.push(&message);
     }
 
     fn complete(&mut self, request: &CompletionRequest) -> Result<Completion, ModelError> {
         self.conversation.complete(request)
+    }
+
+    fn take_back(&mut self) {
+        let mut history = self.conversation.history();
+        history.pop();
+        self.conversation.replace_history(&history);
     }
 
     fn available_tools(&self) -> Vec<ToolDefinition> {

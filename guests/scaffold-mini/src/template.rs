@@ -1,199 +1,197 @@
-//! The texts the model is shown, rendered from the operator's templates.
-//!
-//! A template that does not parse, or that names something unknown, is an
-//! error of the configuration: a model is never shown half a text.
+//! The texts the model is shown, rendered from the operator's templates, which
+//! see what they see in mini-swe-agent and can be taken from there.
 
-use catena_sdk::scaffold::{Carry, Conflict, Task};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
+use catena_sdk::scaffold::Task;
+use catena_sdk::workspace::ROOT;
 use serde::Serialize;
+use task_templates::{TaskView, TemplateError};
 
 use crate::config::{Config, TemplateTexts};
-use crate::observation::Excerpt;
+use crate::observation::{Exception, Observation};
+use crate::reply::FormatError;
 
-/// A template the operator has to mend.
-#[derive(Debug, thiserror::Error)]
-#[error("`templates.{name}`: {reason}")]
-pub(crate) struct TemplateError {
-    name: &'static str,
-    reason: String,
-}
-
-impl TemplateError {
-    fn of(name: &'static str, err: &minijinja::Error) -> Self {
-        let reason = match err.line() {
-            Some(line) => format!("line {line}: {err}"),
-            None => err.to_string(),
-        };
-        Self { name, reason }
-    }
-}
-
-/// All templates, parsed.
-pub(crate) struct Templates {
-    environment: Environment<'static>,
-    submit_marker: String,
-}
-
-/// What a command came to, as its template sees it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Observation {
-    /// Exit status; absent for tools that run no commands.
-    pub(crate) returncode: Option<i32>,
-    /// Why there is no output of the usual kind.
-    pub(crate) exception: Option<String>,
-    #[serde(flatten)]
-    pub(crate) excerpt: Excerpt,
-    /// Bytes the tool itself had left out.
-    pub(crate) omitted_bytes: u64,
-}
-
-/// What was wrong with a reply.
-#[derive(Debug, Serialize)]
-pub(crate) struct FormatError<'a> {
-    pub(crate) error: &'a str,
-    /// The model ran into the bound on its output.
-    pub(crate) cut_off: bool,
-    pub(crate) tools: Vec<&'a str>,
-    pub(crate) submit_marker: &'a str,
-}
-
-/// A task as its templates see it.
-#[derive(Serialize)]
-struct TaskView<'a> {
-    stage: u32,
-    stages: u32,
-    round: u32,
-    rounds: u32,
-    overview: &'a str,
-    query: &'a str,
-    interface: &'a [String],
-    carry: &'static str,
-    score: Option<f64>,
-    threshold: Option<f64>,
-    feedback: Option<&'a str>,
+/// All templates, parsed, and what does not change over a round.
+pub(crate) struct Templates<'a> {
+    parsed: task_templates::Templates,
+    config: &'a Config,
+    task: &'a Task,
+    model_name: String,
     carry_notice: String,
-    submit_marker: &'a str,
 }
 
-/// A path with conflict markers as its template sees it.
+/// How far the round is.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Progress {
+    pub(crate) n_model_calls: u32,
+    pub(crate) model_cost: f64,
+    pub(crate) elapsed_seconds: u64,
+}
+
+/// What every template sees.
 #[derive(Serialize)]
-struct ConflictView<'a> {
-    path: &'a str,
-    kind: &'a str,
+struct View<'a, T> {
+    #[serde(flatten)]
+    about: TaskView<'a>,
+    /// The query under mini-swe-agent's name for it.
+    task: &'a str,
+    submit_marker: &'a str,
+    mode: &'static str,
+    block: &'static str,
+    tool: &'a str,
+    step_limit: u32,
+    cost_limit: f64,
+    wall_time_limit_seconds: u64,
+    timeout: u64,
+    model_name: &'a str,
+    cwd: &'static str,
+    system: &'static str,
+    release: &'static str,
+    version: &'static str,
+    machine: &'static str,
+    #[serde(flatten)]
+    progress: Progress,
+    #[serde(flatten)]
+    more: T,
 }
 
-impl Templates {
+/// A template without variables of its own.
+#[derive(Serialize)]
+struct NoMore {}
+
+#[derive(Serialize)]
+struct OutputView<'a> {
+    output: &'a Observation,
+}
+
+/// What version 1 shows of a command that ran out of time.
+#[derive(Serialize)]
+struct TimeoutView<'a> {
+    output: &'a str,
+    action: ActionView<'a>,
+}
+
+#[derive(Serialize)]
+struct ActionView<'a> {
+    action: &'a str,
+    content: &'a str,
+}
+
+impl<'a> Templates<'a> {
     /// Parses every template of the configuration.
-    pub(crate) fn parse(config: &Config) -> Result<Self, TemplateError> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        let mut syntax = SyntaxConfig::builder();
-        syntax.trim_blocks(true).lstrip_blocks(true);
-        environment.set_syntax(syntax.build().map_err(|err| TemplateError::of("syntax", &err))?);
-        for (name, source) in named(&config.templates) {
-            environment
-                .add_template_owned(name, source.to_owned())
-                .map_err(|err| TemplateError::of(name, &err))?;
-        }
-        Ok(Self { environment, submit_marker: config.submit_marker.clone() })
+    pub(crate) fn parse(
+        config: &'a Config,
+        task: &'a Task,
+        model_name: String,
+    ) -> Result<Self, TemplateError> {
+        let parsed = task_templates::Templates::parse(&named(&config.templates))?;
+        let carry_notice = parsed.carry_notice(&task.carry)?;
+        Ok(Self { parsed, config, task, model_name, carry_notice })
+    }
+
+    /// What the round is about.
+    pub(crate) fn task(&self) -> &Task {
+        self.task
     }
 
     /// The system message.
-    pub(crate) fn system(&self, task: &Task) -> Result<String, TemplateError> {
-        self.task_text("system", task)
+    pub(crate) fn system(&self, progress: Progress) -> Result<String, TemplateError> {
+        self.render("system", progress, NoMore {})
     }
 
     /// The message that opens a conversation.
-    pub(crate) fn instance(&self, task: &Task) -> Result<String, TemplateError> {
-        self.task_text("instance", task)
+    pub(crate) fn instance(&self, progress: Progress) -> Result<String, TemplateError> {
+        self.render("instance", progress, NoMore {})
     }
 
     /// The message that opens a further stage of a conversation.
-    pub(crate) fn next_stage(&self, task: &Task) -> Result<String, TemplateError> {
-        self.task_text("next_stage", task)
+    pub(crate) fn next_stage(&self, progress: Progress) -> Result<String, TemplateError> {
+        self.render("next_stage", progress, NoMore {})
     }
 
     /// The message that opens a further round.
-    pub(crate) fn feedback(&self, task: &Task) -> Result<String, TemplateError> {
-        self.task_text("feedback", task)
+    pub(crate) fn feedback(&self, progress: Progress) -> Result<String, TemplateError> {
+        self.render("feedback", progress, NoMore {})
     }
 
     /// What a command came to.
-    pub(crate) fn observation(&self, observation: &Observation) -> Result<String, TemplateError> {
-        self.render("observation", observation)
+    pub(crate) fn observation(
+        &self,
+        progress: Progress,
+        output: &Observation,
+    ) -> Result<String, TemplateError> {
+        self.render("observation", progress, OutputView { output })
+    }
+
+    /// Why a command came to no exit status.
+    pub(crate) fn exception(
+        &self,
+        progress: Progress,
+        exception: &Exception,
+    ) -> Result<String, TemplateError> {
+        self.render("exception", progress, exception)
+    }
+
+    /// What version 1 says of a command that ran out of time.
+    pub(crate) fn timeout(
+        &self,
+        progress: Progress,
+        output: &Observation,
+        reply: &str,
+    ) -> Result<String, TemplateError> {
+        let action = ActionView { action: &output.action, content: reply };
+        self.render("timeout", progress, TimeoutView { output: &output.output, action })
     }
 
     /// What was wrong with a reply.
-    pub(crate) fn format_error(&self, error: &FormatError<'_>) -> Result<String, TemplateError> {
-        self.render("format_error", error)
+    pub(crate) fn format_error(
+        &self,
+        progress: Progress,
+        error: &FormatError,
+    ) -> Result<String, TemplateError> {
+        self.render("format_error", progress, error)
     }
 
-    fn task_text(&self, name: &'static str, task: &Task) -> Result<String, TemplateError> {
-        let (carry, conflicts) = describe_carry(&task.carry);
-        let carry_notice = if conflicts.is_empty() {
-            String::new()
-        } else {
-            self.render("carry_conflict", Conflicts { conflicts: &conflicts })?
+    fn render(
+        &self,
+        name: &'static str,
+        progress: Progress,
+        more: impl Serialize,
+    ) -> Result<String, TemplateError> {
+        let config = self.config;
+        let view = View {
+            about: TaskView::of(self.task, &self.carry_notice),
+            task: &self.task.query,
+            submit_marker: &config.submit_marker,
+            mode: config.mode.as_str(),
+            block: config.mode.block(),
+            tool: &config.tool,
+            step_limit: config.step_limit,
+            cost_limit: config.cost_limit,
+            wall_time_limit_seconds: config.wall_time_limit_seconds,
+            timeout: config.timeout_seconds,
+            model_name: &self.model_name,
+            cwd: ROOT,
+            system: "Linux",
+            release: "sandbox",
+            version: "WASI 0.2",
+            machine: "wasm32",
+            progress,
+            more,
         };
-        let feedback = task.feedback.as_ref();
-        self.render(
-            name,
-            TaskView {
-                stage: task.stage,
-                stages: task.stages,
-                round: task.round,
-                rounds: task.rounds,
-                overview: &task.overview,
-                query: &task.query,
-                interface: &task.interface,
-                carry,
-                score: feedback.map(|given| given.score),
-                threshold: feedback.map(|given| given.threshold),
-                feedback: feedback.map(|given| given.text.as_str()),
-                carry_notice,
-                submit_marker: &self.submit_marker,
-            },
-        )
-    }
-
-    fn render(&self, name: &'static str, values: impl Serialize) -> Result<String, TemplateError> {
-        self.environment
-            .get_template(name)
-            .and_then(|template| template.render(Serde(values)))
-            .map(|text| text.trim_end().to_owned())
-            .map_err(|err| TemplateError::of(name, &err))
+        self.parsed.render(name, view)
     }
 }
 
-/// What the carry template is given.
-#[derive(Serialize)]
-struct Conflicts<'a> {
-    conflicts: &'a [ConflictView<'a>],
-}
-
-fn named(texts: &TemplateTexts) -> [(&'static str, &str); 7] {
+fn named(texts: &TemplateTexts) -> [(&'static str, &str); 9] {
     [
         ("system", &texts.system),
         ("instance", &texts.instance),
         ("observation", &texts.observation),
+        ("exception", &texts.exception),
+        ("timeout", &texts.timeout),
         ("format_error", &texts.format_error),
         ("feedback", &texts.feedback),
         ("next_stage", &texts.next_stage),
         ("carry_conflict", &texts.carry_conflict),
     ]
-}
-
-fn describe_carry(carry: &Carry) -> (&'static str, Vec<ConflictView<'_>>) {
-    match carry {
-        Carry::Fresh => ("fresh", Vec::new()),
-        Carry::Clean => ("clean", Vec::new()),
-        Carry::Merged => ("merged", Vec::new()),
-        Carry::Conflicted(conflicts) => ("conflicted", conflicts.iter().map(view).collect()),
-    }
-}
-
-fn view(conflict: &Conflict) -> ConflictView<'_> {
-    ConflictView { path: &conflict.path, kind: &conflict.kind }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use catena_sdk::model::{AssistantMessage, Usage};
+use catena_sdk::model::{FinishReason, Usage};
 use catena_sdk::scaffold::{Carry, Conflict, Feedback};
 
 use super::*;
@@ -20,10 +20,12 @@ struct Script {
     executed: Vec<ToolCall>,
     spent: u64,
     price: u64,
+    /// Seconds that a command takes.
+    seconds: u64,
 }
 
 impl Script {
-    fn reply(mut self, calls: &[(&str, &str)]) -> Self {
+    fn reply(self, calls: &[(&str, &str)]) -> Self {
         let number = self.replies.len();
         let tool_calls = calls
             .iter()
@@ -34,7 +36,15 @@ impl Script {
                 arguments: (*arguments).to_owned(),
             })
             .collect();
-        let message = AssistantMessage { content: String::new(), reasoning: None, tool_calls };
+        self.add_reply(AssistantMessage { content: String::new(), reasoning: None, tool_calls })
+    }
+
+    fn say(self, text: &str) -> Self {
+        let content = text.to_owned();
+        self.add_reply(AssistantMessage { content, reasoning: None, tool_calls: Vec::new() })
+    }
+
+    fn add_reply(mut self, message: AssistantMessage) -> Self {
         let finish = FinishReason::Stop;
         self.replies.push_back(Completion { message, finish, usage: no_usage() });
         self
@@ -59,7 +69,7 @@ impl Script {
     }
 
     fn attempt(&mut self, config: &Config) -> Result<Ending, ScaffoldError> {
-        Attempt::prepare(self, config)?.run(&task())
+        Attempt::prepare(self, config, &task())?.run()
     }
 
     /// The answers to tool calls, by call.
@@ -71,6 +81,17 @@ impl Script {
                 _ => None,
             })
             .collect()
+    }
+
+    fn roles(&self) -> String {
+        let role = |message: &Message| match message {
+            Message::System(_) => 's',
+            Message::User(_) => 'u',
+            Message::Assistant(_) => 'a',
+            Message::Tool(_) => 't',
+            Message::Other(_) => 'o',
+        };
+        self.conversation.iter().map(role).collect()
     }
 
     fn last_user_message(&self) -> &str {
@@ -93,8 +114,20 @@ impl Surroundings for Script {
         self.spent
     }
 
+    fn elapsed_seconds(&self) -> u64 {
+        self.seconds * self.executed.len() as u64
+    }
+
+    fn model_name(&self) -> String {
+        "scripted".to_owned()
+    }
+
     fn push(&mut self, message: Message) {
         self.conversation.push(message);
+    }
+
+    fn take_back(&mut self) {
+        self.conversation.pop();
     }
 
     fn complete(&mut self, _: &CompletionRequest) -> Result<Completion, ModelError> {
@@ -159,8 +192,8 @@ fn carry_conflicts_are_listed_in_the_opening() {
     for already_said in [vec![], vec![Message::System("earlier".to_owned())]] {
         let mut script = Script { conversation: already_said, ..Script::default() };
         let config = shipped();
-        let attempt = Attempt::prepare(&mut script, &config).unwrap();
-        assert!(attempt.run(&task).is_err());
+        let attempt = Attempt::prepare(&mut script, &config, &task).unwrap();
+        assert!(attempt.run().is_err());
         let opening = script.last_user_message();
         assert!(opening.contains("`src/list.py` (content)"), "{opening}");
         assert!(opening.contains("parse lists"), "{opening}");
@@ -174,7 +207,7 @@ fn later_round_goes_on_with_the_feedback_alone() {
     let earlier = Message::System("earlier".to_owned());
     let mut script = Script { conversation: vec![earlier], ..Script::default() };
     let config = shipped();
-    assert!(Attempt::prepare(&mut script, &config).unwrap().run(&task).is_err());
+    assert!(Attempt::prepare(&mut script, &config, &task).unwrap().run().is_err());
     assert_eq!(script.conversation.len(), 2);
     let message = script.last_user_message();
     for part in ["0.50", "0.80", "tuples fail", "round 2 of 3"] {
@@ -222,19 +255,71 @@ fn cost_limit_counts_this_round_only() {
 }
 
 #[test]
-fn three_unusable_replies_in_a_row_end_the_round() {
+fn three_unusable_replies_in_a_row_end_the_round_and_are_not_shown_again() {
     let mut script = Script::default()
         .reply(&[])
         .reply(&[("bash", "not json")])
         .reply(&[("rm_rf", "{}"), ("bash", "{}")]);
     assert_eq!(script.attempt(&shipped()), Ok(Ending::GaveUp("repeated-format-error".to_owned())));
     assert!(script.executed.is_empty());
-    assert!(script.last_user_message().contains("no tool call"));
-    let answers = script.answers();
-    assert_eq!(answers.len(), 3);
-    assert!(answers[0].1.contains("not valid JSON"), "{answers:?}");
-    assert!(answers[1].1.contains("`rm_rf`"), "{answers:?}");
-    assert!(answers[2].1.contains("action was not executed"), "{answers:?}");
+    assert_eq!(script.roles(), "suuuu");
+    assert!(script.last_user_message().contains("`rm_rf`"), "{}", script.last_user_message());
+}
+
+#[test]
+fn version_1_shows_unusable_replies_again_and_has_patience() {
+    let mut script = Script::default();
+    for _ in 0..4 {
+        script = script.say("no command");
+    }
+    let config = Config { mode: Mode::TextV1, step_limit: 4, ..shipped() };
+    assert_eq!(script.attempt(&config), Ok(Ending::LimitReached("steps".to_owned())));
+    assert_eq!(script.roles(), "suauauauau");
+    let message = script.last_user_message();
+    assert!(message.contains("yours had 0") && message.contains("```bash"), "{message}");
+}
+
+#[test]
+fn text_modes_answer_as_the_user_and_say_nothing_of_a_submission() {
+    for (mode, block) in [(Mode::Text, "mswea_bash_command"), (Mode::TextV1, "bash")] {
+        let say = |command: &str| format!("THOUGHT: x\n```{block}\n{command}\n```");
+        let mut script = Script::default()
+            .say(&say("ls"))
+            .output("a\n", 0)
+            .say(&say("echo done"))
+            .output(DONE, 0);
+        let config = Config { mode, ..shipped() };
+        assert_eq!(script.attempt(&config), Ok(Ending::Submitted));
+        assert_eq!(script.roles(), "suaua");
+        assert!(script.last_user_message().contains("<output>\na\n</output>"));
+        assert!(script.conversation.iter().any(|message| {
+            matches!(message, Message::System(text) if text.contains(&format!("```{block}")))
+        }));
+        assert_eq!(script.executed[0].arguments, r#"{"command":"ls","timeout_seconds":60}"#);
+    }
+}
+
+#[test]
+fn version_1_has_a_text_of_its_own_for_timeouts() {
+    let mut script = Script::default()
+        .say("```bash\nsleep 99\n```")
+        .failure(ToolError::TimedOut("half".to_owned()));
+    let config = Config { mode: Mode::TextV1, step_limit: 1, ..shipped() };
+    assert!(script.attempt(&config).is_ok());
+    let message = script.last_user_message();
+    assert!(message.contains("<command>sleep 99</command>"), "{message}");
+    assert!(message.contains("half") && !message.contains("returncode"), "{message}");
+}
+
+#[test]
+fn time_limit_is_looked_at_before_the_model_is_asked() {
+    let mut script = Script { seconds: 5, ..Script::default() };
+    for command in ["a", "b", "c"] {
+        script = script.command(command).output("", 0);
+    }
+    let config = Config { wall_time_limit_seconds: 10, ..shipped() };
+    assert_eq!(script.attempt(&config), Ok(Ending::LimitReached("time".to_owned())));
+    assert_eq!(script.executed.len(), 2);
 }
 
 #[test]
@@ -246,14 +331,16 @@ fn usable_reply_forgives_earlier_ones_but_they_cost_steps() {
 }
 
 #[test]
-fn arguments_that_the_tool_refuses_are_a_format_error() {
-    let refusal = || ToolError::InvalidArguments("missing field `command`".to_owned());
-    let mut script = Script::default();
-    for _ in 0..3 {
-        script = script.reply(&[("bash", "{}")]).failure(refusal());
-    }
-    assert_eq!(script.attempt(&shipped()), Ok(Ending::GaveUp("repeated-format-error".to_owned())));
-    assert!(script.answers()[0].1.contains("missing field `command`"));
+fn calls_after_one_that_fails_are_run() {
+    let call = ("bash", r#"{"command": "x"}"#);
+    let mut script = Script::default()
+        .reply(&[call, call])
+        .failure(ToolError::TimedOut(String::new()))
+        .output("second", 0)
+        .command("x")
+        .output(DONE, 0);
+    assert_eq!(script.attempt(&shipped()), Ok(Ending::Submitted));
+    assert!(script.answers()[1].1.contains("second"));
 }
 
 #[test]
@@ -265,7 +352,7 @@ fn timed_out_command_shows_what_it_wrote() {
         .output(DONE, 0);
     assert_eq!(script.attempt(&shipped()), Ok(Ending::Submitted));
     let answer = script.answers()[0].1;
-    for part in ["timed out", "<returncode>-1</returncode>", "half"] {
+    for part in ["longer than 60 seconds", "<returncode>-1</returncode>", "half"] {
         assert!(answer.contains(part), "{part} is missing in:\n{answer}");
     }
 }
@@ -288,9 +375,9 @@ fn long_output_is_shown_without_its_middle() {
     let config = Config { step_limit: 1, ..shipped() };
     script.attempt(&config).unwrap();
     let answer = script.answers()[0].1;
-    assert!(answer.contains("<elided_chars>8000</elided_chars>"), "{answer}");
+    assert!(answer.contains("<elided_chars>\n8000 characters"), "{answer}");
     assert!(
-        answer.contains(&format!("<output_head>\n{}</output_head>\n", "a".repeat(5_000))),
+        answer.contains(&format!("<output_head>\n{}\n</output_head>\n", "a".repeat(5_000))),
         "{answer}"
     );
 }
@@ -303,7 +390,7 @@ fn error_of_the_model_ends_the_attempt() {
 
 #[test]
 fn tool_that_the_rollout_lacks_is_a_configuration_error() {
-    let config = Config { tools: vec!["fish".to_owned()], ..shipped() };
+    let config = Config { tool: "fish".to_owned(), ..shipped() };
     let ending = Script::default().attempt(&config);
     assert!(
         matches!(&ending, Err(ScaffoldError::InvalidConfig(text)) if text.contains("`fish`")),
