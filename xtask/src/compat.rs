@@ -6,6 +6,7 @@
 
 mod carry;
 mod datasets;
+mod mini_swe_agent;
 mod model_server;
 mod python_guest;
 mod python_suites;
@@ -36,6 +37,8 @@ pub(crate) enum Check {
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         chains: PathBuf,
     },
+    /// Play the same replies to the real mini-swe-agent and to `scaffold-mini`
+    MiniSweAgent,
     /// Ask a model server that others wrote, and roll out over it
     ModelServer,
     /// Build the plugin written in Python, check it against the host, and roll it out
@@ -53,11 +56,13 @@ pub(crate) fn run(
     match check {
         Some(Check::Datasets { data }) => datasets::run(checkout, phases, data.as_deref()),
         Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
+        Some(Check::MiniSweAgent) => mini_swe_agent::run(checkout, phases),
         Some(Check::ModelServer) => model_server::run(checkout, phases),
         Some(Check::PythonGuest) => python_guest::run(checkout, phases),
         Some(Check::PythonSuites) => python_suites::run(checkout, phases),
         None => {
             datasets::run(checkout, phases, None)?;
+            mini_swe_agent::run(checkout, phases)?;
             model_server::run(checkout, phases)?;
             python_guest::run(checkout, phases)
         }
