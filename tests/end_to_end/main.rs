@@ -25,6 +25,7 @@ mod carry;
 mod chains;
 mod data;
 mod demo;
+mod git_parity;
 mod interruption;
 mod limits;
 mod models;

@@ -10,6 +10,7 @@ mod mini_swe_agent;
 mod model_server;
 mod python_guest;
 mod python_suites;
+mod shell;
 mod venv;
 
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub(crate) enum Check {
     PythonGuest,
     /// Run test suites of pure-Python packages in the sandbox and natively
     PythonSuites,
+    /// Compare the shell in the sandbox with bash and GNU's tools
+    Shell,
 }
 
 /// Runs one check, or where none is chosen all that need no clone.
@@ -59,6 +62,7 @@ pub(crate) fn run(
         Some(Check::MiniSweAgent) => mini_swe_agent::run(checkout, phases),
         Some(Check::ModelServer) => model_server::run(checkout, phases),
         Some(Check::PythonGuest) => python_guest::run(checkout, phases),
+        Some(Check::Shell) => shell::run(checkout, phases),
         Some(Check::PythonSuites) => python_suites::run(checkout, phases),
         None => {
             datasets::run(checkout, phases, None)?;

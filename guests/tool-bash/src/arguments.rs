@@ -44,7 +44,7 @@ pub(crate) fn definition(config: &Config) -> ToolDefinition {
         name: NAME.to_owned(),
         description: "Runs a bash command in /workspace, in a new shell each time, and returns \
                       its output and exit status. The usual text and file commands, patch, tar \
-                      and jq are there; git has status, diff and add. There is no network."
+                      and jq are there, and git for the changes made here. There is no network."
             .to_owned(),
         parameters: parameters.to_string(),
     }

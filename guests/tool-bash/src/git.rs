@@ -1,78 +1,137 @@
-//! `git` for an agent that wants to see its own changes.
+//! `git` for an agent, over the host's snapshots of the worktree.
 //!
-//! There is no repository in the sandbox: what the stage began with takes the
-//! place of `HEAD`, and nothing is ever staged. `status`, `diff` and `add` are
-//! answered through the `workspace` import; everything else says that it is not
-//! there. New files count as part of a `diff`, so that none is overlooked.
+//! There is no repository in the sandbox. What the stage began with takes the
+//! place of the only commit; the index, commits and stashes of the agent are named
+//! snapshots ([`state`]), which no submission has. [`change`], [`commit`] and [`stash`]
+//! have the commands that change something, [`show`], [`log`] and [`status`] those that
+//! only tell, [`arguments`] their words. What
+//! is not there says so in one line.
 
 mod arguments;
+mod change;
+mod commit;
 mod diffstat;
+mod log;
+mod show;
+mod stash;
+mod state;
 mod status;
 
 use bashkit::{Builtin, BuiltinContext, ExecResult, async_trait};
-use catena_sdk::workspace::{self, Change, DiffOptions, SnapshotRef, WorkspaceError};
 
-use self::arguments::{DiffFormat, Invocation, Refusal};
+use self::arguments::{Refusal, Words};
+use self::state::Repository;
 
 /// The command.
 pub(crate) struct Git;
 
+/// What a command prints, and its status.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+    pub(crate) status: i32,
+}
+
+impl Said {
+    fn nothing() -> Self {
+        Self::default()
+    }
+
+    fn text(text: impl Into<String>) -> Self {
+        Self { stdout: text.into().into_bytes(), ..Self::default() }
+    }
+
+    fn bytes(stdout: Vec<u8>) -> Self {
+        Self { stdout, ..Self::default() }
+    }
+
+    fn aside(stderr: impl Into<String>) -> Self {
+        Self { stderr: stderr.into(), ..Self::default() }
+    }
+}
+
 #[async_trait]
 impl Builtin for Git {
     async fn execute(&self, ctx: BuiltinContext<'_>) -> bashkit::Result<ExecResult> {
-        Ok(match Invocation::parse(ctx.args, ctx.cwd) {
-            Ok(invocation) => match answer(invocation) {
-                Ok(output) => ExecResult::ok_bytes(output),
-                Err(err) => ExecResult::err(format!("fatal: {err}\n"), 128),
+        let input = Input::of(&ctx).await;
+        let answer = Words::parse(ctx.args, ctx.cwd).and_then(|words| dispatch(words, &input));
+        Ok(match answer {
+            Ok(said) => ExecResult {
+                stdout: said.stdout.into(),
+                stderr: said.stderr.into_bytes().into(),
+                exit_code: said.status,
+                ..ExecResult::default()
             },
             Err(Refusal { message, status }) => ExecResult::err(format!("{message}\n"), status),
         })
     }
 }
 
-fn answer(invocation: Invocation) -> Result<Vec<u8>, WorkspaceError> {
-    match invocation {
-        Invocation::Add => Ok(Vec::new()),
-        Invocation::Status { format, paths } => {
-            let changes = changes_below(&paths)?;
-            Ok(status::render(&changes, format).into_bytes())
+/// Files and streams that a command may read.
+pub(crate) struct Input {
+    stdin: Vec<u8>,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl Input {
+    /// Reads what words name: patches and messages may lie anywhere.
+    async fn of(ctx: &BuiltinContext<'_>) -> Self {
+        let stdin = ctx.stdin.map(|bytes| bytes.as_bytes().to_vec()).unwrap_or_default();
+        let mut files = Vec::new();
+        if ctx.args.iter().any(|word| word == "apply" || word == "commit") {
+            for word in ctx.args {
+                let place = arguments::absolute(ctx.cwd, word);
+                if let Ok(content) = ctx.fs.read_file(&place).await {
+                    files.push((word.clone(), content));
+                }
+            }
         }
-        Invocation::Diff { format, context_lines, paths } => diff(format, context_lines, paths),
+        Self { stdin, files }
+    }
+
+    /// The content of what a word names; `-` is standard input.
+    fn read(&self, word: &str) -> Result<&[u8], Refusal> {
+        if word == "-" {
+            return Ok(&self.stdin);
+        }
+        let found = self.files.iter().find(|(name, _)| name == word);
+        found.map(|(_, content)| content.as_slice()).ok_or_else(|| {
+            Refusal::fatal(format_args!(
+                "could not open '{word}' for reading: No such file or directory"
+            ))
+        })
     }
 }
 
-fn diff(
-    format: DiffFormat,
-    context_lines: u32,
-    paths: Vec<String>,
-) -> Result<Vec<u8>, WorkspaceError> {
-    match format {
-        DiffFormat::Names => Ok(status::names(&changes_below(&paths)?).into_bytes()),
-        DiffFormat::NamesAndKinds => {
-            Ok(status::names_and_kinds(&changes_below(&paths)?).into_bytes())
+fn dispatch(words: Words, input: &Input) -> Result<Said, Refusal> {
+    let mut repository = Repository::open()?;
+    let it = &mut repository;
+    match words.command.as_str() {
+        "status" => status::status(it, words),
+        "diff" => show::diff(it, words),
+        "show" => log::show(it, words),
+        "log" => log::log(it, words),
+        "grep" => show::grep(it, words),
+        "ls-files" => show::ls_files(it, words),
+        "rev-parse" => show::rev_parse(it, &words),
+        "branch" => show::branch(words),
+        "add" | "stage" => change::add(it, words),
+        "rm" => change::remove(it, words),
+        "mv" => change::rename(it, words),
+        "restore" => change::restore(it, words),
+        "checkout" => change::checkout(it, words),
+        "reset" => change::reset(it, words),
+        "clean" => change::clean(it, words),
+        "commit" => commit::commit(it, words, input),
+        "apply" => commit::apply(it, words, input),
+        "stash" => stash::stash(it, words),
+        "init" => Ok(Said::text("Reinitialized existing Git repository in /workspace/.git/\n")),
+        "config" | "remote" | "tag" | "gc" => Ok(Said::nothing()),
+        "version" | "--version" => Ok(Said::text("git version 2 (of the sandbox)\n")),
+        "clone" | "fetch" | "pull" | "push" => {
+            Err(Refusal::fatal(format_args!("git {}: there is no network", words.command)))
         }
-        DiffFormat::Patch | DiffFormat::Stat => {
-            let options = DiffOptions { paths, context_lines, ..DiffOptions::default() };
-            let patch = workspace::diff(&SnapshotRef::Start, &SnapshotRef::Current, &options)?;
-            Ok(if format == DiffFormat::Stat { diffstat::render(&patch) } else { patch })
-        }
+        other => Err(Refusal::not_there(other)),
     }
-}
-
-fn changes_below(paths: &[String]) -> Result<Vec<Change>, WorkspaceError> {
-    let mut changes = workspace::changes(&SnapshotRef::Start, &SnapshotRef::Current)?;
-    changes.retain(|change| {
-        let previous = change.previous_path.as_deref();
-        paths.is_empty()
-            || paths.iter().any(|path| {
-                is_at_or_below(&change.path, path)
-                    || previous.is_some_and(|previous| is_at_or_below(previous, path))
-            })
-    });
-    Ok(changes)
-}
-
-fn is_at_or_below(path: &str, directory: &str) -> bool {
-    directory.is_empty()
-        || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

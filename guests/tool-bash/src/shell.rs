@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bashkit::{
-    Bash, BashBuilder, Error, ExecOptions, ExecResult, ExecutionBudgetExceeded, ExecutionLimits, InMemoryFs,
-    LimitExceeded, MountableFs, PosixFs, SessionLimits, StreamData,
+    Bash, BashBuilder, Error, ExecOptions, ExecResult, ExecutionBudgetExceeded, ExecutionLimits,
+    InMemoryFs, LimitExceeded, MountableFs, PosixFs, SessionLimits, StreamData,
 };
 use catena_sdk::tools::{ToolError, ToolOutput};
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 pub use crate::bindings::imports::catena::plugin::workspace::{
     Change, DiffOptions, FileList, FileSelection, FileSlice, GrepMatch, GrepMatches, GrepQuery,
-    ReadRequest, SnapshotRef, WorkspaceError, apply_patch, changes, diff, drop_snapshot, glob,
-    grep, read_files, restore, set_executable, snapshot_names, take_snapshot,
+    ReadRequest, SnapshotRef, WorkspaceError, apply_patch, changes, compose_snapshot, diff,
+    drop_snapshot, glob, grep, read_files, restore, set_executable, snapshot_names, take_snapshot,
 };
 
 /// Where the worktree is mounted.

@@ -16,12 +16,25 @@ struct FileStat {
 
 /// Renders a git patch with all headers.
 pub(crate) fn render(patch: &[u8]) -> Vec<u8> {
+    rendered(patch, 1)
+}
+
+/// The same as `git apply --stat` shows it, with room for larger numbers.
+pub(crate) fn render_wide(patch: &[u8]) -> Vec<u8> {
+    rendered(patch, 4)
+}
+
+fn rendered(patch: &[u8], least_digits: usize) -> Vec<u8> {
     let stats = count(&String::from_utf8_lossy(patch));
     let Some(most) = stats.iter().map(|stat| stat.added + stat.removed).max() else {
         return Vec::new();
     };
     let longest = stats.iter().map(|stat| stat.name.chars().count()).max().unwrap_or_default();
-    let digits = most.to_string().len().max(if stats.iter().any(|s| s.is_binary) { 3 } else { 1 });
+    let digits = most
+        .to_string()
+        .len()
+        .max(least_digits)
+        .max(if stats.iter().any(|s| s.is_binary) { 3 } else { 1 });
     let bar = WIDTH.saturating_sub(longest + digits + 6).max(6);
     let mut text = String::new();
     for stat in &stats {
@@ -38,6 +51,38 @@ pub(crate) fn render(patch: &[u8]) -> Vec<u8> {
     }
     text.push_str(&summary(&stats));
     text.into_bytes()
+}
+
+/// The last line of [`render`] alone, as `git diff --shortstat` shows it.
+pub(crate) fn total(patch: &[u8]) -> Vec<u8> {
+    let stats = count(&String::from_utf8_lossy(patch));
+    if stats.is_empty() { Vec::new() } else { summary(&stats).into_bytes() }
+}
+
+/// Files that came, went and were renamed, as `git commit` tells them.
+pub(crate) fn modes(patch: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(patch);
+    let (mut told, mut name, mut from, mut similarity) = (String::new(), "", "", "");
+    let mut in_header = false;
+    for line in text.lines() {
+        if let Some(names) = line.strip_prefix("diff --git ") {
+            (name, in_header) = (name_of_both(names), true);
+        } else if line.starts_with("@@ ") {
+            in_header = false;
+        } else if !in_header {
+        } else if let Some(mode) = line.strip_prefix("new file mode ") {
+            let _ = writeln!(told, " create mode {mode} {name}");
+        } else if let Some(mode) = line.strip_prefix("deleted file mode ") {
+            let _ = writeln!(told, " delete mode {mode} {name}");
+        } else if let Some(index) = line.strip_prefix("similarity index ") {
+            similarity = index;
+        } else if let Some(path) = line.strip_prefix("rename from ") {
+            from = path;
+        } else if let Some(path) = line.strip_prefix("rename to ") {
+            let _ = writeln!(told, " rename {from} => {path} ({similarity})");
+        }
+    }
+    told.into_bytes()
 }
 
 fn count(patch: &str) -> Vec<FileStat> {

@@ -1,151 +1,165 @@
-//! Changes as `git status` and `git diff --name-…` show them.
+//! `git status`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use catena_sdk::workspace::Change;
 
-use super::arguments::StatusFormat;
+use super::Said;
+use super::arguments::{Refusal, Words, is_among};
+use super::state::{BRANCH, Beyond, Repository, letter};
 
-/// `git status`: added files are untracked, as nothing is ever staged.
-pub(crate) fn render(changes: &[Change], format: StatusFormat) -> String {
-    match format {
-        StatusFormat::Short => short(changes),
-        StatusFormat::Long => long(changes),
+/// What there is beyond `HEAD`.
+struct Status {
+    staged: Vec<Change>,
+    unstaged: Vec<(char, String)>,
+    /// Untracked files, or directories that have nothing else, with a `/`.
+    untracked: Vec<String>,
+}
+
+pub(crate) fn status(repository: &Repository, mut words: Words) -> Result<Said, Refusal> {
+    let porcelain = words.take(&["--porcelain", "--porcelain=v1"]);
+    let short = words.take(&["-s", "--short", "-sb", "--branch", "-b"]) || porcelain;
+    let all = words.take(&["-u", "-uall", "--untracked-files", "--untracked-files=all"]);
+    let none = words.take(&["-uno", "--untracked-files=no"]);
+    words.check_options()?;
+    let mut found = Status::of(repository, &words.all_paths()?, all)?;
+    if none {
+        found.untracked.clear();
     }
-}
-
-/// `git diff --name-only`.
-pub(crate) fn names(changes: &[Change]) -> String {
-    changes.iter().fold(String::new(), |text, change| text + &change.path + "\n")
-}
-
-/// `git diff --name-status`.
-pub(crate) fn names_and_kinds(changes: &[Change]) -> String {
-    let mut text = String::new();
-    for change in changes {
-        let path = &change.path;
-        let _ = match (change.kind.as_str(), &change.previous_path) {
-            ("renamed", Some(previous)) => writeln!(text, "R\t{previous}\t{path}"),
-            (kind, _) => writeln!(text, "{}\t{path}", letter(kind)),
-        };
+    if porcelain {
+        words.prefix.clear();
     }
-    text
+    Ok(Said::text(if short { found.short(&words) } else { found.long(&words) }))
 }
 
-/// What is tracked and changed, and what is untracked, each sorted.
-struct Unstaged<'a> {
-    tracked: Vec<(char, &'a str)>,
-    untracked: Vec<&'a str>,
+/// The long form for what follows other commands.
+pub(super) fn long(repository: &Repository, words: &Words) -> Result<String, Refusal> {
+    Ok(Status::of(repository, &[], false)?.long(words))
 }
 
-impl<'a> Unstaged<'a> {
-    fn of(changes: &'a [Change]) -> Self {
-        let mut unstaged = Self { tracked: Vec::new(), untracked: Vec::new() };
-        for change in changes {
-            match (change.kind.as_str(), change.previous_path.as_deref()) {
-                ("renamed", Some(previous)) => {
-                    unstaged.tracked.push(('D', previous));
-                    unstaged.untracked.push(&change.path);
-                }
-                ("added", _) => unstaged.untracked.push(&change.path),
-                (kind, _) => unstaged.tracked.push((letter(kind), &change.path)),
-            }
+impl Status {
+    fn of(repository: &Repository, paths: &[String], all: bool) -> Result<Self, Refusal> {
+        let mut staged = repository.staged()?;
+        staged.retain(|change| is_among(&change.path, paths));
+        let Beyond { mut tracked, untracked } = repository.beyond(&repository.index())?;
+        tracked.retain(|(_, path)| is_among(path, paths));
+        let mut untracked = repository.not_ignored(untracked)?;
+        untracked.retain(|path| is_among(path, paths));
+        if !all && !untracked.is_empty() {
+            let known = repository.tracked()?;
+            untracked = collapsed_all(&untracked, &known);
         }
-        unstaged.tracked.sort_by_key(|(_, path)| *path);
-        unstaged.untracked.sort_unstable();
-        unstaged
+        Ok(Self { staged, unstaged: tracked, untracked })
+    }
+
+    fn short(&self, words: &Words) -> String {
+        let mut rows: BTreeMap<&str, (char, char, Option<&str>)> = BTreeMap::new();
+        for change in &self.staged {
+            let previous = change.previous_path.as_deref();
+            rows.insert(&change.path, (letter(&change.kind), ' ', previous));
+        }
+        for (letter, path) in &self.unstaged {
+            rows.entry(path).or_insert((' ', ' ', None)).1 = *letter;
+        }
+        let mut text = String::new();
+        for (path, (index, worktree, previous)) in rows {
+            let path = words.shown(path);
+            let _ = match previous {
+                Some(from) => {
+                    writeln!(text, "{index}{worktree} {} -> {path}", words.shown(from))
+                }
+                None => writeln!(text, "{index}{worktree} {path}"),
+            };
+        }
+        for path in &self.untracked {
+            let _ = writeln!(text, "?? {}", words.shown(path));
+        }
+        text
+    }
+
+    fn long(&self, words: &Words) -> String {
+        let mut text = format!("On branch {BRANCH}\n");
+        if !self.staged.is_empty() {
+            text.push_str(
+                "Changes to be committed:\n  (use \"git restore --staged <file>...\" to unstage)\n",
+            );
+            for change in &self.staged {
+                let path = words.shown(&change.path);
+                let _ = match &change.previous_path {
+                    Some(from) => {
+                        writeln!(text, "\trenamed:    {} -> {path}", words.shown(from))
+                    }
+                    None => writeln!(text, "\t{}{path}", label(letter(&change.kind))),
+                };
+            }
+            text.push('\n');
+        }
+        if !self.unstaged.is_empty() {
+            let deleted = self.unstaged.iter().any(|(letter, _)| *letter == 'D');
+            let add = if deleted { "add/rm" } else { "add" };
+            let _ = write!(
+                text,
+                "Changes not staged for commit:\n  (use \"git {add} <file>...\" to update what \
+                 will be committed)\n  (use \"git restore <file>...\" to discard changes in \
+                 working directory)\n"
+            );
+            for (letter, path) in &self.unstaged {
+                let _ = writeln!(text, "\t{}{}", label(*letter), words.shown(path));
+            }
+            text.push('\n');
+        }
+        if !self.untracked.is_empty() {
+            text.push_str(
+                "Untracked files:\n  (use \"git add <file>...\" to include in what will be \
+                 committed)\n",
+            );
+            for path in &self.untracked {
+                let _ = writeln!(text, "\t{}", words.shown(path));
+            }
+            text.push('\n');
+        }
+        text + self.ending()
+    }
+
+    fn ending(&self) -> &'static str {
+        match (self.staged.is_empty(), self.unstaged.is_empty(), self.untracked.is_empty()) {
+            (false, _, _) => "",
+            (true, false, _) => {
+                "no changes added to commit (use \"git add\" and/or \"git commit -a\")\n"
+            }
+            (true, true, false) => {
+                "nothing added to commit but untracked files present (use \"git add\" to track)\n"
+            }
+            (true, true, true) => "nothing to commit, working tree clean\n",
+        }
     }
 }
 
-fn letter(kind: &str) -> char {
-    match kind {
-        "added" => 'A',
-        "deleted" => 'D',
-        "type-changed" => 'T',
-        _ => 'M',
+fn label(letter: char) -> &'static str {
+    match letter {
+        'A' => "new file:   ",
+        'D' => "deleted:    ",
+        'T' => "typechange: ",
+        _ => "modified:   ",
     }
 }
 
-fn short(changes: &[Change]) -> String {
-    let unstaged = Unstaged::of(changes);
-    let mut text = String::new();
-    for (letter, path) in unstaged.tracked {
-        let _ = writeln!(text, " {letter} {path}");
-    }
-    for path in unstaged.untracked {
-        let _ = writeln!(text, "?? {path}");
-    }
-    text
+/// Untracked files as they are shown: a directory that has nothing else stands for
+/// all of its own.
+pub(super) fn collapsed_all(untracked: &[String], known: &BTreeSet<String>) -> Vec<String> {
+    let holds = |directory: &str| {
+        let next = known.range(directory.to_owned()..).next();
+        next.is_some_and(|next| next.starts_with(directory))
+    };
+    let mut shown: Vec<String> = untracked.iter().map(|path| collapsed(path, &holds)).collect();
+    shown.dedup();
+    shown
 }
 
-fn long(changes: &[Change]) -> String {
-    let unstaged = Unstaged::of(changes);
-    if changes.is_empty() {
-        return "nothing to commit, working tree clean\n".to_owned();
-    }
-    let mut text = String::new();
-    if !unstaged.tracked.is_empty() {
-        text.push_str("Changes not staged for commit:\n");
-    }
-    for (letter, path) in unstaged.tracked {
-        let word = match letter {
-            'D' => "deleted:    ",
-            'T' => "typechange: ",
-            _ => "modified:   ",
-        };
-        let _ = writeln!(text, "\t{word}{path}");
-    }
-    if !unstaged.untracked.is_empty() {
-        let gap = if text.is_empty() { "" } else { "\n" };
-        let _ = writeln!(text, "{gap}Untracked files:");
-    }
-    for path in unstaged.untracked {
-        let _ = writeln!(text, "\t{path}");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn changes() -> Vec<Change> {
-        let change = |path: &str, previous: Option<&str>, kind: &str| Change {
-            path: path.to_owned(),
-            previous_path: previous.map(str::to_owned),
-            kind: kind.to_owned(),
-        };
-        vec![
-            change("added.py", None, "added"),
-            change("gone.py", None, "deleted"),
-            change("new/name.py", Some("a/name.py"), "renamed"),
-            change("run.sh", None, "mode-changed"),
-            change("same.py", None, "modified"),
-        ]
-    }
-
-    #[test]
-    fn short_status_shows_a_rename_as_deleted_and_untracked() {
-        assert_eq!(
-            render(&changes(), StatusFormat::Short),
-            " D a/name.py\n D gone.py\n M run.sh\n M same.py\n?? added.py\n?? new/name.py\n"
-        );
-    }
-
-    #[test]
-    fn long_status_has_a_section_for_each() {
-        let text = render(&changes(), StatusFormat::Long);
-        assert!(text.starts_with("Changes not staged for commit:\n\tdeleted:    a/name.py\n"));
-        assert!(text.ends_with("\nUntracked files:\n\tadded.py\n\tnew/name.py\n"), "{text}");
-        assert!(render(&[], StatusFormat::Long).contains("clean"));
-        assert_eq!(render(&[], StatusFormat::Short), "");
-    }
-
-    #[test]
-    fn names_keep_the_order_and_show_renames() {
-        assert!(names(&changes()).starts_with("added.py\ngone.py\nnew/name.py\n"));
-        let text = names_and_kinds(&changes());
-        assert!(text.contains("R\ta/name.py\tnew/name.py\n"), "{text}");
-        assert!(text.starts_with("A\tadded.py\nD\tgone.py\n"), "{text}");
-    }
+/// The topmost directory of a path that holds nothing tracked, or the path.
+fn collapsed(path: &str, holds_tracked: &impl Fn(&str) -> bool) -> String {
+    let ends = path.match_indices('/').map(|(at, _)| at + 1);
+    let directories = ends.filter_map(|end| path.get(..end));
+    directories.into_iter().find(|directory| !holds_tracked(directory)).unwrap_or(path).to_owned()
 }

@@ -193,7 +193,8 @@ fn endless_loop_ends_without_a_clock() {
 fn long_output_loses_its_middle() {
     let sandbox = Sandbox::new();
     let config = Config { output_limit: 100, ..shipped() };
-    let output = run("seq 1 1000", Duration::from_secs(20), &config, sandbox.mounts(), &[]).unwrap();
+    let output =
+        run("seq 1 1000", Duration::from_secs(20), &config, sandbox.mounts(), &[]).unwrap();
     assert!(output.content.starts_with("1\n2\n"), "{}", output.content);
     assert!(output.content.ends_with("999\n1000\n"), "{}", output.content);
     assert_eq!(output.omitted_bytes, 3793);

@@ -126,6 +126,27 @@ impl State {
     fn snapshot_named(&mut self, name: String) -> Answer<String> {
         self.check_workspace(WorkspaceAccess::Read)?;
         let tree = self.session.snapshot_worktree().map_err(from_fs)?;
+        self.name_snapshot(name, tree)
+    }
+
+    fn composed(
+        &mut self,
+        name: String,
+        base: &wit::SnapshotRef,
+        from: &wit::SnapshotRef,
+        paths: &[String],
+    ) -> Answer<String> {
+        self.check_workspace(WorkspaceAccess::Read)?;
+        let (base, from) = (self.tree_at(base)?, self.tree_at(from)?);
+        let paths = paths.iter().map(|path| parse_path(path)).collect::<Answer<Vec<_>>>()?;
+        let objects = self.session.objects.clone();
+        let mut worktree = Worktree::new(objects, base, WorktreeOptions::default());
+        worktree.checkout(from, &paths).map_err(from_fs)?;
+        let tree = worktree.snapshot(&mut &*self.session.objects).map_err(from_fs)?;
+        self.name_snapshot(name, tree)
+    }
+
+    fn name_snapshot(&mut self, name: String, tree: TreeId) -> Answer<String> {
         let mut snapshots = lock(&self.session.snapshots);
         if snapshots.len() >= MAX_SNAPSHOTS && !snapshots.contains_key(&name) {
             return Err(wit::WorkspaceError::QuotaExceeded("named snapshots".to_owned()));
@@ -181,6 +202,16 @@ impl wit::Host for State {
 
     fn take_snapshot(&mut self, name: String) -> wasmtime::Result<Answer<String>> {
         Ok(self.snapshot_named(name))
+    }
+
+    fn compose_snapshot(
+        &mut self,
+        name: String,
+        base: wit::SnapshotRef,
+        from: wit::SnapshotRef,
+        paths: Vec<String>,
+    ) -> wasmtime::Result<Answer<String>> {
+        Ok(self.composed(name, &base, &from, &paths))
     }
 
     fn drop_snapshot(&mut self, name: String) -> wasmtime::Result<Answer<()>> {

@@ -223,13 +223,16 @@ impl From<ManifestError> for StoreError {
     }
 }
 
-/// Writes the files below a directory into a database, without symlinks and
-/// other special files, which are refused. Executable files stay so.
+/// Writes the files below a directory into a database. Symlinks and other special
+/// files are refused, executable files stay so, and `.git` is passed over.
 pub fn keep_directory(database: &ObjectDatabase, dir: &Path) -> Result<TreeId, StoreError> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(dir).map_err(|err| io_error(dir, err))? {
         let entry = entry.map_err(|err| io_error(dir, err))?;
         let path = entry.path();
+        if entry.file_name() == ".git" {
+            continue;
+        }
         let found = entry.metadata().map_err(|err| io_error(&path, err))?;
         let kind = if found.is_dir() {
             EntryKind::Directory(keep_directory(database, &path)?)

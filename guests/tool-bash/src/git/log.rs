@@ -1,0 +1,160 @@
+//! Commits as git tells them: `git log` and `git show`.
+
+use std::fmt::Write as _;
+
+use catena_sdk::workspace::{self, ReadRequest, SnapshotRef};
+
+use super::Said;
+use super::arguments::{Refusal, Words};
+use super::show::{Format, Shown, known};
+use super::state::{Commit, Repository};
+
+pub(crate) fn show(repository: &Repository, mut words: Words) -> Result<Said, Refusal> {
+    let format = words.values(&["--format", "--pretty"]).pop();
+    let shown = Shown::take(&mut words);
+    words.check_options()?;
+    let word = words.operands.first().cloned().unwrap_or_else(|| "HEAD".to_owned());
+    if let Some((name, path)) = word.split_once(':') {
+        let at = if name.is_empty() { repository.index() } else { known(repository, name)?.at };
+        let path = if path.starts_with("./") { words.path(path)? } else { path.to_owned() };
+        return content(at, name, path);
+    }
+    let commit = known(repository, &word)?;
+    let mut text = match format.filter(|format| format.contains('%')) {
+        Some(format) => expanded(&format, &repository.id(&commit.at)?, &commit) + "\n\n",
+        None => described(repository, &commit)? + "\n",
+    }
+    .into_bytes();
+    let commits = repository.commits();
+    let position = commits.iter().position(|other| other.at == commit.at).unwrap_or_default();
+    if let Some(parent) = commits.get(position + 1) {
+        text.extend(shown.render(&parent.at, &commit.at, Vec::new())?);
+    }
+    Ok(Said::bytes(text))
+}
+
+/// The whole of a file in a state.
+fn content(at: SnapshotRef, name: &str, path: String) -> Result<Said, Refusal> {
+    let mut text = Vec::new();
+    loop {
+        let request =
+            ReadRequest { path: path.clone(), offset: text.len() as u64, length: 16 << 20 };
+        let slice = workspace::read_files(&at, &[request]).into_iter().next();
+        let Some(Ok(slice)) = slice else {
+            let what = format!("path '{path}' does not exist in '{name}'");
+            return Err(Refusal::fatal(what));
+        };
+        text.extend(&slice.bytes);
+        if text.len() as u64 >= slice.size || slice.bytes.is_empty() {
+            return Ok(Said::bytes(text));
+        }
+    }
+}
+
+fn described(repository: &Repository, commit: &Commit) -> Result<String, Refusal> {
+    let id = repository.id(&commit.at)?;
+    let date = date(commit.time);
+    let mut text = format!("commit {id}\nAuthor: agent <agent@sandbox>\nDate:   {date}\n\n");
+    for line in commit.message.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+    Ok(text)
+}
+
+pub(crate) fn log(repository: &Repository, mut words: Words) -> Result<Said, Refusal> {
+    words.take(&["--no-decorate", "--decorate", "--graph", "--all", "--no-color", "--no-merges"]);
+    let oneline = words.take(&["--oneline"]);
+    let mut format = words.values(&["--format", "--pretty"]);
+    let counts = words.values(&["-n", "--max-count"]);
+    let mut most = counts.first().and_then(|count| count.parse().ok());
+    for option in std::mem::take(&mut words.options) {
+        match option.strip_prefix("-n").unwrap_or(option.trim_start_matches('-')).parse() {
+            Ok(count) => most = Some(count),
+            Err(_) => words.options.push(option),
+        }
+    }
+    let shown = Shown::take(&mut words);
+    words.check_options()?;
+    let oneline = oneline || format.iter().any(|format| format == "oneline");
+    let format = format.pop().filter(|format| format.contains('%'));
+    let mut text = Vec::new();
+    for (position, commit) in
+        repository.commits().iter().take(most.unwrap_or(usize::MAX)).enumerate()
+    {
+        let id = repository.id(&commit.at)?;
+        let subject = commit.message.lines().next().unwrap_or_default();
+        let part = match &format {
+            Some(format) => expanded(format, &id, commit) + "\n",
+            None if oneline => format!("{} {subject}\n", id.get(..7).unwrap_or(&id)),
+            None => {
+                let gap = if position > 0 { "\n" } else { "" };
+                format!("{gap}{}", described(repository, commit)?)
+            }
+        };
+        text.extend(part.into_bytes());
+        if shown.format != Format::Patch
+            && let Some(parent) = repository.commits().get(position + 1)
+        {
+            text.extend(shown.render(&parent.at, &commit.at, Vec::new())?);
+        }
+    }
+    Ok(Said::bytes(text))
+}
+
+fn expanded(format: &str, id: &str, commit: &Commit) -> String {
+    let plain = format.strip_prefix("format:").or_else(|| format.strip_prefix("tformat:"));
+    let format = plain.unwrap_or(format);
+    let subject = commit.message.lines().next().unwrap_or_default();
+    [
+        ("%H", id),
+        ("%h", id.get(..7).unwrap_or(id)),
+        ("%s", subject),
+        ("%an", "agent"),
+        ("%ae", "agent@sandbox"),
+        ("%ad", &date(commit.time)),
+        ("%B", &commit.message),
+        ("%n", "\n"),
+    ]
+    .iter()
+    .fold(format.to_owned(), |text, (name, value)| text.replace(name, value))
+}
+
+/// A moment as git shows it, in UTC.
+fn date(seconds: u64) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Days since the first of March of the year 0, in eras of 400 years.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12;
+    let year = era * 400 + year_of_era + u64::from(month < 2);
+    let name = |names: &[&'static str], at: u64| {
+        names.get(usize::try_from(at).unwrap_or_default()).copied().unwrap_or_default()
+    };
+    format!(
+        "{} {} {day} {:02}:{:02}:{:02} {year} +0000",
+        name(&DAYS, days % 7),
+        name(&MONTHS, month),
+        rest / 3_600,
+        rest / 60 % 60,
+        rest % 60,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_shown_as_git_shows_them() {
+        assert_eq!(date(0), "Thu Jan 1 00:00:00 1970 +0000");
+        assert_eq!(date(1_700_000_000), "Tue Nov 14 22:13:20 2023 +0000");
+        assert_eq!(date(1_709_164_800), "Thu Feb 29 00:00:00 2024 +0000");
+    }
+}
