@@ -16,9 +16,12 @@ pub(super) fn changes(
     to: TreeId,
     limits: &[RepoPath],
 ) -> Result<Vec<Change>, ObjectError> {
-    let mut walk = Walk { objects, limits, found: Vec::new() };
+    let mut walk = Walk { objects, limits, found: Vec::new(), ahead: Vec::new() };
     if from != to {
-        walk.directories(&RepoPath::root(), Some(from), Some(to))?;
+        walk.ahead.push((RepoPath::root(), Some(from), Some(to)));
+    }
+    while let Some((dir, from, to)) = walk.ahead.pop() {
+        walk.directories(&dir, from, to)?;
     }
     Ok(walk.found)
 }
@@ -27,6 +30,8 @@ struct Walk<'a> {
     objects: &'a dyn Objects,
     limits: &'a [RepoPath],
     found: Vec<Change>,
+    /// Directories that differ and are still to be looked into.
+    ahead: Vec<(RepoPath, Option<TreeId>, Option<TreeId>)>,
 }
 
 impl Walk<'_> {
@@ -57,20 +62,15 @@ impl Walk<'_> {
                 expected: "tree",
                 reason: err.to_string(),
             })?;
-            self.entries(path, was.map(|entry| entry.kind), is.map(|entry| entry.kind))?;
+            self.entries(path, was.map(|entry| entry.kind), is.map(|entry| entry.kind));
         }
     }
 
-    fn entries(
-        &mut self,
-        path: RepoPath,
-        was: Option<EntryKind>,
-        is: Option<EntryKind>,
-    ) -> Result<(), ObjectError> {
+    fn entries(&mut self, path: RepoPath, was: Option<EntryKind>, is: Option<EntryKind>) {
         let (old_dir, old_file) = split(was);
         let (new_dir, new_file) = split(is);
         if (old_dir.is_some() || new_dir.is_some()) && self.reaches_into(&path) {
-            self.directories(&path, old_dir, new_dir)?;
+            self.ahead.push((path.clone(), old_dir, new_dir));
         }
         if (old_file.is_some() || new_file.is_some()) && self.covers(&path) {
             self.found.push(Change {
@@ -81,7 +81,6 @@ impl Walk<'_> {
                 similarity: None,
             });
         }
-        Ok(())
     }
 
     fn covers(&self, path: &RepoPath) -> bool {

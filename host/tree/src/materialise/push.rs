@@ -107,7 +107,9 @@ impl Push<'_> {
             self.clear(&dir, &wanted);
             if !self.has_room(&entries) {
                 self.refuse(&dir, Refusal::TooMuch);
-                ahead.iter().for_each(|(dir, _)| self.fail(dir));
+                for (dir, _) in &ahead {
+                    self.fail(dir);
+                }
                 break;
             }
             for (path, entry) in wanted.values() {

@@ -108,9 +108,12 @@ pub(super) fn collect(
     objects: &dyn Objects,
     request: &MergeRequest,
 ) -> Result<Collected, ObjectError> {
-    let mut collector = Collector { objects, found: Collected::default() };
     let trees = [Some(request.base), Some(request.ours), Some(request.theirs)];
-    collector.directory(&RepoPath::root(), trees, 0)?;
+    let ahead = vec![(RepoPath::root(), trees, 0)];
+    let mut collector = Collector { objects, found: Collected::default(), ahead };
+    while let Some((dir, trees, gone)) = collector.ahead.pop() {
+        collector.directory(&dir, trees, gone)?;
+    }
     let mut found = collector.found;
     for side in &mut found.sides {
         side.deleted.sort_by(|a, b| a.path.cmp(&b.path));
@@ -122,6 +125,8 @@ pub(super) fn collect(
 struct Collector<'a> {
     objects: &'a dyn Objects,
     found: Collected,
+    /// Directories that differ and are still to be looked into.
+    ahead: Vec<(RepoPath, [Option<TreeId>; 3], u8)>,
 }
 
 type Entries = [Option<EntryKind>; 3];
@@ -154,7 +159,7 @@ impl Collector<'_> {
                 expected: "tree",
                 reason: err.to_string(),
             })?;
-            self.entry(dir, path, entries, gone)?;
+            self.entry(dir, path, entries, gone);
         }
         Ok(())
     }
@@ -190,13 +195,7 @@ impl Collector<'_> {
         }
     }
 
-    fn entry(
-        &mut self,
-        dir: &RepoPath,
-        path: RepoPath,
-        entries: Entries,
-        gone: u8,
-    ) -> Result<(), ObjectError> {
+    fn entry(&mut self, dir: &RepoPath, path: RepoPath, entries: Entries, gone: u8) {
         let directories = mask(&entries, is_directory);
         let below = match directories {
             0b011 | 0b101 if gone != ALL => directories & BOTH_SIDES,
@@ -204,10 +203,9 @@ impl Collector<'_> {
         };
         self.removed_directory(&path, directories, below);
         if directories != 0 {
-            self.directory(&path, entries.map(tree_of), below)?;
+            self.ahead.push((path.clone(), entries.map(tree_of), below));
         }
         self.file(dir, path, entries.map(file_of), directories, gone);
-        Ok(())
     }
 
     fn removed_directory(&mut self, path: &RepoPath, directories: u8, gone: u8) {

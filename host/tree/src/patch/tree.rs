@@ -1,6 +1,7 @@
 //! Reads files of a tree and writes edited trees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
 use bytes::Bytes;
@@ -100,14 +101,11 @@ pub(crate) fn with_entries(
     tree: TreeId,
     entries: &[(RepoPath, NewEntry)],
 ) -> Result<TreeId, ObjectError> {
-    let mut plan = Plan::default();
-    for (path, entry) in entries {
-        plan.add(path, *entry)?;
-    }
-    let mut editor = Editor { objects, sink };
-    match editor.directory(Some(tree), &plan)? {
+    let plan = Plan::new(entries)?;
+    let mut editor = Editor { objects, plan: &plan, frames: Vec::new() };
+    match editor.run(sink, tree)? {
         Some(id) => Ok(id),
-        None => editor.sink.write_tree(Vec::new()),
+        None => sink.write_tree(Vec::new()),
     }
 }
 
@@ -131,101 +129,163 @@ fn stored(
     Ok((kind, Some(content.len() as u64)))
 }
 
-/// What happens to one path and to those below it.
-#[derive(Default)]
+/// What happens to which paths. The nodes lie beside each other, as a tree may
+/// have more levels than a stack has room for.
 struct Plan {
-    own: Option<NewEntry>,
-    below: BTreeMap<BString, Plan>,
+    nodes: Vec<Planned>,
 }
 
+/// What happens to one path and to those below it.
+#[derive(Default)]
+struct Planned {
+    own: Option<NewEntry>,
+    below: BTreeMap<BString, usize>,
+    /// Whether something is put below it.
+    writes_below: bool,
+}
+
+/// The plan for the root of the tree.
+const ROOT: usize = 0;
+
 impl Plan {
-    fn add(&mut self, path: &RepoPath, entry: NewEntry) -> Result<(), ObjectError> {
-        if path.is_root() {
-            return Err(ObjectError::Io("the root of a tree is not an entry of it".into()));
+    fn new(entries: &[(RepoPath, NewEntry)]) -> Result<Self, ObjectError> {
+        // Of several entries for one path, the last one holds.
+        let entries: BTreeMap<&RepoPath, NewEntry> =
+            entries.iter().map(|(path, entry)| (path, *entry)).collect();
+        let mut plan = Self { nodes: vec![Planned::default()] };
+        for (path, entry) in entries {
+            if path.is_root() {
+                return Err(ObjectError::Io("the root of a tree is not an entry of it".into()));
+            }
+            plan.add(path, entry);
         }
-        let mut plan = self;
-        for name in path.components() {
-            plan = plan.below.entry(name.to_owned()).or_default();
-        }
-        plan.own = Some(entry);
-        Ok(())
+        Ok(plan)
     }
 
-    fn writes_below(&self) -> bool {
-        self.below.values().any(|plan| matches!(plan.own, Some(Some(_))) || plan.writes_below())
+    fn add(&mut self, path: &RepoPath, entry: NewEntry) {
+        let mut at = ROOT;
+        for name in path.components() {
+            let next = self.nodes.len();
+            let Some(node) = self.nodes.get_mut(at) else { return };
+            node.writes_below |= entry.is_some();
+            at = *node.below.entry(name.to_owned()).or_insert(next);
+            if at == next {
+                self.nodes.push(Planned::default());
+            }
+        }
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.own = Some(entry);
+        }
     }
 }
 
 struct Editor<'a> {
     objects: &'a dyn Objects,
-    sink: &'a mut dyn ObjectSink,
+    plan: &'a Plan,
+    /// The directories that are being changed, from the root down.
+    frames: Vec<Frame<'a>>,
+}
+
+/// A directory that is being changed.
+struct Frame<'a> {
+    name: BString,
+    id: Option<TreeId>,
+    old: Arc<[TreeEntry]>,
+    /// What is still to be looked at.
+    plans: btree_map::Iter<'a, BString, usize>,
+    entries: Vec<TreeEntry>,
+    changed: bool,
+}
+
+/// What is to be done about an entry.
+enum Decision {
+    /// It is this from now on.
+    Entry(Option<TreeEntry>),
+    /// What is below it has to be seen first.
+    Directory(Option<TreeId>),
 }
 
 impl Editor<'_> {
-    /// The directory after the changes below it, `None` if nothing is left in it.
-    fn directory(
+    /// The tree after the changes, `None` if nothing is left in it.
+    fn run(
         &mut self,
-        id: Option<TreeId>,
-        plan: &Plan,
+        sink: &mut dyn ObjectSink,
+        tree: TreeId,
     ) -> Result<Option<TreeId>, ObjectError> {
-        let old = id.map(|id| self.objects.tree(id)).transpose()?;
-        let old = old.as_deref().unwrap_or_default();
-        let mut entries: Vec<_> =
-            old.iter().filter(|entry| !plan.below.contains_key(&entry.name)).cloned().collect();
-        let mut changed = false;
-        for (name, plan) in &plan.below {
-            let before = entry_named(old, name.as_bstr());
-            let after = self.entry(name.as_bstr(), before, plan)?;
-            changed |= before.map(|entry| entry.kind) != after.as_ref().map(|entry| entry.kind);
-            entries.extend(after);
-        }
-        match id {
-            _ if entries.is_empty() => Ok(None),
-            Some(id) if !changed => Ok(Some(id)),
-            _ => self.sink.write_tree(entries).map(Some),
-        }
-    }
-
-    fn entry(
-        &mut self,
-        name: &BStr,
-        before: Option<&TreeEntry>,
-        plan: &Plan,
-    ) -> Result<Option<TreeEntry>, ObjectError> {
-        match plan.own {
-            Some(Some(_)) if plan.writes_below() => {
-                Err(ObjectError::Io(format!("`{name}` cannot be a file and a directory")))
-            }
-            Some(Some((kind, size))) => Ok(Some(TreeEntry { name: name.to_owned(), kind, size })),
-            Some(None) => self.subdirectory(name, None, plan),
-            None => match before {
-                Some(entry) if !plan.writes_below() && !is_directory(entry) => {
-                    Ok(Some(entry.clone()))
+        self.enter(BString::default(), Some(tree), ROOT)?;
+        while let Some(frame) = self.frames.last_mut() {
+            if let Some((name, at)) = frame.plans.next() {
+                let Some(plan) = self.plan.nodes.get(*at) else { continue };
+                let before = entry_named(&frame.old, name.as_bstr());
+                match plan.decide(name.as_bstr(), before)? {
+                    Decision::Entry(after) => frame.take(name, after),
+                    Decision::Directory(id) => self.enter(name.clone(), id, *at)?,
                 }
-                _ => self.subdirectory(name, before, plan),
-            },
+                continue;
+            }
+            let Some(frame) = self.frames.pop() else { break };
+            let name = frame.name.clone();
+            let tree = frame.write(sink)?;
+            let Some(above) = self.frames.last_mut() else { return Ok(tree) };
+            let directory = tree.map(|tree| TreeEntry {
+                name: name.clone(),
+                kind: EntryKind::Directory(tree),
+                size: None,
+            });
+            above.take(&name, directory);
         }
+        Ok(None)
     }
 
-    fn subdirectory(
-        &mut self,
-        name: &BStr,
-        before: Option<&TreeEntry>,
-        plan: &Plan,
-    ) -> Result<Option<TreeEntry>, ObjectError> {
-        let id = before.and_then(|entry| match entry.kind {
-            EntryKind::Directory(id) => Some(id),
-            _ => None,
-        });
-        let tree = self.directory(id, plan)?;
-        Ok(tree.map(|tree| TreeEntry {
-            name: name.to_owned(),
-            kind: EntryKind::Directory(tree),
-            size: None,
-        }))
+    fn enter(&mut self, name: BString, id: Option<TreeId>, plan: usize) -> Result<(), ObjectError> {
+        let Some(plan) = self.plan.nodes.get(plan) else { return Ok(()) };
+        let old = id.map_or_else(|| Ok(Arc::from([])), |id| self.objects.tree(id))?;
+        let stays = |entry: &&TreeEntry| !plan.below.contains_key(&entry.name);
+        let entries = old.iter().filter(stays).cloned().collect();
+        let plans = plan.below.iter();
+        self.frames.push(Frame { name, id, old, plans, entries, changed: false });
+        Ok(())
     }
 }
 
-fn is_directory(entry: &TreeEntry) -> bool {
-    matches!(entry.kind, EntryKind::Directory(_))
+impl Planned {
+    fn decide(&self, name: &BStr, before: Option<&TreeEntry>) -> Result<Decision, ObjectError> {
+        let directory = |entry: &TreeEntry| match entry.kind {
+            EntryKind::Directory(id) => Some(id),
+            _ => None,
+        };
+        match self.own {
+            Some(Some(_)) if self.writes_below => {
+                Err(ObjectError::Io(format!("`{name}` cannot be a file and a directory")))
+            }
+            Some(Some((kind, size))) => {
+                Ok(Decision::Entry(Some(TreeEntry { name: name.to_owned(), kind, size })))
+            }
+            Some(None) => Ok(Decision::Directory(None)),
+            None => match before {
+                Some(entry) if !self.writes_below && directory(entry).is_none() => {
+                    Ok(Decision::Entry(Some(entry.clone())))
+                }
+                _ => Ok(Decision::Directory(before.and_then(directory))),
+            },
+        }
+    }
+}
+
+impl Frame<'_> {
+    /// Puts what an entry has become.
+    fn take(&mut self, name: &BString, after: Option<TreeEntry>) {
+        let before = entry_named(&self.old, name.as_bstr()).map(|entry| entry.kind);
+        self.changed |= before != after.as_ref().map(|entry| entry.kind);
+        self.entries.extend(after);
+    }
+
+    /// The tree of the directory, `None` if nothing is left in it.
+    fn write(self, sink: &mut dyn ObjectSink) -> Result<Option<TreeId>, ObjectError> {
+        match self.id {
+            _ if self.entries.is_empty() => Ok(None),
+            Some(id) if !self.changed => Ok(Some(id)),
+            _ => sink.write_tree(self.entries).map(Some),
+        }
+    }
 }

@@ -10,5 +10,6 @@
 mod database;
 mod environment;
 mod generated;
+mod hostile;
 mod merges;
 mod patches;
