@@ -8,7 +8,7 @@
 //! Reading order: `node` and `listing` (what is held), `lookup` and `resolve` (finding it),
 //! `content` and `own` (files), `edit` (directories), `at` (both by path, as system calls),
 //! `by_path` and `patching` (coarse calls), `snapshot` and `checkout` (to and
-//! from trees), `usage` (quota), `time`.
+//! from trees), `state` (what trees leave out), `usage` (quota), `time`.
 //!
 //! It leaves locking to its callers, and caching of objects across worktrees to
 //! the object source. Its invariant: a directory whose tree id is known equals
@@ -28,6 +28,7 @@ mod patching;
 mod policy;
 mod resolve;
 mod snapshot;
+mod state;
 mod time;
 mod usage;
 
@@ -44,6 +45,7 @@ pub use self::node::{NodeId, NodeKind};
 pub use self::patching::WorktreeFiles;
 pub use self::policy::{PathPatterns, Policy, Protection};
 pub use self::resolve::{Links, Place, Resolved};
+pub use self::state::WorktreeState;
 pub use self::time::{LogicalTime, SetTime};
 pub use self::usage::{Quota, WorktreeUsage};
 
@@ -79,6 +81,7 @@ pub struct WorktreeOptions {
 pub struct Worktree {
     objects: Arc<dyn Objects>,
     base: TreeId,
+    base_time: LogicalTime,
     access: Access,
     policy: Option<Arc<Policy>>,
     /// Changes that the policy refused.
@@ -103,6 +106,7 @@ impl Worktree {
         Self {
             objects,
             base,
+            base_time: time,
             access: options.access,
             policy: None,
             protected: Cell::new(0),

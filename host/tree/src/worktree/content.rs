@@ -124,7 +124,7 @@ impl Worktree {
         Ok(content)
     }
 
-    fn blob(&mut self, node: NodeId, blob: BlobId) -> Result<BlobContent, FsError> {
+    pub(super) fn blob(&mut self, node: NodeId, blob: BlobId) -> Result<BlobContent, FsError> {
         if let Some((id, content)) = &self.recent
             && *id == blob
         {

@@ -11,6 +11,7 @@ use bstr::BStr;
 use super::Worktree;
 use super::error::FsError;
 use super::node::{Body, Directory, Name, Node, NodeId};
+use super::state::identity_of;
 use super::time::LogicalTime;
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, TreeEntry};
@@ -60,6 +61,14 @@ impl Entries {
         // An entry `a/` is the directory `a`, unlike the file of that impossible name.
         let entry = self.base.get(found.ok()?)?;
         (entry.name == name && can_show(entry)).then_some(entry)
+    }
+
+    pub(super) fn stamp(&self) -> LogicalTime {
+        self.stamp
+    }
+
+    pub(super) fn set_stamp(&mut self, stamp: LogicalTime) {
+        self.stamp = stamp;
     }
 
     /// What became a node, in order of names.
@@ -198,7 +207,8 @@ impl Worktree {
         node.parent = Some(dir);
         node.name = name.clone();
         node.linked = true;
-        let id = self.nodes.insert(node)?;
+        node.serial = identity_of(self.nodes.get(dir)?.serial, &name);
+        let id = self.nodes.insert_numbered(node)?;
         if let Some(entries) = self.entries_mut(dir) {
             entries.insert(name, id);
         }

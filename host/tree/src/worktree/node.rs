@@ -229,6 +229,11 @@ impl Arena {
     pub(super) fn insert(&mut self, mut node: Node) -> Result<NodeId, FsError> {
         self.serials += 1;
         node.serial = self.serials;
+        self.insert_numbered(node)
+    }
+
+    /// The same for a node that has its number already.
+    pub(super) fn insert_numbered(&mut self, node: Node) -> Result<NodeId, FsError> {
         if let Some(number) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(number as usize)
         {
@@ -238,6 +243,25 @@ impl Arena {
         let number = u32::try_from(self.slots.len()).map_err(|_| FsError::Quota)?;
         self.slots.push(Slot { generation: 0, node: Some(node) });
         Ok(NodeId { slot: number, generation: 0 })
+    }
+
+    /// How many nodes were given a number of their own.
+    pub(super) fn serials(&self) -> u64 {
+        self.serials
+    }
+
+    /// Goes on counting from `serials`.
+    pub(super) fn count_from(&mut self, serials: u64) {
+        self.serials = serials;
+    }
+
+    /// Whether there is a node that `is_it` takes.
+    pub(super) fn any(&self, is_it: impl Fn(NodeId, &Node) -> bool) -> bool {
+        let slots = (0..).zip(&self.slots);
+        slots.into_iter().any(|(number, slot)| {
+            let id = NodeId { slot: number, generation: slot.generation };
+            slot.node.as_ref().is_some_and(|node| is_it(id, node))
+        })
     }
 
     pub(super) fn get(&self, id: NodeId) -> Result<&Node, FsError> {

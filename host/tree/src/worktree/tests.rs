@@ -8,6 +8,7 @@ mod paths;
 mod policy;
 mod semantics;
 mod spilling;
+mod state;
 mod trees;
 
 use std::sync::Arc;

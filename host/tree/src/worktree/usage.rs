@@ -59,6 +59,15 @@ impl Meter {
         Self { quota, usage: WorktreeUsage::default() }
     }
 
+    pub(super) fn quota(&self) -> Quota {
+        self.quota
+    }
+
+    /// Goes on from what was counted before.
+    pub(super) fn set(&mut self, usage: WorktreeUsage) {
+        self.usage = usage;
+    }
+
     pub(super) fn usage(&self, spill: &Spill) -> WorktreeUsage {
         let held = spill.usage();
         WorktreeUsage {
