@@ -31,6 +31,7 @@ mod limits;
 mod models;
 mod plugins;
 mod programs;
+mod replay;
 mod rights;
 mod scaffolds;
 mod workspace;

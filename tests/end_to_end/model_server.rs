@@ -4,7 +4,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,14 @@ pub(crate) struct ModelServer {
     pub(crate) base_url: String,
     asked: Arc<Mutex<Vec<Value>>>,
     replies: Arc<Mutex<Vec<Value>>>,
+    held: Arc<Held>,
+}
+
+/// Replies that are held back while the gate is shut.
+#[derive(Default)]
+struct Held {
+    shut: Mutex<bool>,
+    opened: Condvar,
 }
 
 impl ModelServer {
@@ -25,14 +33,26 @@ impl ModelServer {
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let replies = Arc::new(Mutex::new(replies));
-        let (kept, script) = (asked.clone(), replies.clone());
+        let held = Arc::new(Held::default());
+        let (kept, script, gate) = (asked.clone(), replies.clone(), held.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (kept, script) = (kept.clone(), script.clone());
-                std::thread::spawn(move || serve(stream.unwrap(), &kept, &script));
+                let (kept, script, gate) = (kept.clone(), script.clone(), gate.clone());
+                std::thread::spawn(move || serve(stream.unwrap(), &kept, &script, &gate));
             }
         });
-        Self { base_url, asked, replies }
+        Self { base_url, asked, replies, held }
+    }
+
+    /// Holds every reply back from now on.
+    pub(crate) fn hold(&self) {
+        *self.held.shut.lock().unwrap() = true;
+    }
+
+    /// Gives the replies that were held back, and holds no more.
+    pub(crate) fn release(&self) {
+        *self.held.shut.lock().unwrap() = false;
+        self.held.opened.notify_all();
     }
 
     /// Gives other replies from now on.
@@ -63,9 +83,15 @@ pub(crate) fn demo_replies(environment: &TestEnvironment) -> Vec<Value> {
 }
 
 /// Answers one request of a connection. A client that goes away is no fault.
-fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Value>>, replies: &Mutex<Vec<Value>>) {
+fn serve(
+    mut stream: TcpStream,
+    kept: &Mutex<Vec<Value>>,
+    replies: &Mutex<Vec<Value>>,
+    held: &Held,
+) {
     let Some(body) = read_request(&stream) else { return };
     kept.lock().unwrap().push(body.clone());
+    drop(held.opened.wait_while(held.shut.lock().unwrap(), |shut| *shut).unwrap());
     let messages = body["messages"].as_array().unwrap().iter();
     let turn = messages.filter(|message| message["role"] == "assistant").count();
     let reply = replies.lock().unwrap().get(turn).cloned();
@@ -73,6 +99,16 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Value>>, replies: &Mutex<Vec<Va
         let _ = write!(stream, "HTTP/1.1 500 X\r\nconnection: close\r\n\r\nno reply left");
         return;
     };
+    if reply["cut"] == true {
+        // Some of a reply, and then nothing more.
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\n\r\n\
+             data: {}\n\n",
+            json!({"choices": [{"index": 0, "delta": {"content": "Once upon a time"}}]})
+        );
+        return;
+    }
     let (kind, text) = if body["stream"] == true {
         ("text/event-stream", streamed(reply, turn))
     } else {

@@ -121,6 +121,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::Changed { .. } => (Fault::Input, Some("bring it back as it was, or begin a new run")),
         E::Journal(err) => (Fault::Host, journal_hint(err)),
         E::Rollout { source, .. } => match source.as_ref() {
+            RolloutError::Stopped => (Fault::Host, Some("`catena resume` goes on")),
             RolloutError::Journal(err) => (Fault::Host, journal_hint(err)),
             RolloutError::Objects(_) => (
                 Fault::Host,

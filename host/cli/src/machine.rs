@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use catena_plugin::ProgramStore;
 use catena_rollout::models::Environment;
-use catena_rollout::{ModelAccess, Progress, RunOptions};
+use catena_rollout::{ModelAccess, Progress, RunOptions, Stop};
 use catena_worker::WorkerCommand;
 
 use crate::failure::Failure;
@@ -53,6 +53,7 @@ impl Machine {
             models: ModelAccess::Live(self.environment()),
             worker: self.worker_command(),
             progress,
+            stop: Stop::default(),
         }
     }
 

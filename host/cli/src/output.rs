@@ -31,7 +31,7 @@ pub(crate) fn say_line(line: std::fmt::Arguments<'_>) {
 
 /// The text without control characters but line ends and tabs: what agents and
 /// plugins wrote must not steer the operator's terminal.
-fn escaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
     if !text.contains(steers) {
         return Cow::Borrowed(text);

@@ -1,28 +1,45 @@
-//! Progress on stderr: bars on a terminal, nothing elsewhere.
+//! Progress on stderr: a table of the rollouts at work on a terminal, a line for
+//! what ends elsewhere, and nothing beside JSON.
+
+mod eta;
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use catena_model::Waiting;
+use catena_model::{Usage, Waiting};
 use catena_rollout::{Progress, ProgressEvent, RolloutId};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::output::Format;
+use crate::output::{Format, dollars, escaped, grouped, tokens};
 
 /// A line per rollout at work, and one for the whole run.
-pub(crate) struct Bars {
+struct Table {
     all: MultiProgress,
     total: ProgressBar,
-    rollouts: Mutex<HashMap<RolloutId, Line>>,
+    begin: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    rollouts: HashMap<RolloutId, Line>,
+    spent: Usage,
+    ended: u64,
+    /// Stages of all rollouts that were begun, and how many of them have ended.
+    pace: eta::Pace,
 }
 
 struct Line {
     bar: ProgressBar,
     stage: u32,
+    stages: u32,
     round: u32,
     turns: u64,
     tool_calls: u64,
+    spent: Usage,
     /// What the model is waited for, with a comma before it, or nothing.
     waiting: String,
 }
@@ -39,12 +56,12 @@ fn waits(waiting: &Waiting) -> String {
     }
 }
 
-/// Somebody who watches, where there is a terminal to watch on.
+/// Somebody who watches a run of `rollouts` rollouts, where anybody does.
 pub(crate) fn watcher(format: Format) -> Arc<dyn Progress> {
-    if format == Format::Text && std::io::stderr().is_terminal() {
-        Arc::new(Bars::new())
-    } else {
-        Arc::new(catena_rollout::progress::Unwatched)
+    match format {
+        Format::Text if std::io::stderr().is_terminal() => Arc::new(Table::new()),
+        Format::Text => Arc::new(Plain::default()),
+        Format::Json => Arc::new(catena_rollout::progress::Unwatched),
     }
 }
 
@@ -61,67 +78,159 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-impl Bars {
+impl Table {
     fn new() -> Self {
         let all = MultiProgress::new();
-        let total = ProgressBar::no_length().with_style(style("{msg} {elapsed}"));
-        let total = all.add(total.with_message("rollouts finished: 0"));
-        Self { all, total, rollouts: Mutex::default() }
+        let total = ProgressBar::no_length().with_style(style("{msg}"));
+        let total = all.add(total);
+        let table = Self { all, total, begin: Instant::now(), state: Mutex::default() };
+        table.show_total(&table.lock());
+        table
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(&self, rollout: &RolloutId, stages: u32) -> Line {
         let bar = ProgressBar::new(u64::from(stages))
-            .with_style(style("{prefix} {bar:20} {pos}/{len} {msg}"))
+            .with_style(style("{prefix} {bar:12} {pos}/{len} {msg}"))
             .with_prefix(rollout.to_string());
         Line {
-            bar: self.all.add(bar),
+            bar: self.all.insert_before(&self.total, bar),
             stage: 0,
+            stages,
             round: 0,
             turns: 0,
             tool_calls: 0,
+            spent: Usage::default(),
             waiting: String::new(),
         }
     }
+
+    fn show_total(&self, state: &State) {
+        let elapsed = self.begin.elapsed();
+        let mut text = format!(
+            "{} at work, {} ended, {} tokens, {}, {}",
+            state.rollouts.len(),
+            state.ended,
+            grouped(tokens(&state.spent)),
+            dollars(state.spent.cost_microusd),
+            HumanDuration(elapsed),
+        );
+        if let Some(left) = state.pace.left(elapsed) {
+            let _ = write!(text, ", about {} more for these", HumanDuration(left));
+        }
+        self.total.set_message(text);
+    }
 }
 
-impl Progress for Bars {
+impl Progress for Table {
     fn tell(&self, rollout: &RolloutId, event: ProgressEvent) {
-        let mut rollouts = self.rollouts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let ProgressEvent::RolloutStarted { stages } = event {
-            rollouts.insert(rollout.clone(), self.begin(rollout, stages));
-            return;
-        }
-        let Some(line) = rollouts.get_mut(rollout) else { return };
+        let mut state = self.lock();
         match event {
-            ProgressEvent::RolloutStarted { .. } => {}
-            ProgressEvent::RoundStarted { stage, round } => {
-                (line.stage, line.round) = (stage, round);
+            ProgressEvent::RolloutStarted { stages } => {
+                // One that is gone on with begins again.
+                if let Some(line) = state.rollouts.remove(rollout) {
+                    line.bar.finish_and_clear();
+                    state.pace.forget(line.stages, line.stage);
+                }
+                let line = self.begin(rollout, stages);
+                state.rollouts.insert(rollout.clone(), line);
+                state.pace.begin(stages);
             }
-            ProgressEvent::Waits(waiting) => {
-                line.waiting = waits(&waiting);
-            }
-            ProgressEvent::Turn { .. } => {
-                line.turns += 1;
-                line.waiting.clear();
-            }
-            ProgressEvent::ToolCall { .. } => line.tool_calls += 1,
-            ProgressEvent::StageEnded { stage, .. } => line.bar.set_position(u64::from(stage)),
             ProgressEvent::RolloutEnded { .. } => {
-                line.bar.finish_and_clear();
-                self.total.inc(1);
-                self.total.set_message(format!("rollouts finished: {}", self.total.position()));
-                return;
+                if let Some(line) = state.rollouts.remove(rollout) {
+                    line.bar.finish_and_clear();
+                    state.pace.end(line.stages, line.stage);
+                }
+                state.ended += 1;
+            }
+            event => {
+                if let ProgressEvent::Turn { usage } = &event {
+                    state.spent += *usage;
+                }
+                if let ProgressEvent::StageEnded { .. } = &event {
+                    state.pace.stage_ended();
+                }
+                if let Some(line) = state.rollouts.get_mut(rollout) {
+                    line.take(event);
+                }
             }
         }
-        line.bar.set_message(format!(
-            "stage {} round {}, {} turns, {} tool calls{}",
-            line.stage, line.round, line.turns, line.tool_calls, line.waiting
+        self.show_total(&state);
+    }
+}
+
+impl Line {
+    fn take(&mut self, event: ProgressEvent) {
+        match event {
+            ProgressEvent::RoundStarted { round, .. } => self.round = round,
+            ProgressEvent::Waits(waiting) => self.waiting = waits(&waiting),
+            ProgressEvent::Parked => {
+                ", waits without a worker".clone_into(&mut self.waiting);
+            }
+            ProgressEvent::Retried { reason } => {
+                self.waiting = format!(", goes on after: {}", escaped(&reason));
+            }
+            ProgressEvent::Turn { usage } => {
+                self.turns += 1;
+                self.spent += usage;
+                self.waiting.clear();
+            }
+            ProgressEvent::ToolCall { .. } => self.tool_calls += 1,
+            ProgressEvent::StageEnded { stage, .. } => {
+                self.stage = stage;
+                self.bar.set_position(u64::from(stage));
+            }
+            ProgressEvent::RolloutStarted { .. } | ProgressEvent::RolloutEnded { .. } => {}
+        }
+        self.bar.set_message(format!(
+            "round {}, {} turns, {} tool calls, {}{}",
+            self.round,
+            self.turns,
+            self.tool_calls,
+            dollars(self.spent.cost_microusd),
+            self.waiting
         ));
     }
 }
 
-impl Drop for Bars {
+impl Drop for Table {
     fn drop(&mut self) {
         self.total.finish_and_clear();
+    }
+}
+
+/// A line for what ends, where nobody looks at a terminal.
+#[derive(Default)]
+struct Plain {
+    spent: Mutex<HashMap<RolloutId, (u64, Usage)>>,
+}
+
+impl Progress for Plain {
+    fn tell(&self, rollout: &RolloutId, event: ProgressEvent) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (turns, usage) = spent.entry(rollout.clone()).or_default();
+        match event {
+            ProgressEvent::Turn { usage: more } => {
+                *turns += 1;
+                *usage += more;
+            }
+            ProgressEvent::StageEnded { stage, outcome } => eprintln!(
+                "{rollout}: stage {stage} {}, {turns} turns, {} tokens, {}",
+                outcome.word(),
+                grouped(tokens(usage)),
+                dollars(usage.cost_microusd),
+            ),
+            ProgressEvent::Retried { reason } => {
+                eprintln!("{rollout}: goes on after: {}", escaped(&reason));
+            }
+            ProgressEvent::RolloutEnded { end } => {
+                eprintln!("{rollout}: ended as {}", end.word());
+                spent.remove(rollout);
+            }
+            _ => {}
+        }
     }
 }

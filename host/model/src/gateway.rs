@@ -48,6 +48,9 @@ pub enum Waiting {
 pub trait Watch: Send + Sync {
     /// It waits from now on. Called by the task that waits, so it must be quick.
     fn waits(&self, waiting: Waiting);
+
+    /// An attempt came to nothing. Told before the next one is waited for.
+    fn failed(&self, _attempt: &FailedAttempt) {}
 }
 
 /// An attempt that came to nothing.
@@ -129,7 +132,9 @@ impl Gateway {
             let wait = if let Next::Wait(wait) = next { wait } else { Duration::ZERO };
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             if next != Next::GiveUp(None) || error.usage != Usage::default() {
-                failed.push(FailedAttempt { reason: reason.clone(), wait_ms, usage: error.usage });
+                let attempt = FailedAttempt { reason: reason.clone(), wait_ms, usage: error.usage };
+                watch.failed(&attempt);
+                failed.push(attempt);
             }
             match next {
                 Next::Wait(wait) => {

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Instance, ResourceTable};
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 
 use crate::bindings::{control, judge};
@@ -95,7 +95,7 @@ pub fn attempt(session: &Arc<Session>, scaffold: &LoadedPlugin, task: &Task) -> 
         return AttemptEnd::Failed { plugin, failure };
     }
     session.begin_attempt(scaffold.spec.limits.wall.0);
-    let result = with_instance(session, scaffold, |store, instance| {
+    let (result, _) = with_instance(session, scaffold, |store, instance| {
         let guest = control::ControlPlugin::new(&mut *store, instance)?;
         let main = lock(&session.conversations).main();
         let handle =
@@ -115,7 +115,7 @@ pub fn attempt(session: &Arc<Session>, scaffold: &LoadedPlugin, task: &Task) -> 
 
 /// Has a judge score one submission.
 pub fn evaluate(session: &Arc<Session>, plugin: &LoadedPlugin, submission: &Submission) -> Judged {
-    let result = with_instance(session, plugin, |store, instance| {
+    let (result, _) = with_instance(session, plugin, |store, instance| {
         let guest = judge::JudgePlugin::new(&mut *store, instance)?;
         let submission = crate::imports::submission_to_wit(submission);
         guest.catena_plugin_judge().call_evaluate(store, &submission)
@@ -131,19 +131,26 @@ fn with_instance<R>(
     session: &Arc<Session>,
     plugin: &LoadedPlugin,
     work: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<R>,
-) -> Result<R, CallFailure> {
+) -> (Result<R, CallFailure>, Used) {
     let begin = Instant::now();
     let limits = &plugin.spec.limits;
     let state = new_state(session, plugin, begin);
     let done = in_store(session, plugin, limits, state, work);
-    done.result.map_err(|err| classify(&err, limits, done.memory_refused))
+    let result = done.result.map_err(|err| classify(&err, limits, done.memory_refused));
+    (result, done.used)
 }
 
 /// What came of a store that is gone.
 struct Done<R> {
     result: wasmtime::Result<R>,
-    fuel: u64,
+    used: Used,
     memory_refused: bool,
+}
+
+/// Whether wall-clock time ended it, so that it might go on longer another time.
+fn is_interrupt<R>(result: &wasmtime::Result<R>) -> bool {
+    let trap = result.as_ref().err().and_then(|err| err.downcast_ref::<Trap>());
+    matches!(trap, Some(Trap::Interrupt))
 }
 
 /// Runs `work` on an instance over `state`, with the limits set before it exists,
@@ -159,7 +166,11 @@ fn in_store<R>(
     let mut store = Store::new(plugin.ready.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(usize::try_from(limits.host_call.0).unwrap_or(usize::MAX));
-    store.set_epoch_deadline(ticks(session.time_left(limits.wall.0)));
+    store.set_epoch_deadline(ticks(store.data().time_left()));
+    store.epoch_deadline_callback(|ctx| match ctx.data().time_left() {
+        Duration::ZERO => Err(Trap::Interrupt.into()),
+        left => Ok(UpdateDeadline::Continue(ticks(left))),
+    });
     let fuel_set = store.set_fuel(limits.fuel);
     let result = fuel_set
         .and_then(|()| plugin.ready.instantiate(&mut store))
@@ -177,7 +188,10 @@ fn in_store<R>(
         refused: state.refused,
     };
     session.add_used(plugin.name(), &used);
-    Done { result, fuel, memory_refused: state.limiter.memory_refused }
+    if is_interrupt(&result) {
+        session.note_timeout();
+    }
+    Done { result, used, memory_refused: state.limiter.memory_refused }
 }
 
 fn ticks(wall: Duration) -> u64 {
@@ -204,6 +218,7 @@ fn new_state(session: &Arc<Session>, plugin: &LoadedPlugin, begin: Instant) -> S
         refusals: Vec::new(),
         depth: 0,
         deadline: begin + spec.limits.wall.0,
+        waited_before: session.waited(),
         table,
         wasi: wasi.build(),
     }

@@ -63,6 +63,22 @@ impl LogicalClock {
         true
     }
 
+    /// Nanoseconds since the start, without a look.
+    pub(crate) fn elapsed(&self) -> u64 {
+        self.elapsed.load(Ordering::Relaxed)
+    }
+
+    /// Stands at `nanos` since the start, with nobody waiting.
+    pub(crate) fn set(&self, nanos: u64) {
+        self.elapsed.store(nanos, Ordering::Relaxed);
+        self.forget_alarms();
+    }
+
+    /// What was waited for is waited for no more.
+    pub(crate) fn forget_alarms(&self) {
+        self.alarm.store(NEVER, Ordering::Relaxed);
+    }
+
     /// Moves the clock on by `nanos`.
     pub fn advance_by(&self, nanos: u64) {
         self.elapsed.fetch_add(nanos, Ordering::Relaxed);

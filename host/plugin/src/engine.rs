@@ -64,6 +64,11 @@ impl Engine {
         Component::from_binary(&self.inner, component)
     }
 
+    /// Names the engine: code runs the same, fuel included, where the name is.
+    pub fn name(&self) -> String {
+        format!("wasmtime/{:016x}", self.compatibility())
+    }
+
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
     }

@@ -42,7 +42,9 @@ pub use check::{CheckError, check};
 pub use engine::Engine;
 pub use limits::{Limits, LimitsRequest, Used};
 pub use manifest::{ManifestError, PluginKind, PluginManifest};
-pub use outside::{Event, Exchange, NewObject, Outside};
+pub use outside::{
+    After, BeforeTool, Event, Exchange, NewObject, Outside, ToolAnswer, ToolEnd, ToolStart,
+};
 pub use program::{ProgramStore, ProgramTable, StoreError};
 pub use resolved::{Digest, ResolveError, ResolvedPlugin};
 pub use session::{LoadedPlugin, Session, SessionStart};

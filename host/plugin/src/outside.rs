@@ -1,10 +1,15 @@
 //! All that comes from beyond the sandbox, as one trait. In a worker it is the
 //! pipe to the host; nothing else crosses.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use catena_model::{ConversationId, Edit, ModelError, Reply, Sampling, ToolDefinition};
 use catena_tree::{CacheUse, ObjectError, Objects, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
+
+use crate::limits::Used;
+use crate::resolved::Digest;
 
 /// A model exchange as a guest asks for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +61,10 @@ pub enum Event {
         wall_us: u64,
         /// The worktree after the call.
         tree: TreeId,
+        /// All that a later replay needs in the place of the call. Journals of
+        /// version 1 have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<Box<ToolEnd>>,
     },
     /// A program that a plugin started ended.
     Program {
@@ -90,6 +99,119 @@ pub enum Event {
     },
 }
 
+/// A tool call that is about to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolStart {
+    /// The plugin that serves it.
+    pub plugin: String,
+    /// The tool.
+    pub tool: String,
+    /// The model's id of the call.
+    pub call_id: String,
+    /// Digest of the arguments.
+    pub arguments: Digest,
+}
+
+/// What the host says to a call that is about to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BeforeTool {
+    /// It is made.
+    Run,
+    /// It was made before, and this is what came of it.
+    Finished(Box<ToolEnd>),
+}
+
+/// What came of a tool call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolEnd {
+    /// Digest of its arguments.
+    pub arguments: Digest,
+    /// What the scaffold was told.
+    pub answer: ToolAnswer,
+    /// What it used, and the programs that it started.
+    pub used: BTreeMap<String, Used>,
+    /// Whether wall-clock time ended something in it, so that the same call might
+    /// come to another end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timed_out: bool,
+    /// What it left. None where that was too much to be handed over in the
+    /// middle of a round; the call is then made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
+}
+
+impl ToolEnd {
+    /// Whether the same call would come to the same end.
+    pub fn is_reproducible(&self) -> bool {
+        !self.timed_out
+    }
+}
+
+/// What a scaffold is told of a tool call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToolAnswer {
+    /// The tool answered.
+    Output {
+        /// The text for the model.
+        content: String,
+        /// It reports a failure.
+        is_error: bool,
+        /// Exit status of the command, where the tool runs commands.
+        exit_status: Option<i32>,
+        /// Bytes that were cut out.
+        omitted_bytes: u64,
+    },
+    /// No tool has this name.
+    UnknownTool(String),
+    /// The arguments are not what the schema asks for.
+    InvalidArguments(String),
+    /// It ran out of its time.
+    TimedOut(String),
+    /// Its code trapped.
+    Trapped(String),
+    /// A limit is used up.
+    LimitReached(String),
+    /// Any other cause.
+    Other(String),
+}
+
+impl ToolAnswer {
+    /// How the call ended, in a word, with its exit status and the bytes of its text.
+    pub(crate) fn told(&self) -> (&'static str, Option<i32>, usize) {
+        match self {
+            Self::Output { content, is_error, exit_status, .. } => {
+                (if *is_error { "error" } else { "ok" }, *exit_status, content.len())
+            }
+            Self::UnknownTool(_) => ("unknown-tool", None, 0),
+            Self::InvalidArguments(_) => ("invalid-arguments", None, 0),
+            Self::TimedOut(partial) => ("timed-out", None, partial.len()),
+            Self::Trapped(_) => ("trapped", None, 0),
+            Self::LimitReached(_) => ("limit-reached", None, 0),
+            Self::Other(_) => ("other", None, 0),
+        }
+    }
+}
+
+/// All that a tool call can have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// The worktree.
+    pub worktree: TreeId,
+    /// What its tree leaves out: a [`catena_tree::worktree::WorktreeState`] as JSON.
+    pub worktree_state: String,
+    /// Scratch directories.
+    pub scratch: TreeId,
+    /// What their tree leaves out.
+    pub scratch_state: String,
+    /// Named snapshots.
+    pub snapshots: BTreeMap<String, TreeId>,
+    /// Nanoseconds on the logical clock.
+    pub clock: u64,
+    /// Streams of random numbers that calls were given.
+    pub random_streams: u64,
+}
+
 /// Beyond the sandbox.
 pub trait Outside: Objects {
     /// Asks a model for the next turn of a conversation.
@@ -101,6 +223,11 @@ pub trait Outside: Objects {
     /// What became of the questions for objects, where a cache answers some.
     fn cache_use(&self) -> CacheUse {
         CacheUse::default()
+    }
+
+    /// Asks whether a tool call is to be made. Its end is told by [`Self::record`].
+    fn before_tool(&self, _start: ToolStart) -> Result<BeforeTool, ObjectError> {
+        Ok(BeforeTool::Run)
     }
 
     /// Tells what happened. Failures are found at the next call that answers.

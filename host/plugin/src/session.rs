@@ -5,6 +5,7 @@ mod conversations;
 mod mounts;
 mod objects;
 mod programs;
+mod replay;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -185,6 +186,10 @@ pub struct SessionEnd {
     /// Most bytes of it that were on disk at any time.
     #[serde(default)]
     pub workspace_spilled: u64,
+    /// Whether wall-clock time ended the scaffold or a program that it started, so
+    /// that the same round might come to another end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timed_out: bool,
     /// Objects that the worker had at hand. A replay by another version may differ.
     #[serde(default)]
     pub cache: CacheUse,
@@ -211,8 +216,24 @@ pub struct Session {
     pub(crate) tools: ToolTable,
     pub(crate) programs: ProgramTableOfSession,
     used: Mutex<BTreeMap<String, Used>>,
+    call_use: Mutex<CallUse>,
+    /// Whether wall-clock time ended anything outside tool calls.
+    timed_out: Mutex<bool>,
     /// When the scaffold's wall-clock time is up, and with it its tools'.
     deadline: Mutex<Option<Instant>>,
+    /// How long models were waited for.
+    waited: Mutex<Duration>,
+    /// Objects that the host has.
+    handed_over: Mutex<objects::HandedOver>,
+    /// Why the session can't go on, once it can't.
+    broken: Mutex<Option<String>>,
+}
+
+/// What a tool call and the programs in it used.
+#[derive(Default)]
+pub(crate) struct CallUse {
+    used: BTreeMap<String, Used>,
+    timed_out: bool,
 }
 
 /// Takes a lock; a guest that panicked the host while holding it left the data
@@ -264,7 +285,12 @@ impl Session {
             tools: ToolTable::new(tools),
             programs: ProgramTableOfSession::default(),
             used: Mutex::default(),
+            call_use: Mutex::default(),
+            timed_out: Mutex::default(),
             deadline: Mutex::default(),
+            waited: Mutex::default(),
+            handed_over: Mutex::default(),
+            broken: Mutex::default(),
             objects,
             outside,
         }
@@ -294,6 +320,7 @@ impl Session {
     /// Moves all clocks on by a second, so that programs that compare times by
     /// whole seconds, such as `make`, see what changed from one call to the next.
     pub(crate) fn advance_time(&self) {
+        self.clock.forget_alarms();
         self.clock.advance_by(SECOND);
         let wall = LogicalTime::from_seconds(self.clock.unix_seconds());
         for worktree in [&self.worktree, &self.scratch] {
@@ -308,15 +335,45 @@ impl Session {
         *lock(&self.deadline) = Instant::now().checked_add(wall);
     }
 
-    /// What is left for a call that may take `wall` by itself.
+    /// What is left for a call that may take `wall` by itself. Waiting for a model
+    /// takes nothing of it.
     pub(crate) fn time_left(&self, wall: Duration) -> Duration {
-        let left = lock(&self.deadline).map(|deadline| deadline.duration_since(Instant::now()));
-        left.map_or(wall, |left| left.min(wall))
+        let Some(deadline) = *lock(&self.deadline) else { return wall };
+        let left = (deadline + self.waited()).saturating_duration_since(Instant::now());
+        left.min(wall)
+    }
+
+    /// How long models were waited for so far.
+    pub(crate) fn waited(&self) -> Duration {
+        *lock(&self.waited)
+    }
+
+    /// Notes that a model was waited for.
+    pub(crate) fn add_waited(&self, time: Duration) {
+        *lock(&self.waited) += time;
+    }
+
+    /// Counts time that a finished call took when it was made.
+    pub(crate) fn take_time(&self, time: Duration) {
+        let mut deadline = lock(&self.deadline);
+        *deadline = deadline.and_then(|deadline| deadline.checked_sub(time)).or(*deadline);
+    }
+
+    /// Counts anew what a tool call uses.
+    pub(crate) fn begin_call_use(&self) {
+        let before = std::mem::take(&mut *lock(&self.call_use));
+        *lock(&self.timed_out) |= before.timed_out;
+    }
+
+    /// Notes that wall-clock time ended something.
+    pub(crate) fn note_timeout(&self) {
+        lock(&self.call_use).timed_out = true;
     }
 
     /// Adds what a call used.
     pub(crate) fn add_used(&self, plugin: &str, used: &Used) {
         lock(&self.used).entry(plugin.to_owned()).or_default().add(used);
+        lock(&self.call_use).used.entry(plugin.to_owned()).or_default().add(used);
     }
 
     /// The worktree as a tree. Its objects stay in this process until [`Self::finish`],
@@ -340,12 +397,18 @@ impl Session {
 
     /// Takes the final snapshots, hands over their objects and says how things stand.
     pub fn finish(&self) -> Result<SessionEnd, FinishError> {
+        if let Some(reason) = lock(&self.broken).clone() {
+            return Err(FinishError::Broken(reason));
+        }
+        self.begin_call_use();
         let worktree = self.snapshot_worktree()?;
         let scratch = lock(&self.scratch).snapshot(&mut &*self.objects)?;
         let snapshots = lock(&self.snapshots).clone();
         let roots: Vec<TreeId> =
             [worktree, scratch].into_iter().chain(snapshots.values().copied()).collect();
-        objects::hand_over(&self.objects, self.outside.as_ref(), &roots)?;
+        let mut known = lock(&self.handed_over);
+        objects::hand_over(&self.objects, self.outside.as_ref(), &roots, &mut known)?;
+        drop(known);
         let usage = lock(&self.worktree).usage();
         Ok(SessionEnd {
             worktree,
@@ -359,6 +422,7 @@ impl Session {
             workspace_protected: usage.refused_changes,
             workspace_memory: usage.peak_memory_bytes,
             workspace_spilled: usage.peak_spilled_bytes,
+            timed_out: *lock(&self.timed_out),
             cache: self.outside.cache_use(),
         })
     }
@@ -370,6 +434,9 @@ pub enum FinishError {
     /// The worktree can't be turned into a tree.
     #[error("can't take a snapshot of the worktree")]
     Snapshot(#[from] catena_tree::worktree::FsError),
+    /// What a tool call left can't be kept, or can't be had any more.
+    #[error("can't go on after a tool call: {0}")]
+    Broken(String),
     /// The objects can't be handed over.
     #[error("can't hand over the snapshot's objects")]
     Objects(#[from] catena_tree::ObjectError),

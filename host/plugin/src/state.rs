@@ -2,7 +2,7 @@
 //! this screen.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable, ResourceType};
@@ -37,13 +37,23 @@ pub(crate) struct State {
     pub(crate) refusals: Vec<String>,
     /// How many programs started each other until this one; 0 for a plugin.
     pub(crate) depth: u32,
-    /// When the call's wall-clock time is up.
+    /// When the call's wall-clock time would be up if no model were waited for.
     pub(crate) deadline: Instant,
+    /// How long models had been waited for when the call began.
+    pub(crate) waited_before: Duration,
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
 }
 
 impl State {
+    /// What is left of the call's wall-clock time and of the round's. Waiting for
+    /// a model takes nothing of either.
+    pub(crate) fn time_left(&self) -> Duration {
+        let waited = self.session.waited().saturating_sub(self.waited_before);
+        let own = (self.deadline + waited).saturating_duration_since(Instant::now());
+        self.session.time_left(own)
+    }
+
     /// Counts and records that a call was refused for want of `right`.
     pub(crate) fn refuse(&mut self, right: &str) {
         self.refused += 1;

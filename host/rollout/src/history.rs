@@ -3,7 +3,7 @@
 //!
 //! A plugin may put other messages in the place of a history, to compress it or
 //! to take a reply back, and may fork a conversation for a sub-agent. The host
-//! goes on with what counts now (`serve`); this keeps what was before, for
+//! goes on with what counts now (`conversations`); this keeps what was before, for
 //! training data. The invariant: each turn of the model was taken in exactly
 //! one history.
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use catena_model::{ConversationId, Edit, FinishReason, Message, Reply, ToolDefinition, Usage};
 use catena_plugin::Digest;
 
-use crate::serve::kept_turns;
+use crate::conversations::kept_turns;
 
 /// One message of a history.
 #[derive(Debug, Clone, PartialEq)]

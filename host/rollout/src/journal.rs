@@ -1,19 +1,26 @@
-//! A journal on disk: one line per record, `<crc32> <json>`, appended and never
-//! changed.
+//! A journal on disk: one line per record, appended and never changed.
 //!
 //! A record is handed to the operating system before anybody acts on it, so it
-//! survives the end of this process at any instant. A last line without its end
-//! was never acted on and is dropped; any other damage is an error that names
-//! the line.
+//! survives the end of this process at any instant; [`Journal::sync`] makes it
+//! survive a loss of power. A last line without its end was never acted on and
+//! is dropped; any other damage is an error that names the line.
+//!
+//! `line` is how a record stands in the file, `history` which records count.
+
+mod history;
+mod line;
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use catena_model::{ModelError, Usage};
+use catena_model::Usage;
+use catena_plugin::Event;
 
-use crate::record::{ExchangeAnswer, Header, JOURNAL_VERSION, Record, RolloutEnd};
+use crate::durable::{DurableLog, Part};
+use crate::record::{Continued, Header, JOURNAL_VERSION, Record, RolloutEnd};
+use line::Blobs;
 
 /// Why a journal can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +56,7 @@ pub enum JournalError {
     /// The replay came to another record than the journal has.
     #[error(
         "replaying `{path}` strays at record {index}: the journal has {journaled}, the replay \
-         {replayed}; the program, a plugin or the repository has changed"
+         {replayed}; the program, a plugin or the repository has changed{since}"
     )]
     Strayed {
         /// The file.
@@ -60,6 +67,8 @@ pub enum JournalError {
         journaled: String,
         /// The record of the replay.
         replayed: String,
+        /// In which program or engine the journal was begun, where that was another.
+        since: String,
     },
     /// A verification came to an exchange the journal does not have.
     #[error("journal `{path}` ends before the rollout does, so the replay would need a live model")]
@@ -78,14 +87,26 @@ pub enum Beyond {
     Forbidden,
 }
 
+/// How many records had been replayed or written at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Position(usize);
+
 /// An open journal. Records are first replayed, then written.
 pub struct Journal {
     path: PathBuf,
     file: File,
+    blobs: Blobs,
     replay: VecDeque<Record>,
-    replayed: usize,
+    position: Position,
     beyond: Beyond,
     in_vain: Usage,
+    log: Option<DurableLog>,
+    /// Bytes of the file, and what of them and of the blobs is not synced yet.
+    len: u64,
+    unsynced: Vec<u8>,
+    unsynced_blobs: Vec<Part>,
+    /// Which program began it, where that was another.
+    since: String,
 }
 
 /// The records of a journal and where the intact part ends.
@@ -105,39 +126,75 @@ impl Journal {
             .create(beyond == Beyond::Live)
             .open(path)
             .map_err(io_error)?;
-        let intact = read_intact(path, &mut file)?;
+        let blobs = Blobs::beside(path);
+        let intact = read_intact(path, &mut file, &blobs)?;
         if beyond == Beyond::Live {
             file.set_len(intact.bytes).map_err(io_error)?;
         }
         let spent = Record::spent_by(&intact.records);
-        let replay = without_interruptions(intact.records).into();
-        let in_vain = Usage::default();
-        let mut journal =
-            Self { path: path.to_owned(), file, replay, replayed: 0, beyond, in_vain };
-        if beyond == Beyond::Live {
-            journal.forget_infrastructure_failures()?;
+        let records = history::counting(intact.records);
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            blobs,
+            replay: records.into(),
+            position: Position::default(),
+            beyond,
+            in_vain: Usage::default(),
+            log: None,
+            len: intact.bytes,
+            unsynced: Vec::new(),
+            unsynced_blobs: Vec::new(),
+            since: String::new(),
+        };
+        journal.check_header(header)?;
+        if beyond == Beyond::Live && !journal.replay.is_empty() {
+            journal.go_on(header)?;
         }
         let replayed = Record::spent_by(journal.replay.make_contiguous());
         journal.in_vain = spent.without(replayed);
-        journal.check_header(header)?;
         journal.note(Record::Header(header.clone()))?;
         Ok(journal)
     }
 
-    /// Reads all intact records of a journal.
+    /// Has what is synced go through the log of the run from now on.
+    #[must_use]
+    pub fn synced_by(mut self, log: DurableLog) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Reads the records of a journal that count.
     pub fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
         let mut file = File::open(path)
             .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
-        let records = read_intact(path, &mut file)?.records;
-        Ok(without_interruptions(records))
+        let records = read_intact(path, &mut file, &Blobs::beside(path))?.records;
+        Ok(history::counting(records))
+    }
+
+    /// Writes a new journal with these records.
+    pub fn write(path: &Path, records: &[Record]) -> Result<(), JournalError> {
+        let io_error = |source| JournalError::Io { path: path.to_owned(), source };
+        let blobs = Blobs::beside(path);
+        let mut text = String::new();
+        for record in records {
+            let line = line::encode(record).map_err(|err| io_error(err.into()))?;
+            for (digest, long) in &line.blobs {
+                blobs.write(*digest, long).map_err(io_error)?;
+            }
+            text.push_str(&line.text);
+        }
+        std::fs::write(path, text).map_err(io_error)
     }
 
     /// What its exchanges took, those included that a resumed rollout does not
     /// replay. Damage is for the rollout itself to report.
     pub fn spent(path: &Path) -> std::io::Result<Usage> {
         let text = std::fs::read(path)?;
+        let blobs = Blobs::beside(path);
         let lines = text.split_inclusive(|byte| *byte == b'\n');
-        let records: Vec<Record> = lines.filter_map(|line| parse_line(line).ok()).collect();
+        let records: Vec<Record> =
+            lines.filter_map(|text| line::decode(text, &blobs).ok()).collect();
         Ok(Record::spent_by(&records))
     }
 
@@ -168,8 +225,40 @@ impl Journal {
     /// Takes the next record of the journal, if there is one.
     pub fn take(&mut self) -> Option<Record> {
         let record = self.replay.pop_front();
-        self.replayed += usize::from(record.is_some());
+        self.position.0 += usize::from(record.is_some());
         record
+    }
+
+    /// The records that are still to be replayed.
+    pub(crate) fn ahead(&self) -> impl Iterator<Item = &Record> {
+        self.replay.iter()
+    }
+
+    /// What came of the tool call that begins here, if that is known.
+    pub(crate) fn tool_call_ahead(&self) -> Option<&Event> {
+        let mut records = self.replay.iter().skip_while(|record| history::is_in_call(record));
+        match records.next() {
+            Some(Record::Event(event @ Event::ToolCall { .. })) => Some(event),
+            _ => None,
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Whether what comes next has not happened before.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.replay.is_empty()
+    }
+
+    /// Replays again what came after `to`.
+    pub(crate) fn go_back(&mut self, to: Position) -> Result<(), JournalError> {
+        let records = Self::read(&self.path)?;
+        self.replay = records.into_iter().skip(to.0).collect();
+        self.position = to;
+        Ok(())
     }
 
     /// Puts down what has happened: compares it with the journal while that
@@ -178,9 +267,10 @@ impl Journal {
     pub fn note(&mut self, record: Record) -> Result<Record, JournalError> {
         let Some(journaled) = self.take() else {
             self.append(&record)?;
+            self.position.0 += 1;
             return Ok(record);
         };
-        if journaled.without_times() == record.without_times() {
+        if record.agrees_with(&journaled) {
             return Ok(journaled);
         }
         Err(self.strayed(&journaled, &record))
@@ -191,9 +281,10 @@ impl Journal {
     pub fn strayed(&self, journaled: &Record, replayed: &Record) -> JournalError {
         JournalError::Strayed {
             path: self.path.clone(),
-            index: self.replayed,
+            index: self.position.0,
             journaled: shorten(journaled),
             replayed: shorten(replayed),
+            since: self.since.clone(),
         }
     }
 
@@ -202,9 +293,20 @@ impl Journal {
             return Err(JournalError::Incomplete { path: self.path.clone() });
         }
         let io_error = |source| JournalError::Io { path: self.path.clone(), source };
-        let json = serde_json::to_string(record).map_err(|err| io_error(err.into()))?;
-        let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
-        self.file.write_all(line.as_bytes()).map_err(io_error)
+        let line = line::encode(record).map_err(|err| io_error(err.into()))?;
+        for (digest, text) in line.blobs {
+            self.blobs.write(digest, &text).map_err(io_error)?;
+            if let Some(log) = &self.log
+                && let Ok(file) = self.blobs.path(digest).strip_prefix(log.run())
+            {
+                let file = file.to_owned();
+                self.unsynced_blobs.push(Part { file, at: 0, bytes: text.into_bytes() });
+            }
+        }
+        self.file.write_all(line.text.as_bytes()).map_err(io_error)?;
+        self.len += line.text.len() as u64;
+        self.unsynced.extend_from_slice(line.text.as_bytes());
+        Ok(())
     }
 
     /// Checks that nothing is left to replay once the rollout has ended.
@@ -215,24 +317,37 @@ impl Journal {
         }
     }
 
-    /// Makes everything appended so far survive a loss of power.
-    pub fn sync(&mut self) -> Result<(), JournalError> {
-        self.file.sync_data().map_err(|source| JournalError::Io { path: self.path.clone(), source })
-    }
-
-    /// A rollout that ended by no fault of its own is gone on with: its end is
-    /// taken back by a further record.
-    fn forget_infrastructure_failures(&mut self) -> Result<(), JournalError> {
-        if was_interrupted(self.replay.make_contiguous()) {
-            self.append(&Record::Resumed)?;
-            let mut records: Vec<Record> = std::mem::take(&mut self.replay).into();
-            records.push(Record::Resumed);
-            self.replay = without_interruptions(records).into();
+    /// Makes everything appended so far survive a loss of power. Those of one run
+    /// who wait for it at the same time share the cost.
+    pub async fn sync(&mut self) -> Result<(), JournalError> {
+        let io_error = |source| JournalError::Io { path: self.path.clone(), source };
+        let bytes = std::mem::take(&mut self.unsynced);
+        if bytes.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let Some(log) = &self.log else { return self.file.sync_data().map_err(io_error) };
+        let file = self.path.strip_prefix(log.run()).unwrap_or(&self.path).to_owned();
+        let part = Part { file, at: self.len - bytes.len() as u64, bytes };
+        let mut parts = std::mem::take(&mut self.unsynced_blobs);
+        parts.push(part);
+        log.keep(parts).await.map_err(io_error)
     }
 
-    fn check_header(&self, expected: &Header) -> Result<(), JournalError> {
+    /// Notes who goes on, and takes back what can't be relied on.
+    fn go_on(&mut self, header: &Header) -> Result<(), JournalError> {
+        let reliable = history::reliable(self.replay.make_contiguous());
+        if reliable < self.replay.len() {
+            self.append(&Record::Rewound { to: reliable as u64 })?;
+            self.replay.truncate(reliable);
+        }
+        self.append(&Record::Continued(Continued {
+            journal: JOURNAL_VERSION,
+            catena: header.catena.clone(),
+            engine: header.engine.clone(),
+        }))
+    }
+
+    fn check_header(&mut self, expected: &Header) -> Result<(), JournalError> {
         let foreign = |found: String| {
             Err(JournalError::Foreign {
                 path: self.path.clone(),
@@ -241,7 +356,7 @@ impl Journal {
             })
         };
         match self.replay.front() {
-            Some(Record::Header(found)) if found.journal != JOURNAL_VERSION => {
+            Some(Record::Header(found)) if !(1..=JOURNAL_VERSION).contains(&found.journal) => {
                 foreign(format!("journal version {}", found.journal))
             }
             Some(Record::Header(found)) if found.rollout != expected.rollout => {
@@ -251,67 +366,41 @@ impl Journal {
                 "plan {}: the run file, chains or plugins have changed",
                 found.plan
             )),
-            None | Some(Record::Header(_)) => Ok(()),
+            Some(Record::Header(found)) => {
+                self.since = since(found, expected);
+                Ok(())
+            }
+            None => Ok(()),
             Some(_) => foreign("nothing known: it has no header".to_owned()),
         }
     }
 }
 
-/// Whether an infrastructure failure is among the records, wherever the process
-/// that met it came to its own end.
-fn was_interrupted(records: &[Record]) -> bool {
-    records.last().is_some_and(is_infrastructure_end) || records.iter().any(is_unavailable)
-}
-
-fn is_infrastructure_end(record: &Record) -> bool {
-    matches!(
-        record,
-        Record::Ended(RolloutEnd::Infrastructure { .. })
-            | Record::StageEnded { outcome: RolloutEnd::Infrastructure { .. }, .. }
-    )
-}
-
-fn is_unavailable(record: &Record) -> bool {
-    matches!(
-        record,
-        Record::Exchange { answer: ExchangeAnswer::Error(ModelError::Unavailable(_)), .. }
-    )
-}
-
-/// Drops every end by infrastructure that was gone on from, with what had been
-/// put down on the way to it.
-fn without_interruptions(records: Vec<Record>) -> Vec<Record> {
-    let mut kept: Vec<Record> = Vec::with_capacity(records.len());
-    for record in records {
-        if record != Record::Resumed {
-            kept.push(record);
-            continue;
-        }
-        while kept.last().is_some_and(is_infrastructure_end) {
-            kept.pop();
-        }
-        // What followed from a model out of reach must not be replayed.
-        if let Some(index) = kept.iter().position(is_unavailable) {
-            kept.truncate(index);
-        }
+/// Which program began a journal, where that was another one.
+fn since(found: &Header, now: &Header) -> String {
+    if found.catena != now.catena {
+        return format!(" since it was begun by catena {}", found.catena);
     }
-    kept
+    if found.engine != now.engine && !found.engine.is_empty() {
+        return format!(" since it was begun on {}, which is {} now", found.engine, now.engine);
+    }
+    String::new()
 }
 
-fn read_intact(path: &Path, file: &mut File) -> Result<Intact, JournalError> {
+fn read_intact(path: &Path, file: &mut File, blobs: &Blobs) -> Result<Intact, JournalError> {
     let io_error = |source| JournalError::Io { path: path.to_owned(), source };
     let mut text = Vec::new();
     file.rewind().map_err(io_error)?;
     file.read_to_end(&mut text).map_err(io_error)?;
     let mut intact = Intact { records: Vec::new(), bytes: 0 };
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
-    for (index, line) in lines.iter().enumerate() {
-        match parse_line(line) {
+    for (index, bytes) in lines.iter().enumerate() {
+        match line::decode(bytes, blobs) {
             Ok(record) => {
                 intact.records.push(record);
-                intact.bytes += line.len() as u64;
+                intact.bytes += bytes.len() as u64;
             }
-            Err(_) if index + 1 == lines.len() && !line.ends_with(b"\n") => break,
+            Err(_) if index + 1 == lines.len() && !bytes.ends_with(b"\n") => break,
             Err(reason) => {
                 return Err(JournalError::Damaged {
                     path: path.to_owned(),
@@ -324,17 +413,6 @@ fn read_intact(path: &Path, file: &mut File) -> Result<Intact, JournalError> {
     Ok(intact)
 }
 
-fn parse_line(line: &[u8]) -> Result<Record, String> {
-    let line = line.strip_suffix(b"\n").ok_or("the line does not end")?;
-    let text = std::str::from_utf8(line).map_err(|err| err.to_string())?;
-    let (sum, json) = text.split_once(' ').ok_or("there is no checksum")?;
-    let sum = u32::from_str_radix(sum, 16).map_err(|_| "there is no checksum")?;
-    if sum != crc32fast::hash(json.as_bytes()) {
-        return Err("the checksum does not match".to_owned());
-    }
-    serde_json::from_str(json).map_err(|err| err.to_string())
-}
-
 /// A record as error messages quote it.
 fn shorten(record: &Record) -> String {
     let json = serde_json::to_string(record).unwrap_or_default();
@@ -344,106 +422,4 @@ fn shorten(record: &Record) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use catena_model::ConversationId;
-    use catena_plugin::Digest;
-    use catena_tree::TreeId;
-
-    use super::*;
-    use crate::record::{RolloutId, StageOutcome};
-
-    fn header() -> Header {
-        Header {
-            journal: JOURNAL_VERSION,
-            catena: "1".to_owned(),
-            rollout: RolloutId { chain: "a".parse().unwrap(), trial: 1 },
-            plan: Digest::of(b"plan"),
-            control: false,
-        }
-    }
-
-    fn exchange(answer: ExchangeAnswer) -> Record {
-        Record::Exchange {
-            conversation: ConversationId(0),
-            request: Digest::of(b"request"),
-            edits: Vec::new(),
-            tools: Digest::of(b"tools"),
-            failed: Vec::new(),
-            answer,
-        }
-    }
-
-    fn unavailable() -> Record {
-        exchange(ExchangeAnswer::Error(ModelError::Unavailable("down".to_owned())))
-    }
-
-    fn infrastructure() -> StageOutcome {
-        StageOutcome::Infrastructure { reason: "down".to_owned() }
-    }
-
-    fn stage_ended() -> Record {
-        Record::StageEnded { stage: 1, outcome: infrastructure(), tree: TreeId::EMPTY }
-    }
-
-    fn round(round: u32) -> Record {
-        Record::RoundStarted { stage: 1, round }
-    }
-
-    fn written(path: &Path, records: &[Record]) {
-        let mut journal = Journal::open(path, &header(), Beyond::Live).unwrap();
-        for record in records {
-            journal.note(record.clone()).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_line_without_its_end_is_dropped_and_other_damage_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.journal");
-        written(&path, &[round(1), round(2)]);
-        let whole = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        assert_eq!(Journal::read(&path).unwrap().len(), 2);
-        let mut flipped = whole.clone();
-        flipped[whole.len() - 3] ^= 1;
-        std::fs::write(&path, &flipped).unwrap();
-        let err = Journal::read(&path).unwrap_err();
-        assert!(matches!(err, JournalError::Damaged { line: 3, .. }), "{err}");
-    }
-
-    #[test]
-    fn an_infrastructure_failure_is_gone_on_from_wherever_the_process_ended() {
-        let tails: [&[Record]; 4] = [
-            &[unavailable()],
-            &[unavailable(), stage_ended()],
-            &[stage_ended()],
-            &[stage_ended(), Record::Ended(infrastructure())],
-        ];
-        for tail in tails {
-            let dir = tempfile::tempdir().unwrap();
-            let path = dir.path().join("a.journal");
-            written(&path, &[&[round(1)], tail].concat());
-            let mut journal = Journal::open(&path, &header(), Beyond::Live).unwrap();
-            assert_eq!(journal.take(), Some(round(1)), "{tail:?}");
-            assert_eq!(journal.take(), None, "{tail:?}");
-            journal.note(round(2)).unwrap();
-            drop(journal);
-            let mut replay = Journal::open(&path, &header(), Beyond::Forbidden).unwrap();
-            assert_eq!(replay.take(), Some(round(1)));
-            assert_eq!(replay.take(), Some(round(2)));
-            replay.finish().unwrap();
-        }
-    }
-
-    #[test]
-    fn another_record_than_the_journal_has_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.journal");
-        written(&path, &[round(1)]);
-        let mut journal = Journal::open(&path, &header(), Beyond::Live).unwrap();
-        assert!(matches!(journal.note(round(2)), Err(JournalError::Strayed { .. })));
-        let other = Header { plan: Digest::of(b"other"), ..header() };
-        let err = Journal::open(&path, &other, Beyond::Live).err().unwrap();
-        assert!(matches!(err, JournalError::Foreign { .. }), "{err}");
-    }
-}
+mod tests;

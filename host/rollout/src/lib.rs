@@ -14,10 +14,16 @@
 //! The invariant: a rollout is a function of its plan and of the answers in its
 //! journal. Resuming runs it again against the journal and goes on live.
 
+mod asking;
 pub mod carry;
+mod conversations;
+pub mod durable;
 pub mod history;
 pub mod journal;
+mod judging;
+mod ledger;
 pub mod models;
+mod places;
 pub mod progress;
 pub mod record;
 pub mod rollout;
@@ -25,6 +31,7 @@ pub mod run;
 pub mod run_file;
 mod serve;
 mod stage;
+pub mod stop;
 pub mod summary;
 
 pub use carry::{CarryError, CarryMode, CarryRecord};
@@ -33,6 +40,7 @@ pub use journal::{Journal, JournalError};
 pub use models::{ModelAccess, ModelUseError};
 pub use progress::{Progress, ProgressEvent};
 pub use record::{Record, RolloutEnd, RolloutId, StageOutcome};
-pub use run::{Run, RunError, RunOptions};
+pub use run::{Run, RunError, RunOptions, Verified};
 pub use run_file::{RunFile, RunFileError};
+pub use stop::Stop;
 pub use summary::{RolloutSummary, StageSummary};

@@ -21,6 +21,8 @@ pub enum ProgressEvent {
     },
     /// An exchange with the model waits.
     Waits(Waiting),
+    /// It waits so long that it gave its worker back.
+    Parked,
     /// The model took a turn.
     Turn {
         /// What it took.
@@ -37,6 +39,11 @@ pub enum ProgressEvent {
         stage: u32,
         /// How.
         outcome: StageOutcome,
+    },
+    /// It ended by no fault of its own and is gone on with.
+    Retried {
+        /// What happened.
+        reason: String,
     },
     /// A rollout ended.
     RolloutEnded {

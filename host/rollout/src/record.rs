@@ -6,14 +6,16 @@ use std::fmt;
 use catena_chain::{ChainId, StageId};
 use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
-use catena_plugin::{AttemptEnd, CallFailure, Digest, Event, Judged, Used};
+use catena_plugin::{AttemptEnd, CallFailure, Digest, Event, Judged, ToolEnd, Used};
 use catena_tree::{CacheUse, RepoPath, TreeId};
+use catena_worker::message::ObjectFailure;
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryRecord;
 
-/// Version of the journal's form.
-pub const JOURNAL_VERSION: u32 = 1;
+/// Version of the journal's form. Version 1 is read as well: its tool calls do
+/// not say what they left, and its texts all stand in their lines.
+pub const JOURNAL_VERSION: u32 = 2;
 
 /// One agent over one chain, in one repetition: `<chain>.<trial>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct Header {
     pub journal: u32,
     /// Version of the program that began it.
     pub catena: String,
+    /// The engine that ran the guests; version 1 does not say.
+    #[serde(default)]
+    pub engine: String,
     /// Which rollout.
     pub rollout: RolloutId,
     /// Digest of run file, chain file and plugins: a rollout can only be
@@ -44,6 +49,17 @@ pub struct Header {
     pub plan: Digest,
     /// The agent was shown the answer; never exported, never ranked.
     pub control: bool,
+}
+
+/// The program that goes on with a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// Version of the journal's form from here on.
+    pub journal: u32,
+    /// Version of the program.
+    pub catena: String,
+    /// The engine that runs the guests.
+    pub engine: String,
 }
 
 /// What the answer to one model exchange was.
@@ -175,11 +191,22 @@ pub enum Record {
         edits: Vec<(ConversationId, Edit)>,
         /// Tools offered, by digest; the definitions follow in `Tools` once.
         tools: Digest,
-        /// The attempts before it that came to nothing.
+        /// The attempts before it that came to nothing; from version 2 on they are
+        /// records of their own.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         failed: Vec<FailedAttempt>,
         /// The answer.
         answer: ExchangeAnswer,
+    },
+    /// An attempt at a model came to nothing. Here before the next one is waited for.
+    ModelFailed(FailedAttempt),
+    /// The object database did not have what a guest asked for. It is told the
+    /// same for the rest of the rollout.
+    ObjectFailed {
+        /// The id of the object.
+        object: String,
+        /// What the guest was told.
+        failure: ObjectFailure,
     },
     /// The definitions behind a digest of tools, before its first use.
     Tools {
@@ -222,8 +249,16 @@ pub enum Record {
     },
     /// The rollout ended.
     Ended(RolloutEnd),
-    /// A rollout that had ended by an infrastructure failure is gone on with.
+    /// A rollout that had ended by an infrastructure failure is gone on with, as
+    /// version 1 puts it down.
     Resumed,
+    /// A process goes on with the rollout.
+    Continued(Continued),
+    /// What follows the first records that count is made again.
+    Rewound {
+        /// How many these are.
+        to: u64,
+    },
 }
 
 impl Record {
@@ -239,6 +274,9 @@ impl Record {
     /// What had to be paid for it at a model.
     pub fn spent(&self) -> Usage {
         let mut spent = Usage::default();
+        if let Self::ModelFailed(attempt) = self {
+            spent += attempt.usage;
+        }
         if let Self::Exchange { failed, answer, .. } = self {
             for attempt in failed {
                 spent += attempt.usage;
@@ -250,19 +288,52 @@ impl Record {
         spent
     }
 
-    /// The record without what may differ from one replay to the next:
-    /// wall-clock times, the use of caches, and the version of the program.
-    #[must_use]
-    pub fn without_times(&self) -> Self {
+    /// Whether a replay that came to this record where the journal has `journaled`
+    /// did the same. Wall-clock times, the use of memory and caches, and the
+    /// version of the program may differ.
+    pub fn agrees_with(&self, journaled: &Self) -> bool {
+        let (mut one, mut other) = (self.without_times(), journaled.without_times());
+        if let (Some(one), Some(other)) = (one.tool_end(), other.tool_end()) {
+            match (one.as_mut(), other.as_mut()) {
+                // How much a call may leave depends on what the host has already.
+                (Some(one), Some(other)) if one.after.is_none() || other.after.is_none() => {
+                    (one.after, other.after) = (None, None);
+                }
+                (Some(_), Some(_)) => {}
+                // Version 1 does not say.
+                _ => (*one, *other) = (None, None),
+            }
+        }
+        one == other
+    }
+
+    fn tool_end(&mut self) -> Option<&mut Option<Box<ToolEnd>>> {
+        match self {
+            Self::Event(Event::ToolCall { end, .. }) => Some(end),
+            _ => None,
+        }
+    }
+
+    fn without_times(&self) -> Self {
         let mut record = self.clone();
         match &mut record {
-            Self::Header(header) => header.catena.clear(),
-            Self::Event(Event::ToolCall { wall_us, .. } | Event::Program { wall_us, .. }) => {
+            Self::Header(header) => {
+                header.journal = 0;
+                header.catena.clear();
+                header.engine.clear();
+            }
+            Self::Event(Event::Program { wall_us, .. }) => *wall_us = 0,
+            Self::Event(Event::ToolCall { wall_us, end, .. }) => {
                 *wall_us = 0;
+                if let Some(end) = end {
+                    clear_times(&mut end.used);
+                }
             }
             Self::AttemptEnded { session, .. } => {
                 clear_times(&mut session.used);
                 session.cache = CacheUse::default();
+                session.workspace_memory = 0;
+                session.workspace_spilled = 0;
             }
             Self::Judged { used, .. } => clear_times(used),
             _ => {}

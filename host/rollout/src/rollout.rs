@@ -12,12 +12,15 @@ use catena_tree::{ObjectDatabase, RepoPath, TreeId};
 use catena_worker::{WorkerCommand, in_one_line};
 
 use crate::carry::{CarryError, CarryMode, CarryRecord, Left, carry};
+use crate::durable::DurableLog;
 use crate::journal::{Beyond, Journal, JournalError};
+use crate::ledger::{Ledger, Reliance, Unserved};
 use crate::models::Models;
+use crate::places::{Place, Places};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{Header, JOURNAL_VERSION, Record, RolloutEnd, RolloutId, StageOutcome};
 use crate::run_file::{ConversationScope, OnReject, RunFile};
-use crate::serve::Ledger;
+use crate::stop::Stop;
 
 /// Why a rollout could not be brought to an end that can be put down.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,30 @@ pub enum RolloutError {
     /// The object database can't be used.
     #[error("object database of the run")]
     Objects(#[from] catena_tree::ObjectError),
+    /// The user stopped the run; the rollout can be gone on with.
+    #[error("the rollout was stopped before its end")]
+    Stopped,
+}
+
+impl From<Unserved> for RolloutError {
+    fn from(unserved: Unserved) -> Self {
+        match unserved {
+            Unserved::Journal(err) => Self::Journal(err),
+            Unserved::Stopped | Unserved::Parked => Self::Stopped,
+        }
+    }
+}
+
+/// How a rollout ended, and what that rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// How.
+    pub end: RolloutEnd,
+    /// Calls that were taken from the journal as they can't be made again: those
+    /// that ran out of wall-clock time.
+    pub taken: u64,
+    /// Whether a model could not be reached.
+    pub(crate) lost_model: bool,
 }
 
 /// What all rollouts of a run share.
@@ -54,6 +81,16 @@ pub struct Plan {
     pub spill_dir: PathBuf,
     /// Digest of run file, chain file and plugins.
     pub digest: Digest,
+    /// Names the engine.
+    pub engine: String,
+    /// Makes journals survive a loss of power; none where nothing is written.
+    pub log: Option<DurableLog>,
+    /// Says whether the user wants the run to stop.
+    pub stop: Stop,
+    /// Places for rollouts that have a worker.
+    pub(crate) places: Arc<Places>,
+    /// What of finished work a replay relies on.
+    pub(crate) reliance: Reliance,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
 }
@@ -104,28 +141,38 @@ pub(crate) struct Rollout<'a> {
     pub(crate) chain: &'a Chain,
     pub(crate) ledger: Ledger,
     pub(crate) carried: Carried,
+    /// What allows it a worker; none while it waits without one.
+    pub(crate) place: Option<Place>,
+    pub(crate) lost_model: bool,
 }
 
 /// Runs a rollout, or goes on with one, and returns how it ended. What was done
 /// before is replayed from the journal at `path`.
-pub async fn roll_out(
+pub(crate) async fn roll_out(
     plan: &Plan,
     chain: &Chain,
     id: &RolloutId,
     path: &Path,
-    beyond: Beyond,
-) -> Result<RolloutEnd, RolloutError> {
+    place: Place,
+) -> Result<Ended, RolloutError> {
     let header = Header {
         journal: JOURNAL_VERSION,
         catena: env!("CARGO_PKG_VERSION").to_owned(),
+        engine: plan.engine.clone(),
         rollout: id.clone(),
         plan: plan.digest,
         control: plan.is_control(),
     };
-    let journal = Journal::open(path, &header, beyond)?;
+    let journal = match &plan.log {
+        Some(log) => Journal::open(path, &header, Beyond::Live)?.synced_by(log.clone()),
+        None => Journal::open(path, &header, Beyond::Forbidden)?,
+    };
     let ledger = Ledger::new(id.clone(), journal, plan);
-    let mut rollout = Rollout { plan, chain, ledger, carried: Carried::nothing() };
-    rollout.run().await
+    let carried = Carried::nothing();
+    let place = Some(place);
+    let mut rollout = Rollout { plan, chain, ledger, carried, place, lost_model: false };
+    let end = rollout.run().await?;
+    Ok(Ended { end, taken: rollout.ledger.taken, lost_model: rollout.lost_model })
 }
 
 impl Rollout<'_> {
@@ -144,7 +191,7 @@ impl Rollout<'_> {
         let end = end_of(outcomes);
         self.ledger.journal.note(Record::Ended(end.clone()))?;
         self.ledger.journal.finish()?;
-        self.ledger.journal.sync()?;
+        self.ledger.journal.sync().await?;
         self.ledger.tell(ProgressEvent::RolloutEnded { end: end.clone() });
         Ok(end)
     }
@@ -186,7 +233,7 @@ impl Rollout<'_> {
             outcome: outcome.clone(),
             tree,
         })?;
-        self.ledger.journal.sync()?;
+        self.ledger.journal.sync().await?;
         self.ledger.tell(ProgressEvent::StageEnded { stage: number, outcome: outcome.clone() });
         Ok(outcome)
     }

@@ -5,7 +5,8 @@
 //!   plan.json      run file with absolute paths, digests of plugins and chains
 //!   chains.json    the chain file as it was
 //!   objects.git/   what agents wrote; borrows from the repository's clone
-//!   rollouts/      one journal per rollout
+//!   rollouts/      one journal per rollout; blobs/ has their long texts
+//!   unsynced.log   what of the journals may not be on the disk yet
 //!   lock           held while a process works on the run
 //! ```
 
@@ -15,7 +16,6 @@ mod layout;
 mod plugins;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,13 +27,17 @@ use catena_worker::WorkerCommand;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::journal::{Beyond, Journal};
+use crate::durable::DurableLog;
+use crate::journal::Journal;
+use crate::ledger::{Reliance, digest};
 use crate::models::ModelAccess;
+use crate::places::{Comer, Places};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{RolloutEnd, RolloutId};
-use crate::rollout::{Plan, RolloutError, roll_out};
-use crate::serve::digest;
+use crate::rollout::{Ended, Plan, RolloutError, roll_out};
+use crate::stop::Stop;
 use inputs::{Inputs, selected};
+use layout::{LastHolder, Lock};
 
 pub use error::RunError;
 pub use layout::{Planned, PlannedPlugin, journal_path, planned, summaries};
@@ -55,6 +59,8 @@ pub struct RunOptions {
     pub worker: WorkerCommand,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
+    /// By which the user stops it.
+    pub stop: Stop,
 }
 
 /// A run, ready to be carried out.
@@ -62,7 +68,7 @@ pub struct Run {
     dir: PathBuf,
     chains: ChainFile,
     plan: Plan,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Run {
@@ -83,25 +89,46 @@ impl Run {
         Self::of(dir, inputs, options, lock)
     }
 
-    fn of(dir: &Path, inputs: Inputs, options: &RunOptions, lock: File) -> Result<Self, RunError> {
+    /// Opens a run to replay it. Nothing of it is written but what a loss of power
+    /// took from its journals.
+    pub fn open_to_verify(dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
+        let mut run = Self::open(dir, options)?;
+        run.plan.log = None;
+        run.plan.reliance = Reliance::Irreproducible;
+        Ok(run)
+    }
+
+    fn of(dir: &Path, inputs: Inputs, options: &RunOptions, lock: Lock) -> Result<Self, RunError> {
         let mut borrow_from = vec![inputs.clone];
         if !inputs.prepared.programs.is_empty() {
             borrow_from.extend(options.programs.objects());
         }
         let database = ObjectDatabase::create(&layout::objects_path(dir), &borrow_from)?;
+        let log = DurableLog::open(dir).map_err(|err| RunError::io(dir, err))?;
+        let file = inputs.plan_file.file.clone();
+        // Objects are not synced: what a loss of power took of them is made again.
+        let reliance = match lock.last {
+            LastHolder::Lost => Reliance::Irreproducible,
+            LastHolder::Whole => Reliance::Finished,
+        };
         let plan = Plan {
             digest: digest(&inputs.plan_file),
             database,
+            engine: inputs.prepared.engine,
             scaffold: inputs.prepared.scaffold,
             tools: inputs.prepared.tools,
             programs: inputs.prepared.programs,
             judge: inputs.prepared.judge,
             models: inputs.models,
-            account: Account::new(inputs.plan_file.file.budget.run.bounds(), &layout::spent(dir)?),
+            account: Account::new(file.budget.run.bounds(), &layout::spent(dir)?),
             worker: options.worker.clone(),
             spill_dir: dir.to_owned(),
             progress: options.progress.clone(),
-            file: inputs.plan_file.file,
+            log: Some(log),
+            stop: options.stop.clone(),
+            places: Places::new(file.concurrency as usize),
+            reliance,
+            file,
         };
         Ok(Self { dir: dir.to_owned(), chains: inputs.chains, plan, _lock: lock })
     }
@@ -109,6 +136,11 @@ impl Run {
     /// Where the run lies.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// By which it is stopped.
+    pub fn stop(&self) -> Stop {
+        self.plan.stop.clone()
     }
 
     /// Every rollout of the run with its chain, trial by trial.
@@ -125,13 +157,15 @@ impl Run {
     /// that can't go on does not keep the others from it. Dropping the future
     /// stops them all, which loses nothing that was answered.
     pub async fn execute(self: Arc<Self>) -> Vec<(RolloutId, Result<RolloutEnd, RunError>)> {
-        let places = Arc::new(Semaphore::new(self.plan.file.concurrency as usize));
+        // Those that wait without a worker are not counted by the places.
+        let most = self.plan.file.concurrency.saturating_add(self.plan.file.parking.most);
+        let open = Arc::new(Semaphore::new(most as usize));
         let mut tasks = JoinSet::new();
         for (id, chain) in self.rollouts() {
-            let (run, places, chain) = (self.clone(), places.clone(), chain.clone());
+            let (run, open, chain) = (self.clone(), open.clone(), chain.clone());
             tasks.spawn(async move {
                 // The semaphore is never closed.
-                let _place = places.acquire().await;
+                let _open = open.acquire().await;
                 let result = run.roll_out_or_recall(&id, &chain).await;
                 let result = result.map_err(|source| RunError::Rollout {
                     rollout: id.to_string(),
@@ -145,6 +179,12 @@ impl Run {
             // A task that panicked is missing below.
             results.extend(ended);
         }
+        if let Some(log) = &self.plan.log
+            && let Err(err) = log.settle().await
+        {
+            // The log stays, and with it all that is in it.
+            tracing::error!(%err, "can't sync the journals");
+        }
         let rollouts = self.rollouts().into_iter();
         let result = |(id, _): (RolloutId, &Chain)| {
             let result = results.remove(&id).unwrap_or(Err(RunError::Broken(id.to_string())));
@@ -153,7 +193,8 @@ impl Run {
         rollouts.map(result).collect()
     }
 
-    /// Rolls out, unless the journal says that this was done before.
+    /// Rolls out, unless the journal says that this was done before. Goes on with
+    /// a rollout that ended by no fault of its own, as often as the run file says.
     async fn roll_out_or_recall(
         &self,
         id: &RolloutId,
@@ -166,21 +207,31 @@ impl Run {
             self.plan.progress.tell(id, ProgressEvent::RolloutEnded { end: end.clone() });
             return Ok(end);
         }
-        roll_out(&self.plan, chain, id, &path, Beyond::Live).await
+        let mut tries = 0;
+        loop {
+            let place = tokio::select! {
+                place = self.plan.places.take(Comer::New) => place,
+                () = self.plan.stop.wait() => return Err(RolloutError::Stopped),
+            };
+            let ended = roll_out(&self.plan, chain, id, &path, place).await?;
+            let RolloutEnd::Infrastructure { reason } = &ended.end else { return Ok(ended.end) };
+            if ended.lost_model || tries >= self.plan.file.retries {
+                return Ok(ended.end);
+            }
+            tries += 1;
+            tracing::warn!(rollout = %id, reason, "goes on after an infrastructure failure");
+            let reason = reason.clone();
+            self.plan.progress.tell(id, ProgressEvent::Retried { reason });
+        }
     }
 
     /// Replays every journal without a model and without writing, and compares
-    /// every record. A rollout that ended by an infrastructure failure can't be
-    /// reproduced; its end is returned as it is.
-    pub async fn verify(&self) -> Vec<(RolloutId, Result<RolloutEnd, RunError>)> {
+    /// every record.
+    pub async fn verify(&self) -> Vec<(RolloutId, Result<Verified, RunError>)> {
         let mut results = Vec::new();
         for (id, chain) in self.rollouts() {
             let path = journal_path(&self.dir, &id);
-            let result = match Journal::interrupted(&path) {
-                Ok(Some(end)) => Ok(end),
-                Ok(None) => roll_out(&self.plan, chain, &id, &path, Beyond::Forbidden).await,
-                Err(err) => Err(err.into()),
-            };
+            let result = self.verify_one(&id, chain, &path).await;
             let rollout = id.to_string();
             let result =
                 result.map_err(|source| RunError::Rollout { rollout, source: Box::new(source) });
@@ -188,4 +239,40 @@ impl Run {
         }
         results
     }
+
+    async fn verify_one(
+        &self,
+        id: &RolloutId,
+        chain: &Chain,
+        path: &Path,
+    ) -> Result<Verified, RolloutError> {
+        if !path.exists() {
+            return Ok(Verified::NotBegun);
+        }
+        if let Some(end) = Journal::interrupted(path)? {
+            return Ok(Verified::Interrupted { end });
+        }
+        let place = self.plan.places.take(Comer::New).await;
+        let Ended { end, taken, .. } = roll_out(&self.plan, chain, id, path, place).await?;
+        Ok(Verified::Reproduced { end, taken })
+    }
+}
+
+/// What a replay of one rollout came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verified {
+    /// Every record is the same.
+    Reproduced {
+        /// How the rollout ended.
+        end: RolloutEnd,
+        /// Calls that ran out of wall-clock time and were taken as they are.
+        taken: u64,
+    },
+    /// It ended by an infrastructure failure, which nothing can reproduce.
+    Interrupted {
+        /// That end.
+        end: RolloutEnd,
+    },
+    /// It has no journal.
+    NotBegun,
 }

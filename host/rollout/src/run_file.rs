@@ -4,10 +4,11 @@ mod model;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use catena_chain::ChainId;
 use catena_model::{Bounds, Usd};
-use catena_plugin::units::ByteSize;
+use catena_plugin::units::{ByteSize, Span};
 use catena_plugin::{Granted, LimitsRequest};
 use catena_tree::merge::ConflictPolicy;
 use catena_tree::worktree::{PathPatterns, Policy};
@@ -130,9 +131,16 @@ pub struct RunFile {
     /// submissions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// Rollouts at a time.
+    /// Rollouts that have a worker at a time.
     #[serde(default = "two")]
     pub concurrency: u32,
+    /// How often a rollout that ended as an infrastructure failure is gone on with
+    /// by the run itself. A model out of reach was asked often enough before.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub retries: u32,
+    /// What becomes of rollouts that wait long for a model.
+    #[serde(default, skip_serializing_if = "Parking::is_default")]
+    pub parking: Parking,
     /// Seed of all random numbers that guests see.
     #[serde(default)]
     pub seed: u64,
@@ -160,6 +168,29 @@ pub struct RunFile {
     /// What an agent may do with the worktree.
     #[serde(default)]
     pub workspace: WorkspaceUse,
+}
+
+/// When a rollout that waits for a model gives its worker back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parking {
+    /// How long it waits before.
+    pub after: Span,
+    /// Rollouts that may be begun beyond `concurrency` while others wait; none is
+    /// parked where this is 0.
+    pub most: u32,
+}
+
+impl Parking {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Parking {
+    fn default() -> Self {
+        Self { after: Span(Duration::from_secs(30)), most: 100 }
+    }
 }
 
 /// A plugin and what the operator gives it.
@@ -282,6 +313,11 @@ fn one() -> u32 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(number: &u32) -> bool {
+    *number == 1
+}
+
 fn two() -> u32 {
     2
 }
@@ -310,6 +346,12 @@ impl RunFile {
     /// The rounds that a stage can have.
     pub fn rounds(&self) -> u32 {
         self.refinements.saturating_add(1)
+    }
+
+    /// How long a rollout waits for a model before it gives its worker back; none
+    /// where it never does.
+    pub fn park_after(&self) -> Option<Duration> {
+        (self.parking.most > 0).then_some(self.parking.after.0)
     }
 
     fn validate(&self, path: &Path) -> Result<(), RunFileError> {

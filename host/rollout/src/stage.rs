@@ -1,46 +1,38 @@
-//! One stage: rounds of the scaffold, submissions and verdicts.
-
-use std::collections::BTreeMap;
+//! One stage: rounds of the scaffold and what they submit.
 
 use catena_chain::Stage;
 use catena_model::{ConversationId, ModelError};
-use catena_plugin::session::{JudgeStart, Reference, SessionEnd, SessionStart};
-use catena_plugin::{
-    AttemptEnd, CallFailure, Carry, Ending, Feedback, Judged, Submission, Task, Used, Verdict,
-};
+use catena_plugin::session::{Reference, SessionEnd, SessionStart};
+use catena_plugin::{AttemptEnd, CallFailure, Carry, Ending, Feedback, Task};
 use catena_tree::diff::{self, DiffOptions};
 use catena_tree::objects::entry_named;
-use catena_tree::patch;
 use catena_tree::worktree::Policy;
 use catena_tree::{EntryKind, ObjectError, Objects, RepoPath, TreeId, gitignore};
-use catena_worker::{
-    AttemptJob, Gate, Job, JobResult, JudgeJob, JudgeResult, Worker, WorkerError, in_one_line,
-};
+use catena_worker::{AttemptJob, Gate, Job, JobResult, Worker, WorkerError, in_one_line};
 use sha2::{Digest as _, Sha256};
 
 use crate::carry::CarryRecord;
 use crate::journal::JournalError;
+use crate::ledger::{Mark, Unserved};
+use crate::places::Comer;
 use crate::progress::ProgressEvent;
 use crate::record::{Record, StageOutcome, SubmissionRecord};
 use crate::rollout::{Rollout, RolloutError};
 use crate::serve::{JobHost, Scope};
 
-/// Largest patch in bytes that is put before a judge.
-const MAX_PATCH: usize = 16 << 20;
-
 /// One round at one stage.
-struct Round<'a> {
-    stage: &'a Stage,
+pub(crate) struct Round<'a> {
+    pub(crate) stage: &'a Stage,
     /// Of the stage, counted from 1.
-    position: u32,
+    pub(crate) position: u32,
     /// Of the round, counted from 1.
-    number: u32,
-    start: TreeId,
-    conversation: ConversationId,
+    pub(crate) number: u32,
+    pub(crate) start: TreeId,
+    pub(crate) conversation: ConversationId,
 }
 
 /// Whether a stage goes on after a round.
-enum Next {
+pub(crate) enum Next {
     /// The next round, with this feedback.
     Refine(Feedback),
     /// The stage is over.
@@ -120,6 +112,9 @@ impl Rollout<'_> {
         task: Task,
         worktree: TreeId,
     ) -> Result<Result<(AttemptEnd, SessionEnd), StageOutcome>, RolloutError> {
+        if let Some((end, session)) = self.attempt_in_journal() {
+            return Ok(Ok(self.after_job(end, session)));
+        }
         let start = self.session_start(at, worktree);
         let roots: Vec<TreeId> = [worktree, at.start, self.carried.scratch]
             .into_iter()
@@ -140,22 +135,46 @@ impl Rollout<'_> {
             first_own: self.ledger.conversations.next(),
             may_use_model: self.plan.scaffold.rights.model,
         };
-        let attempt = match self.run_job(job, wall, roots, scope).await {
+        let attempt = match self.run_job(job, wall, roots, scope).await? {
             Ok(JobResult::Attempt(attempt)) => attempt,
             Ok(_) => return Ok(Err(wrong_result())),
-            Err(err) => return infrastructure(err),
+            Err(outcome) => return Ok(Err(outcome)),
         };
-        let session = attempt.session;
-        self.ledger.conversations.apply(&session.edits);
-        self.carried.scratch = session.scratch;
-        self.carried.snapshots.clone_from(&session.snapshots);
-        let (end, kept) = (attempt.end, Box::new(session.clone()));
-        self.ledger.journal.note(Record::AttemptEnded { end: end.clone(), session: kept })?;
+        let (end, session) = (attempt.end, Box::new(attempt.session));
+        self.ledger
+            .journal
+            .note(Record::AttemptEnded { end: end.clone(), session: session.clone() })?;
+        let ended = self.after_job(end, *session);
         if let Some(reason) = self.ledger.unavailable.take() {
+            self.lost_model = true;
             let reason = format!("the model is unavailable: {reason}");
             return Ok(Err(StageOutcome::Infrastructure { reason }));
         }
-        Ok(Ok((end, session)))
+        Ok(Ok(ended))
+    }
+
+    /// Takes over what a round left.
+    fn after_job(&mut self, end: AttemptEnd, session: SessionEnd) -> (AttemptEnd, SessionEnd) {
+        self.ledger.conversations.apply(&session.edits);
+        self.carried.scratch = session.scratch;
+        self.carried.snapshots.clone_from(&session.snapshots);
+        (end, session)
+    }
+
+    /// The round that begins here, if the journal has all of it and is to be
+    /// relied on for it. One that ran out of wall-clock time can't be made again.
+    fn attempt_in_journal(&mut self) -> Option<(AttemptEnd, SessionEnd)> {
+        let irreproducible = |record: &Record| match record {
+            Record::AttemptEnded { end, session } => Some(
+                session.timed_out
+                    || matches!(end, AttemptEnd::Failed { failure: CallFailure::TimedOut(_), .. }),
+            ),
+            _ => None,
+        };
+        match self.ledger.pass_over_to(irreproducible)? {
+            Record::AttemptEnded { end, session } => Some((end, *session)),
+            _ => None,
+        }
     }
 
     fn session_start(&self, at: &Round<'_>, worktree: TreeId) -> SessionStart {
@@ -189,7 +208,7 @@ impl Rollout<'_> {
         }
     }
 
-    fn seed(&self, at: &Round<'_>, role: &str) -> u64 {
+    pub(crate) fn seed(&self, at: &Round<'_>, role: &str) -> u64 {
         let rollout = &self.ledger.rollout;
         let text =
             format!("{}/{rollout}/{}/{}/{role}", self.plan.file.seed, at.position, at.number);
@@ -197,7 +216,39 @@ impl Rollout<'_> {
         hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 
-    async fn run_job(
+    /// Runs a job in a worker. If the model takes long, the worker is given back,
+    /// and another one comes to the same point by the journal.
+    pub(crate) async fn run_job(
+        &mut self,
+        job: Job,
+        wall: std::time::Duration,
+        roots: Vec<TreeId>,
+        scope: Scope,
+    ) -> Result<Result<JobResult, StageOutcome>, RolloutError> {
+        let mark = self.ledger.mark();
+        loop {
+            self.ledger.check_stop()?;
+            let result = self.run_job_once(job.clone(), wall, roots.clone(), scope).await;
+            match result {
+                Ok(result) => return Ok(Ok(result)),
+                Err(err) => match unserved(err) {
+                    Ok(Unserved::Parked) => self.park(&mark).await?,
+                    Ok(unserved) => return Err(unserved.into()),
+                    Err(outcome) => return Ok(Err(outcome)),
+                },
+            }
+        }
+    }
+
+    /// Waits for the model without a worker and without a place.
+    async fn park(&mut self, mark: &Mark) -> Result<(), RolloutError> {
+        self.place = None;
+        self.ledger.finish_parked().await?;
+        self.place = Some(self.plan.places.take(Comer::Returning).await);
+        Ok(self.ledger.go_back(mark)?)
+    }
+
+    async fn run_job_once(
         &mut self,
         job: Job,
         wall: std::time::Duration,
@@ -209,7 +260,10 @@ impl Rollout<'_> {
         let model = self.plan.models.of_job(&job);
         let mut host = JobHost { ledger: &mut self.ledger, gate, scope, model };
         let result = worker.run(job, wall, &mut host).await?;
-        check_trees(&result, &host.gate)?;
+        let gate = host.gate;
+        let broken = self.ledger.check_whole();
+        broken.map_err(|err| WorkerError::Host(Box::new(Unserved::from(err))))?;
+        check_trees(&result, &gate)?;
         let edits = match &result {
             JobResult::Attempt(attempt) => attempt.session.edits.as_slice(),
             JobResult::Judge(judged) => judged.edits.as_slice(),
@@ -276,113 +330,6 @@ impl Rollout<'_> {
             }
         }))
     }
-
-    /// Has the judge score a submission, in a worker apart from the agent's.
-    async fn judge(&mut self, at: &Round<'_>, tree: TreeId) -> Result<Next, RolloutError> {
-        let submission = match self.typed_submission(at, tree) {
-            Ok(submission) => submission,
-            Err(outcome) => return Ok(Next::End(outcome)),
-        };
-        let size = submission.candidate_patch.len();
-        if size > MAX_PATCH {
-            let reason =
-                format!("the patch has {size} bytes, more than the {MAX_PATCH} that are judged");
-            return Ok(Next::End(StageOutcome::Rejected { score: None, reason: Some(reason) }));
-        }
-        let job = Job::Judge(JudgeJob {
-            judge: self.plan.judge.clone(),
-            programs: self.plan.programs.clone(),
-            start: JudgeStart {
-                base: at.start,
-                candidate: tree,
-                reference: at.stage.human,
-                model: self.plan.models.judge.as_ref().map(|model| model.info()),
-                time: at.stage.time,
-                seed: self.seed(at, "judge"),
-                next_conversation: self.ledger.conversations.next(),
-            },
-            submission,
-        });
-        let mut roots = vec![at.start, tree, at.stage.human];
-        roots.extend(self.plan.files_of_programs());
-        let scope = Scope {
-            main: None,
-            first_own: self.ledger.conversations.next(),
-            may_use_model: self.plan.judge.rights.model,
-        };
-        let wall = self.plan.judge.limits.wall.0;
-        let JudgeResult { judged, edits, used } = match self.run_job(job, wall, roots, scope).await
-        {
-            Ok(JobResult::Judge(result)) => result,
-            Ok(_) => return Ok(Next::End(wrong_result())),
-            Err(err) => return Ok(Next::End(worker_outcome(err)?)),
-        };
-        self.note_judged(judged.clone(), edits, used)?;
-        if let Some(reason) = self.ledger.unavailable.take() {
-            let reason = format!("the judge's model is unavailable: {reason}");
-            return Ok(Next::End(StageOutcome::Infrastructure { reason }));
-        }
-        Ok(self.after_verdict(judged))
-    }
-
-    /// What is put before the judge, or how the stage ends where that can't be.
-    fn typed_submission(&self, at: &Round<'_>, tree: TreeId) -> Result<Submission, StageOutcome> {
-        let database = &self.plan.database;
-        let reference_patch = at
-            .stage
-            .reference_patch(database)
-            .map_err(|err| StageOutcome::NoVerdict { reason: in_one_line(&err) })?;
-        let candidate_patch = patch::write(database, at.start, tree, &DiffOptions::default())
-            .map_err(|err| match err {
-                ObjectError::TooLarge { .. } => {
-                    StageOutcome::Rejected { score: None, reason: Some(in_one_line(&err)) }
-                }
-                err => StageOutcome::NoVerdict { reason: in_one_line(&err) },
-            })?;
-        Ok(Submission {
-            stage: at.position,
-            stages: u32::try_from(self.chain.stages.len()).unwrap_or(u32::MAX),
-            overview: self.chain.overview.clone(),
-            query: at.stage.query.clone(),
-            candidate_patch,
-            reference_patch,
-        })
-    }
-
-    fn note_judged(
-        &mut self,
-        judged: Judged,
-        edits: Vec<(ConversationId, catena_model::Edit)>,
-        used: BTreeMap<String, Used>,
-    ) -> Result<(), JournalError> {
-        self.ledger.conversations.apply(&edits);
-        let judge = self.plan.judge.manifest.plugin.name.to_string();
-        self.ledger.journal.note(Record::Judged { judge, judged, edits, used })?;
-        Ok(())
-    }
-
-    fn after_verdict(&self, judged: Judged) -> Next {
-        let threshold = self.plan.file.threshold;
-        match judged {
-            // The worker has checked the range; this side does not rely on it.
-            Judged::Verdict(Verdict { score, .. }) if !(0.0..=1.0).contains(&score) => {
-                let plugin = self.plan.judge.manifest.plugin.name.to_string();
-                let failure = CallFailure::Contract("gave a score outside 0 to 1".to_owned());
-                Next::End(StageOutcome::PluginFailed { plugin, failure })
-            }
-            Judged::Verdict(Verdict { score, .. }) if score >= threshold => {
-                Next::End(StageOutcome::Accepted { score })
-            }
-            Judged::Verdict(Verdict { score, feedback, .. }) => {
-                Next::Refine(Feedback { score, threshold, text: feedback })
-            }
-            Judged::NoVerdict(reason) => Next::End(StageOutcome::NoVerdict { reason }),
-            Judged::Failed(failure) => {
-                let plugin = self.plan.judge.manifest.plugin.name.to_string();
-                Next::End(StageOutcome::PluginFailed { plugin, failure })
-            }
-        }
-    }
 }
 
 /// A worker may only leave trees that it was given or has handed over; else it
@@ -431,22 +378,22 @@ fn carry_for_task(carry: &CarryRecord) -> Carry {
     }
 }
 
-fn infrastructure<T>(err: WorkerError) -> Result<Result<T, StageOutcome>, RolloutError> {
-    Ok(Err(worker_outcome(err)?))
-}
-
-/// A worker's failure ends the stage, unless it is the journal's.
-fn worker_outcome(err: WorkerError) -> Result<StageOutcome, RolloutError> {
-    match err {
-        WorkerError::Host(cause) => match cause.downcast::<JournalError>() {
-            Ok(journal) => Err((*journal).into()),
-            Err(other) => Ok(StageOutcome::Infrastructure { reason: other.to_string() }),
-        },
-        other => Ok(StageOutcome::Infrastructure { reason: in_one_line(&other) }),
+/// A worker's failure ends the stage, unless the host did not serve it any more.
+fn unserved(err: WorkerError) -> Result<Unserved, StageOutcome> {
+    let WorkerError::Host(cause) = err else {
+        return Err(StageOutcome::Infrastructure { reason: in_one_line(&err) });
+    };
+    let cause = match cause.downcast::<Unserved>() {
+        Ok(unserved) => return Ok(*unserved),
+        Err(cause) => cause,
+    };
+    match cause.downcast::<JournalError>() {
+        Ok(journal) => Ok(Unserved::Journal(*journal)),
+        Err(other) => Err(StageOutcome::Infrastructure { reason: other.to_string() }),
     }
 }
 
-fn wrong_result() -> StageOutcome {
+pub(crate) fn wrong_result() -> StageOutcome {
     let reason = "the worker answered another job; this is a bug of the host".to_owned();
     StageOutcome::Infrastructure { reason }
 }

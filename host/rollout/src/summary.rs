@@ -180,7 +180,12 @@ impl Fold {
 
     fn record(&mut self, record: &Record) {
         match record {
-            Record::Header(_) | Record::Resumed => {}
+            Record::Header(_)
+            | Record::Resumed
+            | Record::Continued(_)
+            | Record::Rewound { .. }
+            | Record::ObjectFailed { .. } => {}
+            Record::ModelFailed(attempt) => self.failed_attempts(std::slice::from_ref(attempt)),
             Record::StageStarted { stage, id, carry, conversation } => {
                 self.start_stage(*stage, id, carry, *conversation);
             }

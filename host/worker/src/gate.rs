@@ -102,6 +102,11 @@ impl Gate {
         Ok(())
     }
 
+    /// Opens the gate for what is reachable from further trees.
+    pub fn open_for(&mut self, roots: impl IntoIterator<Item = TreeId>) {
+        self.trees.extend(roots);
+    }
+
     /// Whether the worker may know of a tree.
     pub fn admits(&self, id: TreeId) -> bool {
         self.trees.contains(&id)

@@ -9,11 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{ModelError, Reply};
-use catena_plugin::{Event, Exchange, NewObject};
+use catena_plugin::{BeforeTool, Event, Exchange, NewObject, ToolStart};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::time::{Instant, timeout_at};
 
 use crate::frame::{FrameError, receive_async, send_async};
 use crate::handover::give_file;
@@ -90,6 +91,11 @@ pub trait HostSide: Send {
         &mut self,
         exchange: Exchange,
     ) -> Result<Result<Reply, ModelError>, Box<dyn std::error::Error + Send + Sync>>;
+    /// Says whether a tool call is to be made.
+    fn before_tool(
+        &mut self,
+        start: ToolStart,
+    ) -> Result<BeforeTool, Box<dyn std::error::Error + Send + Sync>>;
     /// Takes note of what happened.
     fn record(&mut self, event: Event) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
@@ -128,27 +134,32 @@ impl Worker {
     }
 
     /// Has the worker do `job`, serving it from `host`, within `wall` and a
-    /// little more. Time that the host spends waiting for a model counts.
+    /// little more. Time that the host spends waiting for a model does not count.
     pub async fn run(
         mut self,
         job: Job,
         wall: Duration,
         host: &mut dyn HostSide,
     ) -> Result<JobResult, WorkerError> {
-        let limit = wall + GRACE;
-        match tokio::time::timeout(limit, self.serve(job, host)).await {
-            Err(_) => Err(WorkerError::Overdue(limit)),
-            Ok(Err(WorkerError::Protocol(FrameError::Closed))) => Err(self.obituary().await),
-            Ok(Ok(JobResult::Failed(reason))) => Err(WorkerError::Failed(reason)),
-            Ok(result) => result,
+        match self.serve(job, wall + GRACE, host).await {
+            Err(WorkerError::Protocol(FrameError::Closed)) => Err(self.obituary().await),
+            Ok(JobResult::Failed(reason)) => Err(WorkerError::Failed(reason)),
+            result => result,
         }
     }
 
-    async fn serve(&mut self, job: Job, host: &mut dyn HostSide) -> Result<JobResult, WorkerError> {
+    async fn serve(
+        &mut self,
+        job: Job,
+        limit: Duration,
+        host: &mut dyn HostSide,
+    ) -> Result<JobResult, WorkerError> {
+        let mut deadline = Instant::now() + limit;
         self.send(&ToWorker::Run(Box::new(job))).await?;
         loop {
-            let message = receive_async(&mut self.pipe).await.map_err(WorkerError::Protocol)?;
-            let answer = match message {
+            let received = timeout_at(deadline, receive_async(&mut self.pipe)).await;
+            let message = received.map_err(|_| WorkerError::Overdue(limit))?;
+            let answer = match message.map_err(WorkerError::Protocol)? {
                 FromWorker::Tree(id) => {
                     ToWorker::Tree(host.tree(id).map(|tree| tree.to_vec()).map_err(Into::into))
                 }
@@ -158,8 +169,12 @@ impl Worker {
                 }
                 FromWorker::Put(objects) => ToWorker::Stored(host.put(objects).map_err(Into::into)),
                 FromWorker::Complete(exchange) => {
-                    ToWorker::Completed(host.complete(*exchange).await?)
+                    let begin = Instant::now();
+                    let answer = host.complete(*exchange).await?;
+                    deadline += begin.elapsed();
+                    ToWorker::Completed(answer)
                 }
+                FromWorker::BeforeTool(start) => ToWorker::Tool(Box::new(host.before_tool(start)?)),
                 FromWorker::Record(event) => {
                     host.record(event)?;
                     continue;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use catena_model::{ConversationId, Edit, ModelError, Reply};
 use catena_plugin::session::{JudgeStart, PluginSpec, SessionStart};
-use catena_plugin::{Attempt, Event, Exchange, Judged, NewObject, Submission, Task, Used};
+use catena_plugin::{
+    Attempt, BeforeTool, Event, Exchange, Judged, NewObject, Submission, Task, ToolStart, Used,
+};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,8 @@ pub enum ToWorker {
     BlobSize(Result<u64, ObjectFailure>),
     /// Answers [`FromWorker::Complete`].
     Completed(Result<Reply, ModelError>),
+    /// Answers [`FromWorker::BeforeTool`].
+    Tool(Box<BeforeTool>),
     /// Answers [`FromWorker::Put`].
     Stored(Result<(), ObjectFailure>),
 }
@@ -37,6 +41,8 @@ pub enum FromWorker {
     BlobSize(BlobId),
     /// Asks a model for a turn.
     Complete(Box<Exchange>),
+    /// Asks whether a tool call is to be made.
+    BeforeTool(ToolStart),
     /// Hands over objects.
     Put(Vec<NewObject>),
     /// Tells what happened. The only message without an answer but the last.
@@ -46,7 +52,7 @@ pub enum FromWorker {
 }
 
 /// What a worker is to do.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "a worker gets one in its life")]
 pub enum Job {
     /// A round of a scaffold.

@@ -10,7 +10,8 @@ use catena_model::{ModelError, Reply};
 use catena_plugin::engine::GUEST_THREAD_STACK;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    Attempt, Engine, Event, Exchange, LoadedPlugin, NewObject, Outside, Session, attempt, evaluate,
+    Attempt, BeforeTool, Engine, Event, Exchange, LoadedPlugin, NewObject, Outside, Session,
+    ToolStart, attempt, evaluate,
 };
 use catena_tree::{
     BlobId, CacheBudget, CacheUse, ObjectCache, ObjectError, Objects, TreeEntry, TreeId,
@@ -193,6 +194,13 @@ impl Outside for Pipe {
     fn put(&self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
         match self.ask(&FromWorker::Put(objects)) {
             Ok(ToWorker::Stored(answer)) => answer.map_err(ObjectError::from),
+            other => Err(lost(other)),
+        }
+    }
+
+    fn before_tool(&self, start: ToolStart) -> Result<BeforeTool, ObjectError> {
+        match self.ask(&FromWorker::BeforeTool(start)) {
+            Ok(ToWorker::Tool(answer)) => Ok(*answer),
             other => Err(lost(other)),
         }
     }

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use catena_rollout::rollout::RolloutError;
+use catena_rollout::stop::Asked;
 use catena_rollout::{RolloutEnd, RolloutId, Run, RunError};
 use clap::ValueHint;
 use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::commands::show;
 use crate::failure::Failure;
@@ -72,25 +75,63 @@ pub(crate) fn carry_out_silently(run: Run) -> Result<ExitCode, Failure> {
 
 type Results = Vec<(RolloutId, Result<RolloutEnd, RunError>)>;
 
-/// `None` if the user stopped it.
+/// `None` if the user stopped it at once.
 fn execute(run: Run) -> Result<Option<Results>, Failure> {
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
+    let stop = run.stop();
     let results = runtime.block_on(async {
-        tokio::select! {
-            results = Arc::new(run).execute() => Some(results),
-            _ = tokio::signal::ctrl_c() => None,
+        let mut signals = Signals::listen()?;
+        let mut all = std::pin::pin!(Arc::new(run).execute());
+        loop {
+            tokio::select! {
+                results = &mut all => return Ok(Some(results)),
+                () = signals.next() => {}
+            }
+            if stop.asked() == Asked::Stop {
+                return Ok(None);
+            }
+            stop.ask();
+            eprintln!("stopping when the turns under way have ended; again to stop at once");
         }
     });
     runtime.shutdown_background();
-    Ok(results)
+    results
+}
+
+/// What asks a program to end: Ctrl-C, and what a service manager sends.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).context("can't listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 fn exit_code(dir: &Path, results: Option<Results>) -> ExitCode {
-    let Some(results) = results else {
-        eprintln!("stopped; nothing that was answered is lost");
-        eprintln!("hint: `catena resume {}` goes on", dir.display());
-        return ExitCode::from(130);
+    let is_stopped = |result: &Result<RolloutEnd, RunError>| {
+        matches!(result, Err(RunError::Rollout { source, .. })
+            if matches!(**source, RolloutError::Stopped))
     };
+    let Some(mut results) = results else { return stopped(dir) };
+    let count = results.len();
+    results.retain(|(_, result)| !is_stopped(result));
+    if results.len() < count {
+        return stopped(dir);
+    }
     let mut code = ExitCode::SUCCESS;
     let mut failures = Vec::new();
     for (_, result) in results {
@@ -107,4 +148,10 @@ fn exit_code(dir: &Path, results: Option<Results>) -> ExitCode {
         code = failure.report(Format::Text);
     }
     code
+}
+
+fn stopped(dir: &Path) -> ExitCode {
+    eprintln!("stopped; nothing that was answered is lost");
+    eprintln!("hint: `catena resume {}` goes on", dir.display());
+    ExitCode::from(130)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use catena_rollout::{RolloutEnd, Run};
+use catena_rollout::{Run, Verified};
 use clap::ValueHint;
 use serde_json::json;
 
@@ -26,35 +26,56 @@ pub(crate) fn run(
     format: Format,
 ) -> Result<ExitCode, Failure> {
     let options = machine.offline_options(watch::watcher(format));
-    let run = Run::open(&arguments.run, &options)?;
+    let run = Run::open_to_verify(&arguments.run, &options)?;
+    drop(options);
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
     let results = runtime.block_on(run.verify());
     let mut passed = true;
     let mut rows = Vec::new();
     for (id, result) in results {
+        let rollout = id.to_string();
         match result {
-            Ok(end @ RolloutEnd::Infrastructure { .. }) => {
+            Ok(verified) => {
+                let (reproduced, words) = describe(&verified);
+                passed &= reproduced == Some(true);
                 if format == Format::Text {
-                    let word = end.word();
-                    say!("rollout {id}: ended as {word}; `catena resume` comes first");
+                    say!("rollout {rollout}: {words}");
                 }
-                rows.push(json!({"rollout": id.to_string(), "reproduced": null}));
-            }
-            Ok(end) => {
-                if format == Format::Text {
-                    say!("rollout {id}: every record reproduced ({})", end.word());
-                }
-                rows.push(json!({"rollout": id.to_string(), "reproduced": true}));
+                rows.push(json!({"rollout": rollout, "reproduced": reproduced, "why": words}));
             }
             Err(err) => {
                 passed = false;
-                rows.push(json!({"rollout": id.to_string(), "reproduced": false}));
+                rows.push(json!({"rollout": rollout, "reproduced": false, "why": err.to_string()}));
                 Failure::from(err).report(Format::Text);
             }
         }
     }
     if format == Format::Json {
         print_json(&json!({"run": arguments.run, "passed": passed, "rollouts": rows}))?;
+    } else if !passed {
+        say!("not every rollout was reproduced");
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(4) })
+}
+
+/// Whether the rollout was reproduced, if that could be tried, and in words.
+fn describe(verified: &Verified) -> (Option<bool>, String) {
+    match verified {
+        Verified::Reproduced { end, taken: 0 } => {
+            (Some(true), format!("every record reproduced ({})", end.word()))
+        }
+        Verified::Reproduced { end, taken } => {
+            let calls = if *taken == 1 { "call" } else { "calls" };
+            let words = format!(
+                "every record reproduced ({}), but for {taken} {calls} that ran out of wall-clock \
+                 time and were taken as recorded",
+                end.word()
+            );
+            (Some(true), words)
+        }
+        Verified::Interrupted { end } => {
+            (None, format!("skipped: ended as {}; `catena resume` comes first", end.word()))
+        }
+        Verified::NotBegun => (None, "skipped: not begun; `catena resume` begins it".to_owned()),
+    }
 }

@@ -117,6 +117,7 @@ fn start(
         refusals: Vec::new(),
         depth: caller.depth + 1,
         deadline: Instant::now() + limits.wall.0,
+        waited_before: session.waited(),
         table,
         wasi: wasi.build(),
     };
@@ -125,7 +126,7 @@ fn start(
         Ok(status) => Ok(capture.finished(status)),
         Err(err) => ended_by(classify(&err, limits, done.memory_refused), &capture),
     };
-    Ran { answer, fuel: done.fuel }
+    Ran { answer, fuel: done.used.fuel }
 }
 
 /// Arguments, environment, standard input and working directory.

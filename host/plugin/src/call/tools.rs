@@ -1,7 +1,7 @@
 //! Calls into tool plugins.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use catena_model::{ToolCall, ToolDefinition};
 use catena_tree::TreeId;
@@ -9,7 +9,8 @@ use catena_tree::TreeId;
 use super::{CallFailure, with_instance};
 use crate::bindings::control::catena::plugin::types as wit;
 use crate::bindings::tool;
-use crate::outside::Event;
+use crate::outside::{BeforeTool, ToolAnswer, ToolStart};
+use crate::resolved::Digest;
 use crate::session::{LoadedPlugin, Session};
 
 /// Characters of a call's id that are recorded; the id is the guest's.
@@ -35,7 +36,8 @@ pub enum ToolFailure {
 /// offer and calls the one of this name. Returns the text for the model.
 pub fn run_tool(session: &Arc<Session>, call: &ToolCall) -> Result<String, ToolFailure> {
     session.ask_tools().map_err(|(plugin, failure)| ToolFailure::NotOffered { plugin, failure })?;
-    match call_tool(session, call) {
+    let answer = call_tool(session, call).map_err(|err| ToolFailure::NoOutput(err.to_string()))?;
+    match answer {
         Ok(output) if output.is_error => Err(ToolFailure::NoOutput(output.content)),
         Ok(output) => Ok(output.content),
         Err(err) => Err(ToolFailure::NoOutput(in_words(&err))),
@@ -67,12 +69,14 @@ pub fn try_tool(session: &Arc<Session>, call: &ToolCall) -> Result<Tried, (Strin
         call.name = first.map(|(tool, _)| tool.name.clone()).unwrap_or_default();
     }
     let begin = Instant::now();
-    let answer = call_tool(session, &call);
-    let (outcome, exit_status, _) = told(&answer);
-    let content = match &answer {
-        Ok(output) => output.content.clone(),
-        Err(wit::ToolError::TimedOut(partial)) => partial.clone(),
-        Err(err) => in_words(err),
+    let answer =
+        call_tool(session, &call).unwrap_or_else(|err| Err(wit::ToolError::Other(err.to_string())));
+    let answer = answer_from_wit(answer);
+    let (outcome, exit_status, _) = answer.told();
+    let content = match answer_to_wit(answer.clone()) {
+        Ok(output) => output.content,
+        Err(wit::ToolError::TimedOut(partial)) => partial,
+        Err(err) => in_words(&err),
     };
     Ok(Tried {
         outcome: outcome.to_owned(),
@@ -99,34 +103,78 @@ pub(crate) fn definitions(
     session: &Arc<Session>,
     plugin: &LoadedPlugin,
 ) -> Result<Vec<ToolDefinition>, CallFailure> {
-    let answer = with_instance(session, plugin, |store, instance| {
+    let (result, _) = with_instance(session, plugin, |store, instance| {
         store.data_mut().mounts.clear();
         let guest = tool::ToolPlugin::new(&mut *store, instance)?;
         guest.catena_plugin_tool_provider().call_definitions(store)
-    })?;
-    let definitions = answer.map_err(|err| {
+    });
+    let definitions = result?.map_err(|err| {
         CallFailure::Contract(format!("could not say which tools it offers: {err:?}"))
     })?;
     Ok(definitions.into_iter().map(crate::imports::definition_from_wit).collect())
 }
 
-/// Runs one tool call and records it.
+/// Runs one tool call and records it, or takes what came of it before. The outer
+/// error ends the round.
 pub(crate) fn call_tool(
     session: &Arc<Session>,
     call: &ToolCall,
-) -> Result<wit::ToolOutput, wit::ToolError> {
+) -> wasmtime::Result<Result<wit::ToolOutput, wit::ToolError>> {
     let Some(plugin) = session.tools.serving(&call.name) else {
-        return Err(wit::ToolError::UnknownTool(call.name.clone()));
+        return Ok(Err(wit::ToolError::UnknownTool(call.name.clone())));
     };
+    let start = ToolStart {
+        plugin: plugin.name().to_owned(),
+        tool: call.name.clone(),
+        call_id: call.id.chars().take(MAX_CALL_ID).collect(),
+        arguments: Digest::of(call.arguments.as_bytes()),
+    };
+    if let BeforeTool::Finished(end) = session.outside.before_tool(start.clone())?
+        && let Some(answer) = session.take_over(*end)?
+    {
+        return Ok(answer_to_wit(answer));
+    }
     session.advance_time();
+    session.begin_call_use();
     let begin = Instant::now();
-    let result = with_instance(session, &plugin, |store, instance| {
+    let (result, _) = with_instance(session, &plugin, |store, instance| {
         let guest = tool::ToolPlugin::new(&mut *store, instance)?;
         guest.catena_plugin_tool_provider().call_call(store, &crate::imports::call_to_wit(call))
     });
-    let answer = result.unwrap_or_else(|failure| Err(tool_error(failure)));
-    record_tool_call(session, &plugin, call, &answer, begin.elapsed());
-    answer
+    let answer = answer_from_wit(result.unwrap_or_else(|failure| Err(tool_error(failure))));
+    session.record_tool_call(start, &answer, begin.elapsed())?;
+    Ok(answer_to_wit(answer))
+}
+
+fn answer_from_wit(answer: Result<wit::ToolOutput, wit::ToolError>) -> ToolAnswer {
+    match answer {
+        Ok(output) => ToolAnswer::Output {
+            content: output.content,
+            is_error: output.is_error,
+            exit_status: output.exit_status,
+            omitted_bytes: output.omitted_bytes,
+        },
+        Err(wit::ToolError::UnknownTool(name)) => ToolAnswer::UnknownTool(name),
+        Err(wit::ToolError::InvalidArguments(why)) => ToolAnswer::InvalidArguments(why),
+        Err(wit::ToolError::TimedOut(partial)) => ToolAnswer::TimedOut(partial),
+        Err(wit::ToolError::Trapped(why)) => ToolAnswer::Trapped(why),
+        Err(wit::ToolError::LimitReached(what)) => ToolAnswer::LimitReached(what),
+        Err(wit::ToolError::Other(why)) => ToolAnswer::Other(why),
+    }
+}
+
+fn answer_to_wit(answer: ToolAnswer) -> Result<wit::ToolOutput, wit::ToolError> {
+    Err(match answer {
+        ToolAnswer::Output { content, is_error, exit_status, omitted_bytes } => {
+            return Ok(wit::ToolOutput { content, is_error, exit_status, omitted_bytes });
+        }
+        ToolAnswer::UnknownTool(name) => wit::ToolError::UnknownTool(name),
+        ToolAnswer::InvalidArguments(why) => wit::ToolError::InvalidArguments(why),
+        ToolAnswer::TimedOut(partial) => wit::ToolError::TimedOut(partial),
+        ToolAnswer::Trapped(why) => wit::ToolError::Trapped(why),
+        ToolAnswer::LimitReached(what) => wit::ToolError::LimitReached(what),
+        ToolAnswer::Other(why) => wit::ToolError::Other(why),
+    })
 }
 
 fn tool_error(failure: CallFailure) -> wit::ToolError {
@@ -138,42 +186,4 @@ fn tool_error(failure: CallFailure) -> wit::ToolError {
         }
         CallFailure::Contract(reason) => wit::ToolError::Other(reason),
     }
-}
-
-/// How a call ended, in a word, with its exit status and the bytes of its text.
-fn told(answer: &Result<wit::ToolOutput, wit::ToolError>) -> (&'static str, Option<i32>, usize) {
-    match answer {
-        Ok(output) => {
-            let outcome = if output.is_error { "error" } else { "ok" };
-            (outcome, output.exit_status, output.content.len())
-        }
-        Err(wit::ToolError::UnknownTool(_)) => ("unknown-tool", None, 0),
-        Err(wit::ToolError::InvalidArguments(_)) => ("invalid-arguments", None, 0),
-        Err(wit::ToolError::TimedOut(partial)) => ("timed-out", None, partial.len()),
-        Err(wit::ToolError::Trapped(_)) => ("trapped", None, 0),
-        Err(wit::ToolError::LimitReached(_)) => ("limit-reached", None, 0),
-        Err(wit::ToolError::Other(_)) => ("other", None, 0),
-    }
-}
-
-fn record_tool_call(
-    session: &Session,
-    plugin: &LoadedPlugin,
-    call: &ToolCall,
-    answer: &Result<wit::ToolOutput, wit::ToolError>,
-    wall: Duration,
-) {
-    let (outcome, exit_status, output_bytes) = told(answer);
-    // A worktree that can't be snapshotted is reported when the session ends.
-    let tree = session.snapshot_worktree().unwrap_or(TreeId::EMPTY);
-    session.outside.record(Event::ToolCall {
-        plugin: plugin.name().to_owned(),
-        tool: call.name.clone(),
-        call_id: call.id.chars().take(MAX_CALL_ID).collect(),
-        outcome: outcome.to_owned(),
-        exit_status,
-        output_bytes: output_bytes as u64,
-        wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
-        tree,
-    });
 }

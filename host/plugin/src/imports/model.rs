@@ -1,5 +1,7 @@
 //! `catena:plugin/model`: conversations that the host owns.
 
+use std::time::Instant;
+
 use catena_model as model;
 use catena_model::{AssistantMessage, ConversationId, Message, Origin, Sampling};
 use wasmtime::component::Resource;
@@ -92,7 +94,10 @@ impl wit::HostConversation for State {
                 stop: request.stop,
             },
         };
-        match session.outside.complete(exchange) {
+        let begin = Instant::now();
+        let answer = session.outside.complete(exchange);
+        session.add_waited(begin.elapsed());
+        match answer {
             Ok(reply) => {
                 lock(&session.conversations).reply(id, &reply);
                 Ok(Ok(completion_to_wit(reply)))

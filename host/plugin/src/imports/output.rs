@@ -1,6 +1,7 @@
-//! What a guest writes to stdout, stderr and its log: kept up to a limit, told
-//! to the host line by line, and counted.
+//! What a guest writes to stdout, stderr and its log: told to the host line by
+//! line, the head and the tail of it where it is too much, and counted.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -20,7 +21,8 @@ const MAX_ENTRY: usize = 4096;
 /// What an entry costs beside its text, so that empty ones are not free.
 const RECORD_COST: u64 = 64;
 
-/// The output of one call of one plugin.
+/// The output of one call of one plugin: the first half of what the limit allows
+/// is told as it comes, the last half when the call has ended.
 pub(crate) struct Output {
     outside: Arc<dyn Outside>,
     plugin: String,
@@ -31,11 +33,32 @@ pub(crate) struct Output {
 #[derive(Default)]
 struct Inner {
     written: u64,
-    /// Bytes that count against the limit: each entry costs more than its text.
-    kept: u64,
-    cut: bool,
+    /// What the entries told so far cost.
+    head: u64,
+    /// Entries after the head, the oldest first, and what they cost.
+    tail: VecDeque<Entry>,
+    tail_cost: u64,
+    /// Entries that neither half has.
+    cut: Cut,
     /// Lines begun but not ended, per stream.
     pending: Vec<(&'static str, Vec<u8>)>,
+}
+
+struct Entry {
+    level: &'static str,
+    text: String,
+}
+
+#[derive(Default)]
+struct Cut {
+    entries: u64,
+    bytes: u64,
+}
+
+impl Entry {
+    fn cost(&self) -> u64 {
+        self.text.len() as u64 + RECORD_COST
+    }
 }
 
 impl Output {
@@ -49,63 +72,79 @@ impl Output {
     }
 
     /// Takes a log entry.
-    pub(crate) fn log(&self, level: &str, text: &str) {
+    pub(crate) fn log(&self, level: &'static str, text: &str) {
         let mut inner = lock(&self.inner);
-        if self.admits(&mut inner, text.len()) {
-            let end = text.floor_char_boundary(MAX_ENTRY);
-            self.tell(level, text.get(..end).unwrap_or_default().to_owned());
-        }
+        inner.written = inner.written.saturating_add(text.len() as u64);
+        let end = text.floor_char_boundary(MAX_ENTRY);
+        let text = text.get(..end).unwrap_or_default().to_owned();
+        self.take(&mut inner, Entry { level, text });
     }
 
     /// Takes bytes of a stream and passes whole lines on.
     fn write(&self, stream: &'static str, bytes: &[u8]) {
         let mut inner = lock(&self.inner);
-        if !self.admits(&mut inner, bytes.len()) {
-            return;
-        }
+        inner.written = inner.written.saturating_add(bytes.len() as u64);
         let index =
             inner.pending.iter().position(|(name, _)| *name == stream).unwrap_or_else(|| {
                 inner.pending.push((stream, Vec::new()));
                 inner.pending.len() - 1
             });
-        let Some((_, line)) = inner.pending.get_mut(index) else { return };
         for byte in bytes {
-            if *byte == b'\n' || line.len() >= MAX_ENTRY {
-                self.tell(stream, String::from_utf8_lossy(line).into_owned());
-                line.clear();
-            }
+            let Some((_, line)) = inner.pending.get_mut(index) else { return };
+            let is_whole = *byte == b'\n' || line.len() >= MAX_ENTRY;
+            let whole = is_whole.then(|| std::mem::take(line));
             if *byte != b'\n' {
                 line.push(*byte);
             }
-        }
-    }
-
-    /// Passes on lines that were not ended.
-    pub(crate) fn finish(&self) {
-        for (stream, line) in std::mem::take(&mut lock(&self.inner).pending) {
-            if !line.is_empty() {
-                self.tell(stream, String::from_utf8_lossy(&line).into_owned());
+            if let Some(line) = whole {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                self.take(&mut inner, Entry { level: stream, text });
             }
         }
     }
 
-    /// Counts, and says whether the bytes are still within the limit. The first
-    /// that are not leave a mark.
-    fn admits(&self, inner: &mut Inner, bytes: usize) -> bool {
-        inner.written = inner.written.saturating_add(bytes as u64);
-        inner.kept = inner.kept.saturating_add(bytes as u64 + RECORD_COST);
-        if inner.kept <= self.limit {
-            return true;
+    /// Passes on lines that were not ended, and what was kept for the end.
+    pub(crate) fn finish(&self) {
+        let mut inner = lock(&self.inner);
+        for (stream, line) in std::mem::take(&mut inner.pending) {
+            if !line.is_empty() {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                self.take(&mut inner, Entry { level: stream, text });
+            }
         }
-        if !inner.cut {
-            inner.cut = true;
+        let Cut { entries, bytes } = std::mem::take(&mut inner.cut);
+        if entries > 0 {
             let limit = self.limit;
-            self.tell("warn", format!("output limit of {limit} bytes reached; the rest is cut"));
+            let text = format!(
+                "output limit of {limit} bytes reached; {entries} lines of {bytes} bytes are cut here"
+            );
+            self.tell(Entry { level: "warn", text });
         }
-        false
+        for entry in std::mem::take(&mut inner.tail) {
+            self.tell(entry);
+        }
     }
 
-    fn tell(&self, level: &str, text: String) {
+    /// Tells an entry as long as the head is not full, then keeps the latest.
+    fn take(&self, inner: &mut Inner, entry: Entry) {
+        let half = self.limit / 2;
+        let cost = entry.cost();
+        if inner.tail.is_empty() && inner.cut.entries == 0 && inner.head + cost <= half {
+            inner.head += cost;
+            return self.tell(entry);
+        }
+        inner.tail.push_back(entry);
+        inner.tail_cost += cost;
+        while inner.tail_cost > half
+            && let Some(oldest) = inner.tail.pop_front()
+        {
+            inner.tail_cost -= oldest.cost();
+            inner.cut.entries += 1;
+            inner.cut.bytes += oldest.text.len() as u64;
+        }
+    }
+
+    fn tell(&self, Entry { level, text }: Entry) {
         let plugin = self.plugin.clone();
         self.outside.record(Event::Log { plugin, level: level.to_owned(), text });
     }

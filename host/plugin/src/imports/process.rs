@@ -4,6 +4,8 @@
 //! What a program used is taken from its caller's fuel, which only the store
 //! knows, so these functions are linked by hand.
 
+use std::time::Instant;
+
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
@@ -31,7 +33,8 @@ fn run(
 ) -> wasmtime::Result<Result<Finished, ProcessError>> {
     let fuel = store.get_fuel()?;
     let state = store.data_mut();
-    if std::time::Instant::now() >= state.deadline {
+    let left = state.time_left();
+    if left.is_zero() {
         return Err(wasmtime::Trap::Interrupt.into());
     }
     let session = state.session.clone();
@@ -39,7 +42,7 @@ fn run(
         plugin: &state.plugin,
         rights: &state.rights,
         depth: state.depth,
-        deadline: state.deadline,
+        deadline: Instant::now() + left,
         fuel,
         memory: state.limiter.memory_left(),
     };

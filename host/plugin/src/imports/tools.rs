@@ -21,11 +21,11 @@ impl Host for State {
         &mut self,
         call: wit::ToolCall,
     ) -> wasmtime::Result<Result<wit::ToolOutput, wit::ToolError>> {
-        if std::time::Instant::now() >= self.deadline {
+        if self.time_left().is_zero() {
             return Err(wasmtime::Trap::Interrupt.into());
         }
         let call = ToolCall { id: call.id, name: call.name, arguments: call.arguments };
         let session = self.session.clone();
-        Ok(call_tool(&session, &call))
+        call_tool(&session, &call)
     }
 }

@@ -74,6 +74,16 @@ impl Conversations {
         self.random_streams
     }
 
+    /// How many there were.
+    pub(crate) fn random_streams(&self) -> u64 {
+        self.random_streams
+    }
+
+    /// Goes on after so many.
+    pub(crate) fn go_on_from_stream(&mut self, random_streams: u64) {
+        self.random_streams = random_streams;
+    }
+
     /// The edits since the last call, in order.
     pub(crate) fn take_edits(&mut self) -> Vec<(ConversationId, Edit)> {
         std::mem::take(&mut self.unsent)

@@ -10,18 +10,52 @@ use crate::outside::{NewObject, Outside};
 /// Bytes of objects that cross at a time.
 const BATCH: usize = 4 << 20;
 
-/// Sends every object that `held` has and that is reachable from `roots`,
-/// children before parents.
+/// Objects that the host has, by id.
+pub(super) type HandedOver = HashSet<[u8; 20]>;
+
+/// Sends every object that `held` has, that is reachable from `roots` and that
+/// is not `known`, children before parents.
 pub(super) fn hand_over<S: Objects>(
     held: &MemoryObjects<S>,
     outside: &dyn Outside,
     roots: &[TreeId],
+    known: &mut HandedOver,
 ) -> Result<(), ObjectError> {
-    let mut sender = Sender { held, outside, batch: Vec::new(), bytes: 0, sent: HashSet::new() };
+    let mut sender = Sender { held, outside, batch: Vec::new(), bytes: 0, known };
     for root in roots {
         sender.tree(*root)?;
     }
     sender.flush()
+}
+
+/// How many bytes of files [`hand_over`] would send, or a number above `most`.
+pub(super) fn weight<S: Objects>(
+    held: &MemoryObjects<S>,
+    roots: &[TreeId],
+    known: &HandedOver,
+    most: u64,
+) -> u64 {
+    let mut bytes = 0;
+    let mut ahead = roots.to_vec();
+    let mut seen = HashSet::new();
+    while let Some(id) = ahead.pop() {
+        if bytes > most || known.contains(id.as_bytes()) || !seen.insert(*id.as_bytes()) {
+            continue;
+        }
+        let Some(entries) = held.held_tree(id) else { continue };
+        for entry in entries.iter() {
+            match entry.kind {
+                EntryKind::Directory(id) => ahead.push(id),
+                EntryKind::File { id, .. } | EntryKind::Symlink(id) => {
+                    if !known.contains(id.as_bytes()) && seen.insert(*id.as_bytes()) {
+                        bytes += held.held_blob(id).map_or(0, |content| content.len());
+                    }
+                }
+                EntryKind::Submodule(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 struct Sender<'a, S> {
@@ -29,21 +63,22 @@ struct Sender<'a, S> {
     outside: &'a dyn Outside,
     batch: Vec<NewObject>,
     bytes: usize,
-    sent: HashSet<[u8; 20]>,
+    known: &'a mut HandedOver,
 }
 
 impl<S: Objects> Sender<'_, S> {
     fn tree(&mut self, id: TreeId) -> Result<(), ObjectError> {
-        let Some(entries) = self.held.held_tree(id) else { return Ok(()) };
-        if !self.sent.insert(*id.as_bytes()) {
+        if self.known.contains(id.as_bytes()) {
             return Ok(());
         }
+        let Some(entries) = self.held.held_tree(id) else { return Ok(()) };
+        self.known.insert(*id.as_bytes());
         for entry in entries.iter() {
             match entry.kind {
                 EntryKind::Directory(id) => self.tree(id)?,
                 EntryKind::File { id, .. } | EntryKind::Symlink(id) => {
                     if let Some(content) = self.held.held_blob(id)
-                        && self.sent.insert(*id.as_bytes())
+                        && self.known.insert(*id.as_bytes())
                     {
                         self.blob(&content)?;
                     }

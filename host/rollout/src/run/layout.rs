@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use crate::summary::RolloutSummary;
 
 /// Version of `plan.json`.
 pub(super) const PLAN_VERSION: u32 = 1;
+
+/// A number that is another one after every start of the machine.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// How long a held lock is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_millis(200);
@@ -153,7 +157,7 @@ pub(super) fn check_free(dir: &Path) -> Result<(), RunError> {
 
 /// Makes the directories of a new run and writes its plan, which comes last: a
 /// directory with a plan is a run.
-pub(super) fn write_plan(dir: &Path, plan: &PlanFile, chains: &[u8]) -> Result<File, RunError> {
+pub(super) fn write_plan(dir: &Path, plan: &PlanFile, chains: &[u8]) -> Result<Lock, RunError> {
     let rollouts = rollouts_dir(dir);
     fs::create_dir_all(&rollouts).map_err(|err| RunError::io(&rollouts, err))?;
     let lock = take_lock(dir)?;
@@ -169,17 +173,44 @@ pub(super) fn read_plan(dir: &Path) -> Result<PlanFile, RunError> {
     serde_json::from_slice(&text).map_err(|err| not_a_run(err.into()))
 }
 
-/// Keeps other processes from working on the run until the file is dropped.
+/// A run that this process works on, until it is dropped.
+pub(super) struct Lock {
+    file: File,
+    /// What became of the one who held it before.
+    pub(super) last: LastHolder,
+}
+
+/// What became of the process that held a lock before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastHolder {
+    /// Whatever it wrote is there.
+    Whole,
+    /// It was at work when the machine stopped, so that files may have lost what
+    /// was not synced.
+    Lost,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Empty means that nobody was at work; if that can't be said, files are
+        // taken for incomplete, which costs time and nothing else.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// Keeps other processes from working on the run until the lock is dropped.
 ///
 /// A process that was killed while it started a worker leaves the lock to that
 /// worker for the instant before it runs, so a held lock is looked at again.
-pub(super) fn take_lock(dir: &Path) -> Result<File, RunError> {
+pub(super) fn take_lock(dir: &Path) -> Result<Lock, RunError> {
     let path = dir.join("lock");
-    let file = File::create(&path).map_err(|err| RunError::io(&path, err))?;
+    let mut options = File::options();
+    let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(|err| RunError::io(&path, err))?;
     let begin = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => break,
             Err(fs::TryLockError::WouldBlock) if begin.elapsed() < LOCK_PATIENCE => {
                 std::thread::sleep(LOCK_PATIENCE / 20);
             }
@@ -187,6 +218,23 @@ pub(super) fn take_lock(dir: &Path) -> Result<File, RunError> {
             Err(fs::TryLockError::Error(err)) => return Err(RunError::io(&path, err)),
         }
     }
+    let last = last_holder(&file).map_err(|err| RunError::io(&path, err))?;
+    Ok(Lock { file, last })
+}
+
+/// Finds out whether the machine was started anew since a process that did not
+/// come to its end, and writes down that this one is at work.
+fn last_holder(mut file: &File) -> std::io::Result<LastHolder> {
+    let mut before = String::new();
+    file.read_to_string(&mut before)?;
+    // Where there is no such number, a start of the machine is not noticed.
+    let now = fs::read_to_string(BOOT_ID).unwrap_or_default();
+    let is_lost = !before.is_empty() && before != now;
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(now.as_bytes())?;
+    file.sync_data()?;
+    Ok(if is_lost { LastHolder::Lost } else { LastHolder::Whole })
 }
 
 /// Writes a file that is there whole or not at all.

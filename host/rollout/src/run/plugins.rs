@@ -20,6 +20,8 @@ pub(super) struct Prepared {
     pub(super) judge: PluginSpec,
     /// Programs that any of them may start.
     pub(super) programs: Vec<PluginSpec>,
+    /// Names the engine that runs them.
+    pub(super) engine: String,
     /// What the plan says of each plugin, by its name.
     pub(super) planned: BTreeMap<String, PlannedPlugin>,
 }
@@ -53,7 +55,8 @@ pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, 
         .collect();
     let programs = granted.iter().map(|name| preparation.program(name, file, &options.programs));
     let programs = programs.collect::<Result<_, _>>()?;
-    Ok(Prepared { scaffold, tools, judge, programs, planned: preparation.planned })
+    let engine = preparation.engine.name();
+    Ok(Prepared { scaffold, tools, judge, programs, engine, planned: preparation.planned })
 }
 
 struct Preparation {

@@ -115,6 +115,11 @@ impl Worktree {
         })
     }
 
+    /// Whether its last snapshot was `tree` and no entry was changed since.
+    pub fn is_at(&self, tree: TreeId) -> bool {
+        self.saved_tree(self.root).is_ok_and(|saved| saved == Some(tree))
+    }
+
     /// Whether anything but the topmost directory is open.
     pub fn has_open_nodes(&self) -> bool {
         self.nodes.any(|id, node| node.handles > 0 && id != self.root)
@@ -210,7 +215,7 @@ impl Worktree {
         let blob = *blob;
         let content = self.blob(id, blob)?;
         let bytes = OwnBytes::copied(&self.spill, &content, content.len())?;
-        Ok(Content::Own { bytes, saved: Some(blob) })
+        Ok(Content::Own { bytes, saved: Some(blob), origin: None })
     }
 }
 

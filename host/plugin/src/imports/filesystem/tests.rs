@@ -1,7 +1,7 @@
 //! What a mount allows, asked as a guest asks it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use catena_model::{Conversation, ConversationId, ModelError, Reply};
@@ -83,6 +83,7 @@ fn state(session: &Arc<Session>, workspace: WorkspaceAccess) -> State {
         refusals: Vec::new(),
         depth: 0,
         deadline: Instant::now(),
+        waited_before: Duration::ZERO,
         table: ResourceTable::new(),
         wasi: WasiCtx::builder().build(),
     }

@@ -1,0 +1,180 @@
+//! One line of a journal: `<crc32> <json>`, with long texts kept beside it.
+//!
+//! A text of more than [`LONG`] bytes stands in the line as `{"$blob": DIGEST}`
+//! and in a file of that name below `blobs`, once for all journals there. So
+//! the same observation costs its bytes once however many rollouts make it.
+
+use std::path::{Path, PathBuf};
+
+use catena_plugin::Digest;
+use serde_json::{Map, Value};
+
+use crate::record::Record;
+
+/// Bytes of a text from which it is kept beside the line.
+const LONG: usize = 4096;
+
+/// The key of what stands for a long text.
+const BLOB: &str = "$blob";
+
+/// The key of an object that has one of these keys itself.
+const PLAIN: &str = "$plain";
+
+/// The long texts of the journals in one directory.
+#[derive(Debug, Clone)]
+pub(super) struct Blobs {
+    dir: PathBuf,
+}
+
+/// A record as it is written.
+pub(super) struct Line {
+    pub(super) text: String,
+    /// Long texts that it names.
+    pub(super) blobs: Vec<(Digest, String)>,
+}
+
+impl Blobs {
+    /// Those beside the journal at `path`.
+    pub(super) fn beside(path: &Path) -> Self {
+        Self { dir: path.with_file_name("blobs") }
+    }
+
+    /// The file of a text, below the directory of journals.
+    pub(super) fn path(&self, digest: Digest) -> PathBuf {
+        let name = digest.to_string();
+        let (first, rest) = name.split_at(2);
+        self.dir.join(first).join(rest)
+    }
+
+    /// Writes a text unless it is there. It is there whole or not at all.
+    pub(super) fn write(&self, digest: Digest, text: &str) -> std::io::Result<()> {
+        let path = self.path(digest);
+        if std::fs::metadata(&path).is_ok_and(|found| found.len() == text.len() as u64) {
+            return Ok(());
+        }
+        let dir = path.parent().unwrap_or(&self.dir);
+        std::fs::create_dir_all(dir)?;
+        let part = tempfile::NamedTempFile::new_in(dir)?;
+        std::fs::write(part.path(), text)?;
+        part.persist(&path)?;
+        Ok(())
+    }
+
+    /// Reads a text and checks that it is what its name says.
+    fn read(&self, digest: Digest) -> Result<String, String> {
+        let path = self.path(digest);
+        let named = |reason: &dyn std::fmt::Display| format!("`{}` {reason}", path.display());
+        let bytes = std::fs::read(&path).map_err(|err| named(&format!("can't be read: {err}")))?;
+        if Digest::of(&bytes) != digest {
+            return Err(named(&"is not what its name says"));
+        }
+        String::from_utf8(bytes).map_err(|err| named(&err))
+    }
+}
+
+/// Puts a record into a line.
+pub(super) fn encode(record: &Record) -> Result<Line, serde_json::Error> {
+    let mut json = serde_json::to_string(record)?;
+    let mut blobs = Vec::new();
+    // Most records are short, and a record that is has no long text.
+    if json.len() > LONG {
+        let mut value = serde_json::to_value(record)?;
+        take_out(&mut value, &mut blobs);
+        json = serde_json::to_string(&value)?;
+    }
+    let text = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+    Ok(Line { text, blobs })
+}
+
+/// Reads a line. The error says what is wrong with it.
+pub(super) fn decode(line: &[u8], blobs: &Blobs) -> Result<Record, String> {
+    let line = line.strip_suffix(b"\n").ok_or("the line does not end")?;
+    let text = std::str::from_utf8(line).map_err(|err| err.to_string())?;
+    let (sum, json) = text.split_once(' ').ok_or("there is no checksum")?;
+    let sum = u32::from_str_radix(sum, 16).map_err(|_| "there is no checksum")?;
+    if sum != crc32fast::hash(json.as_bytes()) {
+        return Err("the checksum does not match".to_owned());
+    }
+    if !json.contains(BLOB) {
+        return serde_json::from_str(json).map_err(|err| err.to_string());
+    }
+    let mut value: Value = serde_json::from_str(json).map_err(|err| err.to_string())?;
+    put_in(&mut value, blobs)?;
+    serde_json::from_value(value).map_err(|err| err.to_string())
+}
+
+fn take_out(value: &mut Value, blobs: &mut Vec<(Digest, String)>) {
+    match value {
+        Value::String(text) if text.len() > LONG => {
+            let text = std::mem::take(text);
+            let digest = Digest::of(text.as_bytes());
+            *value = Value::Object(Map::from_iter([(BLOB.to_owned(), digest.to_string().into())]));
+            blobs.push((digest, text));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| take_out(item, blobs)),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|field| take_out(field, blobs));
+            if fields.contains_key(BLOB) || fields.contains_key(PLAIN) {
+                let plain = Value::Object(std::mem::take(fields));
+                fields.insert(PLAIN.to_owned(), plain);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn put_in(value: &mut Value, blobs: &Blobs) -> Result<(), String> {
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| put_in(item, blobs)),
+        Value::Object(fields) => {
+            if let Some(digest) = fields.get(BLOB).and_then(Value::as_str) {
+                *value = Value::String(blobs.read(Digest::try_from(digest.to_owned())?)?);
+                return Ok(());
+            }
+            if let Some(Value::Object(plain)) = fields.get_mut(PLAIN) {
+                *fields = std::mem::take(plain);
+            }
+            fields.values_mut().try_for_each(|field| put_in(field, blobs))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catena_plugin::Event;
+
+    use super::*;
+
+    fn log(text: &str) -> Record {
+        let (plugin, level) = ("p".to_owned(), "info".to_owned());
+        Record::Event(Event::Log { plugin, level, text: text.to_owned() })
+    }
+
+    #[test]
+    fn long_text_is_kept_once_and_checked_when_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::beside(&dir.path().join("a.journal"));
+        let record = log(&"long ".repeat(2_000));
+        let line = encode(&record).unwrap();
+        assert!(line.text.len() < 300, "{}", line.text);
+        let (digest, text) = line.blobs.first().unwrap();
+        assert!(decode(line.text.as_bytes(), &blobs).unwrap_err().contains("can't be read"));
+        blobs.write(*digest, text).unwrap();
+        assert_eq!(decode(line.text.as_bytes(), &blobs).unwrap(), record);
+        std::fs::write(blobs.path(*digest), "other").unwrap();
+        let reason = decode(line.text.as_bytes(), &blobs).unwrap_err();
+        assert!(reason.contains("is not what its name says"), "{reason}");
+    }
+
+    #[test]
+    fn objects_with_the_key_of_a_blob_are_not_taken_for_one() {
+        let mut value = serde_json::json!({"a": {"$blob": "x"}, "b": {"$plain": {"$blob": 1}}});
+        let before = value.clone();
+        take_out(&mut value, &mut Vec::new());
+        assert_ne!(value, before);
+        let dir = tempfile::tempdir().unwrap();
+        put_in(&mut value, &Blobs::beside(&dir.path().join("a.journal"))).unwrap();
+        assert_eq!(value, before);
+    }
+}

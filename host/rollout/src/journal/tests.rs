@@ -1,0 +1,104 @@
+//! Journals of hand-made records.
+
+use catena_model::{ConversationId, ModelError};
+use catena_plugin::Digest;
+use catena_tree::TreeId;
+
+use super::*;
+use crate::record::{ExchangeAnswer, RolloutId, StageOutcome};
+
+fn header() -> Header {
+    Header {
+        journal: JOURNAL_VERSION,
+        catena: "1".to_owned(),
+        engine: "e".to_owned(),
+        rollout: RolloutId { chain: "a".parse().unwrap(), trial: 1 },
+        plan: Digest::of(b"plan"),
+        control: false,
+    }
+}
+
+fn exchange(answer: ExchangeAnswer) -> Record {
+    Record::Exchange {
+        conversation: ConversationId(0),
+        request: Digest::of(b"request"),
+        edits: Vec::new(),
+        tools: Digest::of(b"tools"),
+        failed: Vec::new(),
+        answer,
+    }
+}
+
+fn unavailable() -> Record {
+    exchange(ExchangeAnswer::Error(ModelError::Unavailable("down".to_owned())))
+}
+
+fn infrastructure() -> StageOutcome {
+    StageOutcome::Infrastructure { reason: "down".to_owned() }
+}
+
+fn stage_ended() -> Record {
+    Record::StageEnded { stage: 1, outcome: infrastructure(), tree: TreeId::EMPTY }
+}
+
+fn round(round: u32) -> Record {
+    Record::RoundStarted { stage: 1, round }
+}
+
+fn written(path: &Path, records: &[Record]) {
+    let mut journal = Journal::open(path, &header(), Beyond::Live).unwrap();
+    for record in records {
+        journal.note(record.clone()).unwrap();
+    }
+}
+
+#[test]
+fn a_line_without_its_end_is_dropped_and_other_damage_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.journal");
+    written(&path, &[round(1), round(2)]);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+    assert_eq!(Journal::read(&path).unwrap().len(), 2);
+    let mut flipped = whole.clone();
+    flipped[whole.len() - 3] ^= 1;
+    std::fs::write(&path, &flipped).unwrap();
+    let err = Journal::read(&path).unwrap_err();
+    assert!(matches!(err, JournalError::Damaged { line: 3, .. }), "{err}");
+}
+
+#[test]
+fn an_infrastructure_failure_is_gone_on_from_wherever_the_process_ended() {
+    let tails: [&[Record]; 4] = [
+        &[unavailable()],
+        &[unavailable(), stage_ended()],
+        &[stage_ended()],
+        &[stage_ended(), Record::Ended(infrastructure())],
+    ];
+    for tail in tails {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.journal");
+        written(&path, &[&[round(1)], tail].concat());
+        let mut journal = Journal::open(&path, &header(), Beyond::Live).unwrap();
+        assert_eq!(journal.take(), Some(round(1)), "{tail:?}");
+        assert_eq!(journal.take(), None, "{tail:?}");
+        journal.note(round(2)).unwrap();
+        drop(journal);
+        let mut replay = Journal::open(&path, &header(), Beyond::Forbidden).unwrap();
+        assert_eq!(replay.take(), Some(round(1)));
+        assert_eq!(replay.take(), Some(round(2)));
+        replay.finish().unwrap();
+    }
+}
+
+#[test]
+fn another_record_than_the_journal_has_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.journal");
+    written(&path, &[round(1)]);
+    let mut journal = Journal::open(&path, &header(), Beyond::Live).unwrap();
+    assert!(matches!(journal.note(round(2)), Err(JournalError::Strayed { .. })));
+    let other = Header { plan: Digest::of(b"other"), ..header() };
+    let err = Journal::open(&path, &other, Beyond::Live).err().unwrap();
+    assert!(matches!(err, JournalError::Foreign { .. }), "{err}");
+}

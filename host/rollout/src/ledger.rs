@@ -1,0 +1,459 @@
+//! What stays the same over all workers of a rollout: the journal, the
+//! conversations, what they have cost, and the exchange that is under way.
+//!
+//! Its invariant: what comes from outside is in the journal before a guest sees
+//! it, and what the journal has is not asked for again.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::future::pending;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use catena_model::{
+    Account, ConversationId, FailedAttempt, Gateway, ModelError, Purse, Reply, Usage,
+};
+use catena_plugin::{Digest, Event, Exchange, ToolEnd, ToolStart};
+use catena_tree::ObjectError;
+use catena_worker::message::ObjectFailure;
+use serde::Serialize;
+
+use crate::asking::{Asked, Asking, Origin};
+use crate::conversations::Conversations;
+use crate::journal::{Journal, JournalError, Position};
+use crate::progress::{Progress, ProgressEvent};
+use crate::record::{ExchangeAnswer, Record, RolloutId};
+use crate::rollout::Plan;
+use crate::stop::{self, Stop};
+
+/// Why a worker is not served any further.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unserved {
+    /// The journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The model takes long, and the worker is not needed meanwhile.
+    #[error("the rollout waits for its model without a worker")]
+    Parked,
+    /// The user stopped the run.
+    #[error("the run was stopped")]
+    Stopped,
+}
+
+/// Which records of finished work a replay relies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reliance {
+    /// All that are whole.
+    Finished,
+    /// Those alone that can't be made again.
+    Irreproducible,
+}
+
+pub(crate) struct Ledger {
+    pub(crate) rollout: RolloutId,
+    pub(crate) journal: Journal,
+    pub(crate) conversations: Conversations,
+    pub(crate) reliance: Reliance,
+    /// How much of the journal was relied on that could not be made again.
+    pub(crate) taken: u64,
+    progress: Arc<dyn Progress>,
+    purse: Purse,
+    most_turns: Option<u64>,
+    park_after: Option<Duration>,
+    stop: Stop,
+    known_tools: HashSet<Digest>,
+    /// Objects that could not be had.
+    lost_objects: HashMap<String, ObjectFailure>,
+    /// The stage at work, as the chain file names it, and its exchanges so far.
+    stage: String,
+    turns_of_stage: usize,
+    /// What was told and charged before the rollout went back.
+    seen: Position,
+    /// An exchange whose worker is gone.
+    parked: Option<Asking>,
+    /// Why the journal could not be used where that could not be said.
+    broken: Option<JournalError>,
+    /// Why the model could not be reached, once it could not.
+    pub(crate) unavailable: Option<String>,
+}
+
+/// Where a rollout may go back to.
+pub(crate) struct Mark {
+    position: Position,
+    conversations: Conversations,
+    known_tools: HashSet<Digest>,
+    lost_objects: HashMap<String, ObjectFailure>,
+    turns_of_stage: usize,
+    taken: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new(rollout: RolloutId, journal: Journal, plan: &Plan) -> Self {
+        let budget = plan.file.budget;
+        let account = Account::new(budget.bounds(), &journal.in_vain());
+        Self {
+            rollout,
+            journal,
+            conversations: Conversations::default(),
+            reliance: plan.reliance,
+            taken: 0,
+            progress: plan.progress.clone(),
+            purse: Purse { rollout: account, run: plan.account.clone() },
+            most_turns: budget.turns,
+            park_after: plan.file.park_after(),
+            stop: plan.stop.clone(),
+            known_tools: HashSet::new(),
+            lost_objects: HashMap::new(),
+            stage: String::new(),
+            turns_of_stage: 0,
+            seen: Position::default(),
+            parked: None,
+            broken: None,
+            unavailable: None,
+        }
+    }
+
+    pub(crate) fn begin_stage(&mut self, id: &str) {
+        id.clone_into(&mut self.stage);
+        self.turns_of_stage = 0;
+    }
+
+    /// Tells what happened, unless it was told before the rollout went back.
+    pub(crate) fn tell(&self, event: ProgressEvent) {
+        if self.journal.position() >= self.seen {
+            self.progress.tell(&self.rollout, event);
+        }
+    }
+
+    /// Where the rollout is, to go back to.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            position: self.journal.position(),
+            conversations: self.conversations.clone(),
+            known_tools: self.known_tools.clone(),
+            lost_objects: self.lost_objects.clone(),
+            turns_of_stage: self.turns_of_stage,
+            taken: self.taken,
+        }
+    }
+
+    /// Goes back, to come here again by the journal.
+    pub(crate) fn go_back(&mut self, mark: &Mark) -> Result<(), JournalError> {
+        self.seen = self.seen.max(self.journal.position());
+        self.journal.go_back(mark.position)?;
+        self.conversations.clone_from(&mark.conversations);
+        self.known_tools.clone_from(&mark.known_tools);
+        self.lost_objects.clone_from(&mark.lost_objects);
+        self.turns_of_stage = mark.turns_of_stage;
+        self.taken = mark.taken;
+        self.unavailable = None;
+        Ok(())
+    }
+
+    /// Fails if the journal failed where that could not be said.
+    pub(crate) fn check_whole(&mut self) -> Result<(), JournalError> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Fails if the user wants the rollout to stop and all that was done is in
+    /// the journal.
+    pub(crate) fn check_stop(&self) -> Result<(), Unserved> {
+        let stops = self.journal.is_at_end() && self.stop.asked() != stop::Asked::Nothing;
+        if stops { Err(Unserved::Stopped) } else { Ok(()) }
+    }
+
+    /// Answers a question for an object. One that could not be had once is not
+    /// to be had for the rest of the rollout, so that a replay sees the same.
+    pub(crate) fn object<T>(
+        &mut self,
+        id: &impl Display,
+        find: impl FnOnce() -> Result<T, ObjectError>,
+    ) -> Result<T, ObjectError> {
+        let object = id.to_string();
+        if let Some(failure) = self.lost_objects.get(&object) {
+            return Err(failure.clone().into());
+        }
+        let next = self.journal.ahead().next();
+        if let Some(Record::ObjectFailed { object: lost, failure }) = next
+            && *lost == object
+        {
+            let failure = failure.clone();
+            self.journal.take();
+            self.lost_objects.insert(object, failure.clone());
+            return Err(failure.into());
+        }
+        let err = match find() {
+            // What the worker has no right to is the same in every replay.
+            Err(err) if !matches!(err, ObjectError::Refused(_)) => err,
+            found => return found,
+        };
+        let failure = ObjectFailure::from(err);
+        self.lost_objects.insert(object.clone(), failure.clone());
+        let noted = self.journal.note(Record::ObjectFailed { object, failure: failure.clone() });
+        self.broken = self.broken.take().or(noted.err());
+        Err(failure.into())
+    }
+
+    /// What came of a tool call that begins, if the journal is to be relied on
+    /// for it. Then all records of the call are taken.
+    pub(crate) fn finished_tool_call(&mut self, start: &ToolStart) -> Option<Box<ToolEnd>> {
+        let Some(Event::ToolCall { plugin, tool, call_id, end: Some(end), .. }) =
+            self.journal.tool_call_ahead()
+        else {
+            return None;
+        };
+        let is_it = *plugin == start.plugin
+            && *tool == start.tool
+            && *call_id == start.call_id
+            && end.arguments == start.arguments;
+        let irreproducible = !end.is_reproducible();
+        let is_relied_on = self.reliance == Reliance::Finished || irreproducible;
+        if !is_it || !is_relied_on || end.after.is_none() {
+            return None;
+        }
+        let (end, tool) = (end.clone(), tool.clone());
+        self.taken += u64::from(irreproducible);
+        while let Some(record) = self.journal.take() {
+            match record {
+                Record::ObjectFailed { object, failure } => {
+                    self.lost_objects.insert(object, failure);
+                }
+                Record::Event(Event::ToolCall { .. }) => break,
+                _ => {}
+            }
+        }
+        self.tell(ProgressEvent::ToolCall { tool });
+        Some(end)
+    }
+
+    /// Takes one record of work that is relied on as a whole.
+    pub(crate) fn pass_over(&mut self, record: &Record) {
+        match record {
+            Record::Tools { digest, .. } => {
+                self.known_tools.insert(*digest);
+            }
+            Record::ObjectFailed { object, failure } => {
+                self.lost_objects.insert(object.clone(), failure.clone());
+            }
+            Record::ModelFailed(_) => self.charge(&record.spent()),
+            Record::Exchange { conversation, edits, answer, .. } => {
+                self.charge(&record.spent());
+                self.conversations.apply(edits);
+                // The guest's part of the answer went with the guest.
+                let _ = self.settle(*conversation, answer.clone());
+            }
+            Record::Event(Event::ToolCall { tool, .. }) => {
+                self.tell(ProgressEvent::ToolCall { tool: tool.clone() });
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the records up to the end of a round or a judgement that begins here:
+    /// the first of which `irreproducible` says whether it can't be made again.
+    /// None if there is no such end, or it is to be made again.
+    pub(crate) fn pass_over_to(
+        &mut self,
+        irreproducible: impl Fn(&Record) -> Option<bool>,
+    ) -> Option<Record> {
+        let is_boundary = |record: &Record| {
+            matches!(record, Record::RoundStarted { .. } | Record::StageEnded { .. })
+        };
+        let within = self.journal.ahead().take_while(|record| !is_boundary(record));
+        let (count, irreproducible) =
+            within.enumerate().find_map(|(at, record)| Some((at, irreproducible(record)?)))?;
+        if self.reliance == Reliance::Irreproducible && !irreproducible {
+            return None;
+        }
+        self.taken += u64::from(irreproducible);
+        for _ in 0..count {
+            if let Some(record) = self.journal.take() {
+                self.pass_over(&record);
+            }
+        }
+        self.journal.take()
+    }
+
+    /// Answers an exchange from the journal or, past its end, live. A live
+    /// answer is in the journal before anybody sees it.
+    pub(crate) async fn exchange(
+        &mut self,
+        exchange: Exchange,
+        model: Option<&Arc<Gateway>>,
+    ) -> Result<Result<Reply, ModelError>, Unserved> {
+        if let Some(reason) = &self.unavailable {
+            // The rollout ends as an infrastructure failure and begins again at
+            // the exchange that failed; another one would be paid for nothing.
+            return Ok(Err(ModelError::Unavailable(reason.clone())));
+        }
+        self.check_stop()?;
+        self.conversations.apply(&exchange.edits);
+        let request = digest(&exchange);
+        let tools = digest(&exchange.tools);
+        if self.known_tools.insert(tools) {
+            let definitions = exchange.tools.clone();
+            self.journal.note(Record::Tools { digest: tools, definitions })?;
+        }
+        let (conversation, edits) = (exchange.conversation, exchange.edits.clone());
+        let asked = Asked { conversation, request, edits, tools };
+        let answer = match self.journaled_answer(&asked)? {
+            Some(answer) => answer,
+            None => self.live_answer(asked, exchange, model).await?,
+        };
+        Ok(self.settle(conversation, answer))
+    }
+
+    fn journaled_answer(&mut self, asked: &Asked) -> Result<Option<ExchangeAnswer>, JournalError> {
+        while matches!(self.journal.ahead().next(), Some(Record::ModelFailed(_))) {
+            if let Some(failed) = self.journal.take() {
+                self.charge(&failed.spent());
+            }
+        }
+        let Some(journaled) = self.journal.take() else { return Ok(None) };
+        if let Record::Exchange { answer, failed, .. } = &journaled
+            && asked.answered(answer.clone(), failed.clone()) == journaled
+        {
+            self.charge(&journaled.spent());
+            return Ok(Some(answer.clone()));
+        }
+        let unknown = ExchangeAnswer::Error(ModelError::Other("not asked yet".to_owned()));
+        Err(self.journal.strayed(&journaled, &asked.answered(unknown, Vec::new())))
+    }
+
+    /// Charges the rollout with what a record cost, unless that was done before
+    /// it went back. The run's account knew it before the rollout began.
+    fn charge(&self, spent: &Usage) {
+        if self.journal.position() > self.seen {
+            self.purse.rollout.charge(spent);
+        }
+    }
+
+    async fn live_answer(
+        &mut self,
+        asked: Asked,
+        exchange: Exchange,
+        model: Option<&Arc<Gateway>>,
+    ) -> Result<ExchangeAnswer, Unserved> {
+        let refused = |error| ExchangeAnswer::Error(error);
+        let Some(model) = model else {
+            let error = ModelError::Other("the run file names no model".to_owned());
+            return Ok(self.note_answer(&asked, refused(error)).await?);
+        };
+        if self.most_turns.is_some_and(|limit| self.conversations.turns() >= limit) {
+            let error = ModelError::BudgetExhausted("turns".to_owned());
+            return Ok(self.note_answer(&asked, refused(error)).await?);
+        }
+        let conversation = self.conversations.get(exchange.conversation);
+        let origin = Origin {
+            rollout: self.rollout.clone(),
+            stage: self.stage.clone(),
+            turn_of_stage: self.turns_of_stage,
+            progress: self.progress.clone(),
+        };
+        let (model, purse) = (model.clone(), self.purse.clone());
+        let mut asking = Asking::begin(asked, exchange, conversation, origin, model, purse);
+        if let Some(answer) = self.outcome(&mut asking, self.park_after).await? {
+            return Ok(answer);
+        }
+        self.parked = Some(asking);
+        Err(Unserved::Parked)
+    }
+
+    /// Waits for an exchange that was begun, until it has an answer that is in
+    /// the journal, or for `patience`.
+    async fn outcome(
+        &mut self,
+        asking: &mut Asking,
+        patience: Option<Duration>,
+    ) -> Result<Option<ExchangeAnswer>, Unserved> {
+        let out_of_patience = async {
+            match patience {
+                Some(patience) => tokio::time::sleep(patience).await,
+                None => pending().await,
+            }
+        };
+        let mut out_of_patience = pin!(out_of_patience);
+        let stop = self.stop.clone();
+        let mut stopped = pin!(stop.wait());
+        let mut is_stopped = false;
+        loop {
+            if is_stopped && !asking.is_at_server() {
+                return Err(Unserved::Stopped);
+            }
+            tokio::select! {
+                biased;
+                Some(failed) = asking.failed.recv() => self.note_failed(failed).await?,
+                outcome = &mut asking.outcome => {
+                    while let Ok(failed) = asking.failed.try_recv() {
+                        self.note_failed(failed).await?;
+                    }
+                    let answer = match outcome.answer {
+                        Ok(reply) => ExchangeAnswer::Reply(reply),
+                        Err(err) => ExchangeAnswer::Error(err),
+                    };
+                    return Ok(Some(self.note_answer(&asking.asked, answer).await?));
+                }
+                () = &mut stopped, if !is_stopped => is_stopped = true,
+                () = &mut out_of_patience => return Ok(None),
+            }
+        }
+    }
+
+    /// Waits for the exchange whose worker is gone.
+    pub(crate) async fn finish_parked(&mut self) -> Result<(), Unserved> {
+        // The journal has them.
+        self.conversations = Conversations::default();
+        self.progress.tell(&self.rollout, ProgressEvent::Parked);
+        if let Some(mut asking) = self.parked.take() {
+            self.outcome(&mut asking, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn note_failed(&mut self, failed: FailedAttempt) -> Result<(), JournalError> {
+        let is_paid = failed.usage != Usage::default();
+        self.journal.note(Record::ModelFailed(failed))?;
+        if is_paid { self.journal.sync().await } else { Ok(()) }
+    }
+
+    async fn note_answer(
+        &mut self,
+        asked: &Asked,
+        answer: ExchangeAnswer,
+    ) -> Result<ExchangeAnswer, JournalError> {
+        self.journal.note(asked.answered(answer.clone(), Vec::new()))?;
+        if matches!(answer, ExchangeAnswer::Reply(_)) {
+            self.journal.sync().await?;
+        }
+        Ok(answer)
+    }
+
+    fn settle(
+        &mut self,
+        conversation: ConversationId,
+        answer: ExchangeAnswer,
+    ) -> Result<Reply, ModelError> {
+        match answer {
+            ExchangeAnswer::Reply(reply) => {
+                self.conversations.reply(conversation, &reply);
+                self.turns_of_stage += 1;
+                self.tell(ProgressEvent::Turn { usage: reply.usage });
+                // What the server told beside it is for the journal alone.
+                Ok(Reply { details: None, ..reply })
+            }
+            ExchangeAnswer::Error(err) => {
+                if let ModelError::Unavailable(reason) = &err {
+                    self.unavailable = Some(reason.clone());
+                }
+                Err(err)
+            }
+        }
+    }
+}
+
+/// Digest of a value's JSON form.
+pub(crate) fn digest<T: Serialize>(value: &T) -> Digest {
+    // Our own types always have a JSON form.
+    Digest::of(&serde_json::to_vec(value).unwrap_or_default())
+}
