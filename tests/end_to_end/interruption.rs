@@ -4,50 +4,54 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::demo_run::{JOURNAL, ROLLOUT, demo};
+use crate::demo_run::{ROLLOUT, demo};
 use crate::environment::TestEnvironment;
 use crate::journal::{comparable, lines, shown};
+use crate::model_server::ModelServer;
+use crate::models::{answered, demo_with, over_http};
 use crate::small_run::{self, RunFile};
 
 /// How long a program under test may take to get somewhere.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[test]
-fn resume_after_any_record_comes_to_the_same_end() {
+fn resume_after_any_record_comes_to_the_same_end_and_asks_for_no_reply_again() {
     let environment = TestEnvironment::new();
     demo(&environment);
-    let unbroken = comparable(shown(&environment, "demo/run"));
-    let lines = lines(&environment, JOURNAL);
-    assert!(lines.len() > 100);
     // Two at a time, as there is nothing but waiting in this thread.
     std::thread::scope(|scope| {
         for half in 0..2 {
-            let (environment, lines, unbroken) = (&environment, &lines, &unbroken);
-            scope.spawn(move || {
-                for kept in (1..lines.len()).filter(|kept| kept % 2 == half) {
-                    let run = format!("demo/cut-{half}");
-                    let (told, journal) = resume_after(environment, &run, &lines[..kept]);
-                    let what = format!("after record {kept}: {}", lines[kept - 1]);
-                    assert_eq!(comparable(told), *unbroken, "{what}");
-                    assert!(journal.starts_with(&lines[..kept].concat()), "{what}");
-                }
-            });
+            let environment = &environment;
+            scope.spawn(move || resume_after_every_second_record(environment, half));
         }
     });
 }
 
-/// Resumes a copy of the demo's run with only these lines of its journal.
-/// Returns what is told of it then, and its whole journal.
-fn resume_after(environment: &TestEnvironment, run: &str, lines: &[String]) -> (Value, String) {
-    let journal = format!("{run}/rollouts/{ROLLOUT}.journal");
-    environment.copy("demo/run", run);
-    environment.write(&journal, lines.concat());
-    let told = environment.catena(&["resume", run, "--json"]).succeeds().json();
-    let journal = environment.read(&journal);
-    std::fs::remove_dir_all(environment.path(run)).unwrap();
-    (told, journal)
+/// Runs the demo over a model server of its own, and resumes copies of the run
+/// with the beginnings of its journal.
+fn resume_after_every_second_record(environment: &TestEnvironment, half: usize) {
+    let server = ModelServer::of_demo(environment);
+    let name = format!("http-{half}");
+    demo_with(environment, &name, &over_http(environment, &server, ""));
+    let run = format!("demo/{name}");
+    environment.catena(&["run", &format!("{run}.toml"), "--dir", &run]).succeeds();
+    let unbroken = comparable(shown(environment, &run));
+    let asked = server.asked();
+    let lines = lines(environment, &format!("{run}/rollouts/{ROLLOUT}.journal"));
+    assert!(lines.len() > 100);
+    for kept in (1..lines.len()).filter(|kept| kept % 2 == half) {
+        let cut = format!("demo/cut-{half}");
+        let journal = format!("{cut}/rollouts/{ROLLOUT}.journal");
+        environment.copy(&run, &cut);
+        environment.write(&journal, lines[..kept].concat());
+        let (before, answers) = (server.asked().len(), answered(environment, &cut));
+        let told = environment.catena(&["resume", &cut, "--json"]).succeeds().json();
+        let what = format!("after record {kept}: {}", lines[kept - 1]);
+        assert_eq!(comparable(told), unbroken, "{what}");
+        assert!(environment.read(&journal).starts_with(&lines[..kept].concat()), "{what}");
+        assert_eq!(server.asked()[before..], asked[answers..], "{what}");
+        std::fs::remove_dir_all(environment.path(&cut)).unwrap();
+    }
 }
 
 #[test]

@@ -25,6 +25,9 @@ pub(crate) fn comparable(mut shown: Value) -> Value {
         for figure in ["cache", "workspace_memory", "workspace_spilled"] {
             rollout.as_object_mut().unwrap().remove(figure).unwrap();
         }
+        for stage in rollout["stages"].as_array_mut().unwrap() {
+            stage.as_object_mut().unwrap().remove("wall_ms").unwrap();
+        }
         for used in rollout["used"].as_object_mut().unwrap().values_mut() {
             used.as_object_mut().unwrap().remove("wall_us");
         }

@@ -33,5 +33,6 @@ mod plugins;
 mod programs;
 mod replay;
 mod rights;
+mod runs;
 mod scaffolds;
 mod workspace;

@@ -15,7 +15,7 @@ use crate::small_run::{self, RunFile};
 const KEY: &str = "sk-not-for-anybody";
 
 /// The demo's run file with another `[model]`.
-fn demo_with(environment: &TestEnvironment, name: &str, model: &str) {
+pub(crate) fn demo_with(environment: &TestEnvironment, name: &str, model: &str) {
     let text = environment.read("demo/run.toml");
     let (before, rest) = text.split_once("[model]").unwrap();
     let (_, budget) = rest.split_once("[budget]").unwrap();
@@ -24,7 +24,7 @@ fn demo_with(environment: &TestEnvironment, name: &str, model: &str) {
 }
 
 /// A server's description as `[model]` has it, its key in a file.
-fn over_http(environment: &TestEnvironment, server: &ModelServer, more: &str) -> String {
+pub(crate) fn over_http(environment: &TestEnvironment, server: &ModelServer, more: &str) -> String {
     environment.write("demo/key.txt", format!("{KEY}\n"));
     format!(
         "kind = \"openai\"\nbase_url = \"{}\"\nmodel = \"script\"\nkey_file = \"key.txt\"\n\
@@ -40,7 +40,7 @@ fn trees(environment: &TestEnvironment, run: &str) -> Vec<Value> {
     stages.as_array().unwrap().iter().map(|stage| stage["tree"].clone()).collect()
 }
 
-fn answered(environment: &TestEnvironment, run: &str) -> usize {
+pub(crate) fn answered(environment: &TestEnvironment, run: &str) -> usize {
     let journal = format!("{run}/rollouts/{ROLLOUT}.journal");
     let records = records(environment, &journal);
     let is_reply =

@@ -19,12 +19,12 @@ fn environment() -> TestEnvironment {
 }
 
 /// A reply that asks `scaffold-mini`'s shell for something.
-fn command(command: &str) -> Value {
+pub(crate) fn command(command: &str) -> Value {
     json!({"content": "On with it.", "tool_calls":
         [{"name": "bash", "arguments": {"command": command}}]})
 }
 
-fn submit() -> Value {
+pub(crate) fn submit() -> Value {
     command("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
 }
 
@@ -37,7 +37,7 @@ fn agent() -> RunFile {
 }
 
 /// The agent over a server, with further keys of the model.
-fn over_http(server: &ModelServer, keys: &str) -> RunFile {
+pub(crate) fn over_http(server: &ModelServer, keys: &str) -> RunFile {
     agent().table(&format!(
         "[model]\nkind = \"openai\"\nbase_url = \"{}\"\nmodel = \"script\"\n\
          price = {{ input = 1, output = 2 }}\n{keys}",

@@ -77,7 +77,7 @@ fn agent_that_writes_more_than_memory_holds_is_given_the_disk() {
     assert_eq!(mib("workspace_bytes"), mebibytes);
     assert!(mib("workspace_memory") <= 16, "{rollout:#}");
     assert!((2 * mebibytes - 32..=2 * mebibytes + 1).contains(&mib("workspace_spilled")));
-    assert_eq!(std::fs::read_dir(environment.path("run")).unwrap().count(), 5, "no spill file");
+    assert_eq!(std::fs::read_dir(environment.path("run")).unwrap().count(), 6, "no spill file");
 
     // The worktree with its change, the scratch and the snapshot before the change.
     let records = records(&environment, "run/rollouts/notes.1.journal");

@@ -3,7 +3,10 @@
 pub(crate) mod chain;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod estimate;
 pub(crate) mod export;
+pub(crate) mod follow;
+pub(crate) mod fork;
 pub(crate) mod mine;
 pub(crate) mod plugin;
 pub(crate) mod program;

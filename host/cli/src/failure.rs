@@ -118,6 +118,9 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         }
         E::NotARun { .. } => (Fault::Input, Some("name the directory that `catena run` printed")),
         E::Locked(_) => (Fault::Input, Some("wait for the other process, or stop it")),
+        E::NotReached { .. } => {
+            (Fault::Input, Some("`catena show` tells how far rollouts have come"))
+        }
         E::Changed { .. } => (Fault::Input, Some("bring it back as it was, or begin a new run")),
         E::Journal(err) => (Fault::Host, journal_hint(err)),
         E::Rollout { source, .. } => match source.as_ref() {

@@ -64,6 +64,8 @@ enum Command {
     Verify(commands::verify::Arguments),
     /// Show what a run has come to
     Show(commands::show::Arguments),
+    /// Make a new run that goes on from the middle of another one
+    Fork(commands::fork::Arguments),
     /// Write training data from a run
     Export(commands::export::Arguments),
     /// Find out what this machine can do, or what a model's server can
@@ -102,6 +104,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Resume(arguments) => commands::resume::run(&arguments, &machine, format),
         Command::Verify(arguments) => commands::verify::run(&arguments, &machine, format),
         Command::Show(arguments) => commands::show::run(&arguments, format),
+        Command::Fork(arguments) => commands::fork::run(&arguments, format),
         Command::Export(arguments) => commands::export::run(&arguments, format),
         Command::Doctor(arguments) => commands::doctor::run(&arguments, &machine, format),
         Command::Plugin(command) => commands::plugin::run(command, &machine, format),

@@ -11,6 +11,7 @@ use catena_model::{
 };
 use catena_plugin::{Digest, Exchange};
 use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant};
 
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{ExchangeAnswer, Record, RolloutId};
@@ -22,6 +23,7 @@ pub(crate) struct Asked {
     pub(crate) request: Digest,
     pub(crate) edits: Vec<(ConversationId, Edit)>,
     pub(crate) tools: Digest,
+    pub(crate) begin: Instant,
 }
 
 impl Asked {
@@ -34,8 +36,13 @@ impl Asked {
             tools: self.tools,
             failed,
             answer,
+            wall_ms: millis(self.begin.elapsed()),
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where an exchange comes from.

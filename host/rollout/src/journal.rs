@@ -9,6 +9,7 @@
 
 mod history;
 mod line;
+mod tail;
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -21,6 +22,8 @@ use catena_plugin::Event;
 use crate::durable::{DurableLog, Part};
 use crate::record::{Continued, Header, JOURNAL_VERSION, Record, RolloutEnd};
 use line::Blobs;
+
+pub use tail::JournalTail;
 
 /// Why a journal can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ use catena_plugin::{Digest, Event, Exchange, ToolEnd, ToolStart};
 use catena_tree::ObjectError;
 use catena_worker::message::ObjectFailure;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::asking::{Asked, Asking, Origin};
 use crate::conversations::Conversations;
@@ -296,7 +297,7 @@ impl Ledger {
             self.journal.note(Record::Tools { digest: tools, definitions })?;
         }
         let (conversation, edits) = (exchange.conversation, exchange.edits.clone());
-        let asked = Asked { conversation, request, edits, tools };
+        let asked = Asked { conversation, request, edits, tools, begin: Instant::now() };
         let answer = match self.journaled_answer(&asked)? {
             Some(answer) => answer,
             None => self.live_answer(asked, exchange, model).await?,
@@ -312,7 +313,7 @@ impl Ledger {
         }
         let Some(journaled) = self.journal.take() else { return Ok(None) };
         if let Record::Exchange { answer, failed, .. } = &journaled
-            && asked.answered(answer.clone(), failed.clone()) == journaled
+            && asked.answered(answer.clone(), failed.clone()).agrees_with(&journaled)
         {
             self.charge(&journaled.spent());
             return Ok(Some(answer.clone()));

@@ -18,6 +18,7 @@ mod asking;
 pub mod carry;
 mod conversations;
 pub mod durable;
+pub mod estimate;
 pub mod history;
 pub mod journal;
 mod judging;

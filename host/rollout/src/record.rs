@@ -197,6 +197,9 @@ pub enum Record {
         failed: Vec<FailedAttempt>,
         /// The answer.
         answer: ExchangeAnswer,
+        /// How long it was waited for in milliseconds; version 1 does not say.
+        #[serde(default)]
+        wall_ms: u64,
     },
     /// An attempt at a model came to nothing. Here before the next one is waited for.
     ModelFailed(FailedAttempt),
@@ -336,6 +339,7 @@ impl Record {
                 session.workspace_spilled = 0;
             }
             Self::Judged { used, .. } => clear_times(used),
+            Self::Exchange { wall_ms, .. } => *wall_ms = 0,
             _ => {}
         }
         record

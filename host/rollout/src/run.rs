@@ -11,7 +11,8 @@
 //! ```
 
 mod error;
-mod inputs;
+mod fork;
+pub(crate) mod inputs;
 mod layout;
 mod plugins;
 
@@ -40,7 +41,10 @@ use inputs::{Inputs, selected};
 use layout::{LastHolder, Lock};
 
 pub use error::RunError;
-pub use layout::{Planned, PlannedPlugin, journal_path, planned, summaries};
+pub use fork::{ForkPoint, fork};
+pub use layout::{
+    Planned, PlannedPlugin, is_worked_on, journal_path, journals, planned, summaries,
+};
 
 /// What the caller's machine contributes.
 #[derive(Clone)]

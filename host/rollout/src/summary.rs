@@ -51,6 +51,8 @@ pub struct StageSummary {
     pub turns: u64,
     /// Tool calls.
     pub tool_calls: u64,
+    /// How long its model exchanges and tool calls took, in milliseconds.
+    pub wall_ms: u64,
 }
 
 /// A whole rollout.
@@ -200,7 +202,10 @@ impl Fold {
             Record::Tools { digest, definitions } => {
                 self.summary.histories.define_tools(*digest, definitions);
             }
-            Record::Exchange { conversation, edits, tools, answer, failed, .. } => {
+            Record::Exchange { conversation, edits, tools, answer, failed, wall_ms, .. } => {
+                if let Some(stage) = self.summary.stages.last_mut() {
+                    stage.wall_ms += wall_ms;
+                }
                 self.edits(edits);
                 self.failed_attempts(failed);
                 self.exchange(*conversation, *tools, answer);
@@ -260,6 +265,7 @@ impl Fold {
             usage: Usage::default(),
             turns: 0,
             tool_calls: 0,
+            wall_ms: 0,
         });
     }
 
@@ -303,7 +309,7 @@ impl Fold {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::ToolCall { call_id, outcome, exit_status, .. } => {
+            Event::ToolCall { call_id, outcome, exit_status, wall_us, .. } => {
                 self.summary.histories.called(Called {
                     call_id: call_id.clone(),
                     outcome: outcome.clone(),
@@ -313,6 +319,7 @@ impl Fold {
                 self.summary.tool_calls += 1;
                 if let Some(stage) = self.summary.stages.last_mut() {
                     stage.tool_calls += 1;
+                    stage.wall_ms += wall_us / 1_000;
                 }
             }
             Event::Program { .. } => self.summary.programs += 1,

@@ -12,7 +12,7 @@ use clap::ValueHint;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::commands::show;
+use crate::commands::{estimate, show};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::Format;
@@ -26,6 +26,12 @@ pub(crate) struct Arguments {
     /// Directory for the run, which must be new; `runs/<name of the run>` by default
     #[arg(long, value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
+    /// Say what the run may take in tokens, money and time, and begin nothing
+    #[arg(long, conflicts_with = "dir")]
+    estimate: bool,
+    /// A past run, or a directory of runs, to estimate from; `runs` by default
+    #[arg(long, value_name = "DIR", requires = "estimate", value_hint = ValueHint::DirPath)]
+    past: Vec<PathBuf>,
 }
 
 pub(crate) fn run(
@@ -33,6 +39,9 @@ pub(crate) fn run(
     machine: &Machine,
     format: Format,
 ) -> Result<ExitCode, Failure> {
+    if arguments.estimate {
+        return estimate::run(&arguments.file, &arguments.past, machine, format);
+    }
     let dir = match &arguments.dir {
         Some(dir) => dir.clone(),
         None => default_dir(&arguments.file)?,

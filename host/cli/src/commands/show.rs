@@ -8,6 +8,7 @@ use catena_rollout::run::{Planned, planned, summaries};
 use clap::ValueHint;
 use serde_json::{Value, json};
 
+use crate::commands::follow;
 use crate::failure::Failure;
 use crate::output::{
     Format, bytes, dollars, grouped, headline, limit_table, print_json, say, stage_table, table,
@@ -25,9 +26,15 @@ pub(crate) struct Arguments {
     /// Show this rollout alone, with everything there is
     #[arg(long, value_name = "CHAIN.TRIAL")]
     rollout: Option<String>,
+    /// Print what happens as it happens, until nobody works on the run any more
+    #[arg(long)]
+    follow: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
+    if arguments.follow {
+        return follow::run(&arguments.run, arguments.rollout.as_deref(), format);
+    }
     show(&arguments.run, arguments.rollout.as_deref(), format, json!({"run": arguments.run}))?;
     Ok(ExitCode::SUCCESS)
 }

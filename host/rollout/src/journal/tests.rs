@@ -26,6 +26,7 @@ fn exchange(answer: ExchangeAnswer) -> Record {
         tools: Digest::of(b"tools"),
         failed: Vec::new(),
         answer,
+        wall_ms: 0,
     }
 }
 

@@ -101,6 +101,14 @@ pub enum RunError {
         /// What is wrong.
         source: std::io::Error,
     },
+    /// A fork was asked for where nothing came to.
+    #[error("{what} of the run has come to {point}")]
+    NotReached {
+        /// Which rollouts.
+        what: String,
+        /// The point.
+        point: String,
+    },
     /// Another process works on the run.
     #[error("another process is working on the run `{0}`")]
     Locked(PathBuf),

@@ -28,8 +28,7 @@ impl Inputs {
     /// Those that a run file names.
     pub(super) fn of_run_file(path: &Path, options: &RunOptions) -> Result<Self, RunError> {
         let mut file = RunFile::load(path)?;
-        let base = absolute(path.parent().unwrap_or(Path::new(".")))?;
-        make_absolute(&mut file, &base, &options.plugin_dirs);
+        make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
         models::resolve(&mut file, options.models_file.as_deref())?;
         let chains_path = file.chains.clone();
         Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), options)
@@ -78,7 +77,7 @@ impl Inputs {
 }
 
 /// The chains of a file that a run is about.
-pub(super) fn selected<'a>(file: &RunFile, chains: &'a ChainFile) -> Vec<&'a Chain> {
+pub(crate) fn selected<'a>(file: &RunFile, chains: &'a ChainFile) -> Vec<&'a Chain> {
     let wanted = |chain: &&Chain| file.only.is_empty() || file.only.contains(&chain.id);
     chains.chains.iter().filter(wanted).collect()
 }
@@ -113,6 +112,17 @@ fn check_clone(file: &RunFile, chains: &ChainFile) -> Result<PathBuf, RunError> 
         })?;
     }
     Ok(clone.clone())
+}
+
+/// Resolves the paths of the run file at `path`.
+pub(crate) fn make_paths_absolute(
+    file: &mut RunFile,
+    path: &Path,
+    plugin_dirs: &[PathBuf],
+) -> Result<(), RunError> {
+    let base = absolute(path.parent().unwrap_or(Path::new(".")))?;
+    make_absolute(file, &base, plugin_dirs);
+    Ok(())
 }
 
 fn make_absolute(file: &mut RunFile, base: &Path, plugin_dirs: &[PathBuf]) {

@@ -117,7 +117,8 @@ pub(super) fn spent(dir: &Path) -> Result<Usage, RunError> {
     Ok(spent)
 }
 
-fn journals(dir: &Path) -> Result<Vec<PathBuf>, RunError> {
+/// The journals of a run, in order of rollouts.
+pub fn journals(dir: &Path) -> Result<Vec<PathBuf>, RunError> {
     let rollouts = rollouts_dir(dir);
     let entries = fs::read_dir(&rollouts).map_err(|err| RunError::io(&rollouts, err))?;
     let mut paths = Vec::new();
@@ -127,6 +128,7 @@ fn journals(dir: &Path) -> Result<Vec<PathBuf>, RunError> {
             paths.push(path);
         }
     }
+    paths.sort();
     Ok(paths)
 }
 
@@ -220,6 +222,12 @@ pub(super) fn take_lock(dir: &Path) -> Result<Lock, RunError> {
     }
     let last = last_holder(&file).map_err(|err| RunError::io(&path, err))?;
     Ok(Lock { file, last })
+}
+
+/// Whether a process works on the run.
+pub fn is_worked_on(dir: &Path) -> bool {
+    let lock = File::open(dir.join("lock"));
+    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// Finds out whether the machine was started anew since a process that did not
