@@ -96,7 +96,7 @@ fn describe(record: &Record) -> Option<String> {
         Record::Header(_)
         | Record::Tools { .. }
         | Record::ObjectFailed { .. }
-        | Record::Event(Event::Log { .. })
+        | Record::Event(Event::Log { .. } | Event::Program { .. })
         | Record::AttemptEnded { .. } => return None,
     })
 }
