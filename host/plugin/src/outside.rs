@@ -177,6 +177,14 @@ pub enum ToolAnswer {
 }
 
 impl ToolAnswer {
+    /// The text that a tool gave, where it gave one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Output { content, .. } => Some(content),
+            _ => None,
+        }
+    }
+
     /// How the call ended, in a word, with its exit status and the bytes of its text.
     pub(crate) fn told(&self) -> (&'static str, Option<i32>, usize) {
         match self {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use catena_chain::StageId;
 use catena_model::{ConversationId, Edit, FailedAttempt, Usage};
+use catena_plugin::session::SessionEnd;
 use catena_plugin::{AttemptEnd, Digest, Event, Judged, Used, Verdict};
 use catena_tree::{CacheUse, TreeId};
 use serde::Serialize;
@@ -217,17 +218,7 @@ impl Fold {
                 if let Some(round) = self.round() {
                     round.end = Some(end.clone());
                 }
-                self.add_used(&session.used);
-                let summary = &mut self.summary;
-                summary.workspace_bytes = summary.workspace_bytes.max(session.workspace_bytes);
-                summary.workspace_entries =
-                    summary.workspace_entries.max(session.workspace_entries);
-                summary.workspace_refused += session.workspace_refused;
-                summary.workspace_protected += session.workspace_protected;
-                summary.workspace_memory = summary.workspace_memory.max(session.workspace_memory);
-                summary.workspace_spilled =
-                    summary.workspace_spilled.max(session.workspace_spilled);
-                summary.cache.add(&session.cache);
+                self.session(session);
             }
             Record::Submitted(submission) => {
                 if let Some(round) = self.round() {
@@ -243,6 +234,18 @@ impl Fold {
             Record::StageEnded { outcome, tree, .. } => self.end_stage(outcome, *tree),
             Record::Ended(end) => self.summary.end = Some(end.clone()),
         }
+    }
+
+    fn session(&mut self, session: &SessionEnd) {
+        self.add_used(&session.used);
+        let summary = &mut self.summary;
+        summary.workspace_bytes = summary.workspace_bytes.max(session.workspace_bytes);
+        summary.workspace_entries = summary.workspace_entries.max(session.workspace_entries);
+        summary.workspace_refused += session.workspace_refused;
+        summary.workspace_protected += session.workspace_protected;
+        summary.workspace_memory = summary.workspace_memory.max(session.workspace_memory);
+        summary.workspace_spilled = summary.workspace_spilled.max(session.workspace_spilled);
+        summary.cache.add(&session.cache);
     }
 
     fn start_stage(
@@ -309,12 +312,12 @@ impl Fold {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::ToolCall { call_id, outcome, exit_status, wall_us, .. } => {
+            Event::ToolCall { call_id, outcome, exit_status, wall_us, end, .. } => {
                 self.summary.histories.called(Called {
                     call_id: call_id.clone(),
                     outcome: outcome.clone(),
                     exit_status: *exit_status,
-                    output: None,
+                    output: end.as_deref().and_then(|end| end.answer.text()).map(str::to_owned),
                 });
                 self.summary.tool_calls += 1;
                 if let Some(stage) = self.summary.stages.last_mut() {
