@@ -204,3 +204,71 @@ fn score(stage: &StageSummary) -> Option<f64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use catena_model::AssistantMessage;
+
+    use super::*;
+
+    /// A message of a plugin.
+    fn by_plugin(text: &str) -> Said {
+        Said { message: Message::User { content: text.to_owned() }, turn: None, stage: 1 }
+    }
+
+    /// A turn that the model took.
+    fn by_model(turn: usize) -> Said {
+        let said = AssistantMessage { content: turn.to_string(), ..AssistantMessage::default() };
+        Said { message: Message::of_model(said), turn: Some(turn), stage: 1 }
+    }
+
+    fn history(kept: usize, said: Vec<Said>) -> History {
+        History { stage: 1, kept, said }
+    }
+
+    fn strand(mut histories: Vec<History>) -> Strand {
+        let current = histories.pop().unwrap();
+        Strand { forked_from: None, past: histories, current }
+    }
+
+    fn positions(strand: &Strand, last: u32) -> Vec<Vec<usize>> {
+        learned(strand, last).into_iter().map(|learned| learned.positions).collect()
+    }
+
+    #[test]
+    fn reply_that_was_taken_back_is_learned_nowhere_and_parts_no_sample() {
+        let opening = [by_plugin("task"), by_model(0), by_plugin("answer")];
+        let first = [&opening[..], &[by_model(1)]].concat();
+        let second = [&opening[..], &[by_plugin("malformed"), by_model(2)]].concat();
+        let strand = strand(vec![history(0, first), history(3, second)]);
+        assert_eq!(positions(&strand, 1), [vec![], vec![1, 4]]);
+        let took_back: Vec<bool> = learned(&strand, 1).iter().map(|part| part.took_back).collect();
+        assert_eq!(took_back, [true, false]);
+    }
+
+    #[test]
+    fn turn_that_a_compression_kept_is_learned_where_it_was_taken() {
+        let first =
+            vec![by_plugin("task"), by_model(0), by_plugin("a"), by_model(1), by_plugin("b")];
+        let second = vec![by_plugin("summary"), by_model(1), by_plugin("b"), by_model(2)];
+        let strand = strand(vec![history(0, first), history(3, second)]);
+        assert_eq!(positions(&strand, 1), [vec![1, 3], vec![3]]);
+    }
+
+    #[test]
+    fn what_a_fork_inherits_is_not_learned_in_it() {
+        let said = vec![by_plugin("task"), by_model(0), by_plugin("job"), by_model(1)];
+        assert_eq!(positions(&strand(vec![history(3, said)]), 1), [vec![3]]);
+    }
+
+    #[test]
+    fn only_accepted_stages_count() {
+        let of_second = |said: Said| Said { stage: 2, ..said };
+        let answered = [of_second(by_model(1)), of_second(by_plugin("answer"))];
+        let first = [&[by_plugin("task"), by_model(0)][..], &answered].concat();
+        let second = History { stage: 2, ..history(0, vec![of_second(by_model(2))]) };
+        let strand = strand(vec![history(0, first), second]);
+        assert_eq!(positions(&strand, 1), [vec![1]]);
+        assert_eq!(positions(&strand, 2), [vec![1, 2], vec![0]]);
+    }
+}
