@@ -111,6 +111,7 @@ fn trajectory_of_mini_has_the_shape_of_version_2() {
     assert_eq!(trajectory["trajectory_format"], "mini-swe-agent-1.1");
     let info = &trajectory["info"];
     assert_eq!(info["exit_status"], "Submitted");
+    assert_eq!(info["submission"], "all of it\n");
     assert_eq!(info["model_stats"]["api_calls"], 6, "two stages, one conversation");
     assert_eq!(info["config"]["agent"]["max_consecutive_format_errors"], 3);
     let messages = &trajectory["messages"];
@@ -127,6 +128,8 @@ fn trajectory_of_mini_has_the_shape_of_version_2() {
     ]);
     assert_eq!(messages[3]["extra"]["actions"], actions);
     assert_eq!(messages[4]["extra"]["returncode"], 0);
+    let readme = "# Notes\n\nWrites notes down.\n";
+    assert_eq!(messages[4]["extra"]["raw_output"], readme);
     assert_eq!(messages[5]["extra"]["returncode"], 3);
     assert_eq!(messages[5]["tool_call_id"], "call-pr-1-1-1");
 }

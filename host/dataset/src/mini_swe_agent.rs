@@ -212,6 +212,11 @@ fn extend(object: &mut Value, more: &Value) {
     }
 }
 
+/// An output as Python reads it: every line ended by a line feed.
+fn with_line_feeds(output: &str) -> String {
+    output.replace("\r\n", "\n").replace('\r', "\n")
+}
+
 #[expect(clippy::cast_precision_loss, reason = "exact below nine billion dollars")]
 fn usd(micro: u64) -> f64 {
     micro as f64 / 1e6

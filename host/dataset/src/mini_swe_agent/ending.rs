@@ -4,7 +4,7 @@ use catena_model::ModelError;
 use catena_plugin::{AttemptEnd, Ending as ScaffoldEnding};
 use catena_rollout::RolloutSummary;
 
-use super::Main;
+use super::{Main, with_line_feeds};
 
 /// The last thing in a trajectory.
 pub(super) struct Ending {
@@ -71,7 +71,7 @@ fn exception_of(err: &ModelError) -> &'static str {
 fn submission(main: &Main<'_>, summary: &RolloutSummary) -> Option<String> {
     let last = main.strand.current.said.iter().rev().find_map(|said| said.turn)?;
     let turn = summary.histories.turns().get(last)?;
-    let output = turn.calls.last()?.output.as_deref()?;
+    let output = with_line_feeds(turn.calls.last()?.output.as_deref()?);
     let after_marker = output.trim_start().split_once('\n').map_or("", |(_, rest)| rest);
     Some(after_marker.to_owned())
 }

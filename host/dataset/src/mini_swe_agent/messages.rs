@@ -8,7 +8,7 @@ use catena_rollout::{RolloutSummary, Turn};
 use serde_json::{Map, Value, json};
 
 use super::ending::Ending;
-use super::{Main, Mode, usd};
+use super::{Main, Mode, usd, with_line_feeds};
 
 /// All messages of the conversation's last history, and how it ended.
 pub(super) fn of(
@@ -168,7 +168,7 @@ fn observation(called: Option<&Called>) -> Value {
     };
     let failed = !matches!(called.outcome.as_str(), "ok" | "error");
     json!({
-        "raw_output": called.output,
+        "raw_output": called.output.as_deref().map(with_line_feeds),
         "returncode": if failed { Some(-1) } else { called.exit_status },
         "exception_info": if failed { called.outcome.as_str() } else { "" },
     })
