@@ -180,7 +180,7 @@ impl ToolAnswer {
     /// The text that a tool gave, where it gave one.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Output { content, .. } => Some(content),
+            Self::Output { content, .. } | Self::TimedOut(content) => Some(content),
             _ => None,
         }
     }

@@ -14,9 +14,6 @@ use crate::checkout::{Checkout, run as run_command};
 use crate::demo;
 use crate::phase::Phases;
 
-/// The rollout of the demo's chain.
-const ROLLOUT: &str = "gridline-alignment.1";
-
 /// Nothing is accepted, so the rollout ends with its first stage and round.
 const RUN_FILE: &str = r#"
 version = 1
@@ -45,6 +42,9 @@ price = { input = 1_000, output = 1_000 }
 "#;
 
 const HINT: &str = "the message above says what failed";
+
+const LOG_HINT: &str =
+    "the end of `compat/mini-swe-agent/log.txt` in the target directory says why";
 
 pub(super) fn run(checkout: &Checkout, phases: &mut Phases) -> anyhow::Result<()> {
     demo::build(checkout, phases)?;
@@ -144,11 +144,13 @@ fn roll_out(
             .arg("--dir")
             .arg(&run_dir)
             .stdout(Stdio::null())
-            .stderr(Stdio::null()),
-        HINT,
-    )
-    .with_context(|| format!("episode `{name}`, rollout `{ROLLOUT}`"))?;
-    run_command(catena(checkout).arg("verify").arg(&run_dir).stdout(Stdio::null()), HINT)?;
+            .stderr(log(dir)?),
+        LOG_HINT,
+    )?;
+    run_command(
+        catena(checkout).arg("verify").arg(&run_dir).stdout(Stdio::null()).stderr(log(dir)?),
+        LOG_HINT,
+    )?;
     run_command(
         catena(checkout)
             .arg("export")
@@ -158,6 +160,13 @@ fn roll_out(
             .stdout(Stdio::null()),
         HINT,
     )
+}
+
+/// Where the many rollouts say how they go.
+fn log(dir: &Path) -> anyhow::Result<fs::File> {
+    let path = dir.join("log.txt");
+    let file = fs::File::options().create(true).append(true).open(&path);
+    file.with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// The scaffold's configuration: the episode's limits, and no others.
