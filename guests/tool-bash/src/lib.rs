@@ -7,9 +7,11 @@
 //! tool's edges.
 
 mod arguments;
+mod calendar;
 mod config;
 mod filesystem;
 mod git;
+mod ls;
 mod output;
 mod program;
 #[cfg(missing_pthread)]

@@ -14,6 +14,7 @@ use catena_sdk::tools::{ToolError, ToolOutput};
 use crate::config::Config;
 use crate::filesystem::{Mounted, MovingAcross, SetExecutable};
 use crate::git::Git;
+use crate::ls::Ls;
 use crate::output::{Output, Text};
 use crate::program::Program;
 
@@ -105,7 +106,8 @@ fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<BashBu
         .cwd(DIRECTORY)
         .limits(limits)
         .session_limits(SessionLimits::unlimited())
-        .builtin("git", Box::new(Git)))
+        .builtin("git", Box::new(Git))
+        .builtin("ls", Box::new(Ls)))
 }
 
 /// What a command wrote, in the order in which it did.

@@ -8,6 +8,7 @@ use super::Said;
 use super::arguments::{Refusal, Words};
 use super::show::{Format, Shown, known};
 use super::state::{Commit, Repository};
+use crate::calendar;
 
 pub(crate) fn show(repository: &Repository, mut words: Words) -> Result<Said, Refusal> {
     let format = words.values(&["--format", "--pretty"]).pop();
@@ -53,7 +54,7 @@ fn content(at: SnapshotRef, name: &str, path: String) -> Result<Said, Refusal> {
 
 fn described(repository: &Repository, commit: &Commit) -> Result<String, Refusal> {
     let id = repository.id(&commit.at)?;
-    let date = date(commit.time);
+    let date = calendar::git_date(commit.time);
     let mut text = format!("commit {id}\nAuthor: agent <agent@sandbox>\nDate:   {date}\n\n");
     for line in commit.message.lines() {
         let _ = writeln!(text, "    {line}");
@@ -111,50 +112,10 @@ fn expanded(format: &str, id: &str, commit: &Commit) -> String {
         ("%s", subject),
         ("%an", "agent"),
         ("%ae", "agent@sandbox"),
-        ("%ad", &date(commit.time)),
+        ("%ad", &calendar::git_date(commit.time)),
         ("%B", &commit.message),
         ("%n", "\n"),
     ]
     .iter()
     .fold(format.to_owned(), |text, (name, value)| text.replace(name, value))
-}
-
-/// A moment as git shows it, in UTC.
-fn date(seconds: u64) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Days since the first of March of the year 0, in eras of 400 years.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12;
-    let year = era * 400 + year_of_era + u64::from(month < 2);
-    let name = |names: &[&'static str], at: u64| {
-        names.get(usize::try_from(at).unwrap_or_default()).copied().unwrap_or_default()
-    };
-    format!(
-        "{} {} {day} {:02}:{:02}:{:02} {year} +0000",
-        name(&DAYS, days % 7),
-        name(&MONTHS, month),
-        rest / 3_600,
-        rest / 60 % 60,
-        rest % 60,
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_shown_as_git_shows_them() {
-        assert_eq!(date(0), "Thu Jan 1 00:00:00 1970 +0000");
-        assert_eq!(date(1_700_000_000), "Tue Nov 14 22:13:20 2023 +0000");
-        assert_eq!(date(1_709_164_800), "Thu Feb 29 00:00:00 2024 +0000");
-    }
 }

@@ -102,6 +102,24 @@ fn everyday_commands_work_over_the_worktree() {
 }
 
 #[test]
+fn long_listing_is_as_gnu_has_it() {
+    let sandbox = Sandbox::new();
+    let listing =
+        sandbox.output("ls -la | sed -E 's/[A-Z][a-z]{2} [ 0-9]{2} +[0-9:]{4,5} /DATE /'");
+    assert_eq!(
+        listing,
+        "total 16\ndrwxr-xr-x 3 agent agent 4096 DATE .\ndrwxr-xr-x 3 agent agent 4096 DATE ..\n\
+         -rw-r--r-- 1 agent agent   10 DATE README\ndrwxr-xr-x 2 agent agent 4096 DATE src\n"
+    );
+    assert_eq!(
+        sandbox.output("ls -r; ls -p; ls -S src README"),
+        "src\nREADME\nREADME\nsrc/\nREADME\n\nsrc:\nlist.py\n"
+    );
+    assert_eq!(sandbox.output("ls -R"), ".:\nREADME\nsrc\n\n./src:\nlist.py\n");
+    assert_eq!(sandbox.output("ls -d */ ; ls -lh README | cut -d' ' -f5"), "src/\n10\n");
+}
+
+#[test]
 fn edits_reach_the_files() {
     let sandbox = Sandbox::new();
     sandbox.output("sed -i 's/items\\[0\\]/items[:1]/' src/list.py");
