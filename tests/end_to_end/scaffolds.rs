@@ -61,7 +61,7 @@ fn export(environment: &TestEnvironment) -> (Vec<Value>, Value) {
 /// The trajectory of the only rollout in mini-swe-agent's form.
 fn trajectory(environment: &TestEnvironment) -> Value {
     let export = ["export", "run", "--profile", "mini-swe-agent", "--output", "trajectories"];
-    environment.catena(&export).succeeds().prints("1 trajectories: trajectories");
+    environment.catena(&export).succeeds().prints("1 trajectory: trajectories");
     environment.read_json(&format!("trajectories/{CHAIN}.1/{CHAIN}.1.traj.json"))
 }
 
@@ -212,6 +212,7 @@ fn compression_and_sub_agents_are_samples_of_their_own_and_each_turn_is_learned_
     // Two stages: a fork for the snapshot, whose history is shortened, and one for
     // the sub-agent; and the main conversation's own shorter history.
     assert_eq!((&rollout["forks"], &rollout["replacements"]), (&json!(4), &json!(4)));
+    environment.catena(&["show", "run"]).prints("conversations: 4 forked, 4 times");
     for (reply, times) in learned(&environment) {
         // Snapshot and report are in words that both stages share.
         assert_eq!(times, if reply.contains("call-") { 1 } else { 2 }, "{reply}");

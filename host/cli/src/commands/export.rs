@@ -68,7 +68,8 @@ fn trajectories(arguments: &Arguments, format: Format) -> Result<ExitCode, Failu
     for file in &files {
         say!("{}", file.display());
     }
-    say!("{} trajectories: {}", files.len(), arguments.output.display());
+    let noun = if files.len() == 1 { "trajectory" } else { "trajectories" };
+    say!("{} {noun}: {}", files.len(), arguments.output.display());
     for dropped in &dropped {
         say!("left out: rollout {} ({})", dropped.rollout, dropped.reason);
     }

@@ -90,6 +90,13 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
             summary.waited_ms / 1000,
         );
     }
+    if summary.forks + summary.replacements > 0 {
+        say!(
+            "conversations: {} forked, {} times other messages took the place of a history",
+            summary.forks,
+            summary.replacements,
+        );
+    }
     say!("\nlimits used\n{}", limit_table(summary, planned));
     let quota = &planned.file.workspace;
     say!(
