@@ -5,7 +5,7 @@
 //! build lies in cargo's target directory; afterwards plain `cargo run` and
 //! `cargo test` work too.
 //!
-//! Reading order: [`demo`], [`test`], [`tidy`], [`fuzz`], [`compat`] are the commands,
+//! Reading order: [`demo`], [`test`], [`tidy`], [`fuzz`], [`load`], [`compat`] are the commands,
 //! [`guests`] builds the plugins, [`checkout`], [`phase`] and [`failure`] are
 //! what all of them stand on.
 #![allow(
@@ -20,6 +20,7 @@ mod demo;
 mod failure;
 mod fuzz;
 mod guests;
+mod load;
 mod phase;
 mod test;
 mod tidy;
@@ -67,6 +68,8 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Measure many rollouts that wait on a slow model server
+    Load(load::Load),
     /// Check the architecture rules
     Tidy,
     /// Build the shipped plugins and print where they are
@@ -101,6 +104,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { arguments } => test::run(&checkout, &mut phases, &arguments),
         Command::Compat { check } => compat::run(&checkout, &mut phases, check),
         Command::Fuzz { target, seconds } => fuzz::run(&checkout, &mut phases, target, seconds),
+        Command::Load(what) => load::run(&checkout, &mut phases, &what),
         Command::Tidy => tidy::run(&checkout),
         Command::Guests => {
             let plugins = guests::build_all(&checkout.root)?;
