@@ -5,7 +5,7 @@
 //! git 2.47 to the line: [`changed_lines`] is `git diff` (Myers' algorithm, then
 //! changes are moved to where they read best), and [`merge_changes`] is what
 //! `git merge-tree` does (the histogram algorithm, changes as far down as they
-//! go). Every comparison takes its steps from a [`Work`]; where that runs out, what
+//! go). The algorithms take their steps from a [`Work`]; where that runs out, what
 //! was not compared counts as changed, which is always a right answer.
 
 use std::ops::Range;
@@ -30,7 +30,7 @@ use self::compaction::Preference;
 
 /// Lines of a text that is compared at most. A number takes memory, whatever
 /// the length of its line.
-const MOST_LINES: usize = 4 << 20;
+const MOST_LINES: usize = 1 << 20;
 
 /// Whether a text has more lines than are compared.
 pub(crate) fn are_too_many(text: &[u8]) -> bool {
@@ -50,7 +50,7 @@ pub struct ChangedLines {
 /// The places in which `old` and `new` differ, in order, as `git diff` finds
 /// them. Lines end with `\n`, which belongs to them.
 ///
-/// Work is bounded: two texts of millions of lines, or of some 100,000 that are
+/// Work is bounded: two texts of more than a million lines, or of some 100,000 that are
 /// a mix of the same few, may show more changes than there are.
 pub fn changed_lines(old: &[u8], new: &[u8]) -> Vec<ChangedLines> {
     if are_too_many(old) || are_too_many(new) {

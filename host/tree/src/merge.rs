@@ -170,7 +170,7 @@ impl From<ObjectError> for MergeError {
 /// [`ConflictPolicy::Markers`] leaves this behind:
 ///
 /// * text changed on both sides: the merged file, with markers where it disagrees;
-/// * binary files, files of more than four million lines, symlinks and submodules changed on both sides: ours;
+/// * binary files, files of more than a million lines, symlinks and submodules changed on both sides: ours;
 /// * changed on one side and deleted on the other: the changed file;
 /// * moved to two places: a file in each;
 /// * a file on one side and something else on the other: what cannot stay gets a

@@ -15,7 +15,7 @@ use crate::spill::{SpillError, Spilled};
 
 mod edited;
 
-pub use edited::Edited;
+pub use edited::EditedContent;
 
 /// Why an object could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +117,7 @@ pub enum BlobContent {
     /// On disk.
     Spilled(Spilled),
     /// In memory, most of it shared with other content.
-    Edited(Arc<Edited>),
+    Edited(Arc<EditedContent>),
 }
 
 impl BlobContent {

@@ -33,9 +33,9 @@ pub(super) struct Side {
 /// What is known of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Matches {
-    None,
-    Some,
-    Many,
+    Never,
+    Sometimes,
+    Often,
 }
 
 impl Kept {
@@ -72,18 +72,18 @@ impl Side {
     fn new(lines: &[u32], middle: Range<usize>, others: &[usize], marks: &mut [bool]) -> Self {
         let many = myers::root(lines.len()).min(FREQUENT);
         let matches = |number: &u32| match others.get(*number as usize) {
-            None | Some(0) => Matches::None,
-            Some(times) if *times >= many => Matches::Many,
-            Some(_) => Matches::Some,
+            None | Some(0) => Matches::Never,
+            Some(times) if *times >= many => Matches::Often,
+            Some(_) => Matches::Sometimes,
         };
         let middle_lines = lines.get(middle.clone()).unwrap_or_default();
         let known: Vec<_> = middle_lines.iter().map(matches).collect();
         let mut side = Self::default();
         for (place, (number, matches)) in middle_lines.iter().zip(&known).enumerate() {
             let stays = match matches {
-                Matches::None => false,
-                Matches::Some => true,
-                Matches::Many => !stands_among_strangers(&known, place),
+                Matches::Never => false,
+                Matches::Sometimes => true,
+                Matches::Often => !stands_among_strangers(&known, place),
             };
             if stays {
                 side.numbers.push(*number);
@@ -113,9 +113,9 @@ fn stands_among_strangers(known: &[Matches], place: usize) -> bool {
         let mut found = (0, 1);
         for matches in lines.take(NEIGHBOURS) {
             match matches {
-                Matches::None => found.0 += 1,
-                Matches::Many => found.1 += 1,
-                Matches::Some => break,
+                Matches::Never => found.0 += 1,
+                Matches::Often => found.1 += 1,
+                Matches::Sometimes => break,
             }
         }
         found

@@ -1,3 +1,5 @@
+//! Comparisons of generated texts.
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

@@ -105,14 +105,11 @@ impl Push<'_> {
             visited.push((dir.clone(), tree));
             let wanted = self.wanted(&dir, &entries);
             self.clear(&dir, &wanted);
-            if !self.has_room(&entries) {
-                self.refuse(&dir, Refusal::TooMuch);
-                for (dir, _) in &ahead {
-                    self.fail(dir);
-                }
-                break;
-            }
             for (path, entry) in wanted.values() {
+                if self.left.entries == 0 {
+                    self.refuse(&dir, Refusal::TooMuch);
+                    break;
+                }
                 match entry.kind {
                     EntryKind::Directory(tree) => {
                         if self.make_directory(path) {
@@ -130,11 +127,10 @@ impl Push<'_> {
         }
     }
 
-    /// Counts the entries of a directory; false where they are too many.
-    fn has_room(&mut self, entries: &[TreeEntry]) -> bool {
-        let bytes: u64 = entries.iter().filter_map(|entry| entry.size).sum();
-        let left = self.left.entries.checked_sub(entries.len() as u64);
-        let Some((entries, bytes)) = left.zip(self.left.bytes.checked_sub(bytes)) else {
+    /// Counts an entry that is to be made; false where there is no room for it.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        let left = self.left.entries.checked_sub(1);
+        let Some((entries, bytes)) = left.zip(self.left.bytes.checked_sub(bytes as u64)) else {
             return false;
         };
         self.left = SyncLimits { entries, bytes };
@@ -250,6 +246,9 @@ impl Push<'_> {
             }
             _ => {}
         }
+        if !self.has_room(0) {
+            return self.refuse(path, Refusal::TooMuch);
+        }
         match self.directory_on_disk(path) {
             Ok(true) => {
                 self.note(Change::Directory(path.clone()));
@@ -293,6 +292,10 @@ impl Push<'_> {
             Ok(content) => content,
             Err(err) => return self.refuse_unread(path, &err),
         };
+        if !self.has_room(content.len()) {
+            self.refuse(path, Refusal::TooMuch);
+            return;
+        }
         match self.replace(path, known, entry.kind, &content) {
             Ok(Ok(leaf)) => {
                 self.note(Change::Leaf(path.clone(), leaf));

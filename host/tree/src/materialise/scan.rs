@@ -45,7 +45,6 @@ pub(super) fn differences(
             // What was not looked at is neither changed nor gone.
             Ok(None) => {
                 scan.report.refuse(dir.as_bstr(), Refusal::TooMuch);
-                break;
             }
             Err(err) if dir.is_root() => return Err(err),
             Err(err) => scan.report.refuse(dir.as_bstr(), err.into()),

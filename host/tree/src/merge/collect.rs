@@ -176,6 +176,11 @@ impl Collector<'_> {
         }
         let mut rests = lists.iter().map(|list| list.as_deref().unwrap_or_default());
         let mut rests = [(); 3].map(|()| rests.next().unwrap_or_default());
+        // In a malformed tree with a name twice, the last entry counts.
+        let is_twice = |list: &[TreeEntry]| {
+            list.windows(2).any(|pair| matches!(pair, [a, b] if a.name == b.name))
+        };
+        let are_plain = !rests.iter().any(|list| is_twice(list));
         let mut found = Vec::new();
         loop {
             let firsts = rests.map(<[TreeEntry]>::first);
@@ -184,7 +189,7 @@ impl Collector<'_> {
             };
             let [base, ours, theirs] = firsts.map(|first| first.filter(|it| it.name == *least));
             let kind = |entry: Option<&TreeEntry>| entry.map(|entry| entry.kind);
-            let are_alike = kind(base) == kind(ours) && kind(base) == kind(theirs);
+            let are_alike = are_plain && kind(base) == kind(ours) && kind(base) == kind(theirs);
             for (index, entry) in [base, ours, theirs].into_iter().enumerate() {
                 let (Some(entry), Some(rest)) = (entry, rests.get_mut(index)) else { continue };
                 *rest = rest.get(1..).unwrap_or_default();

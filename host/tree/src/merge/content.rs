@@ -131,7 +131,10 @@ impl Contents<'_> {
         } else {
             OnConflict::Mark { marker_size, labels: [ours_label, theirs_label] }
         };
-        let merged = text::merge(&base, &ours, &theirs, on_conflict, &mut self.work.borrow_mut());
+        let merged = self
+            .work
+            .borrow_mut()
+            .share(|work| text::merge(&base, &ours, &theirs, on_conflict, work));
         let id = self.db.store_blob(&merged.content)?;
         Ok((id, merged.clean))
     }

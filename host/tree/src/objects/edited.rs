@@ -5,11 +5,8 @@ use bytes::{Bytes, BytesMut};
 use crate::lines::{common_end, common_start};
 use crate::spill::Charge;
 
-/// Content up to this size is held as it is.
-const SMALL: usize = 4 << 10;
-
 /// Content made of other content, most of which is shared with it.
-pub struct Edited {
+pub struct EditedContent {
     base: Bytes,
     /// Bytes at the beginning that are those of the base.
     lead: usize,
@@ -19,23 +16,35 @@ pub struct Edited {
     _charge: Charge,
 }
 
-impl Edited {
+impl EditedContent {
+    /// Content up to this size is held as it is.
+    pub(crate) const SMALL: u64 = 4 << 10;
+
     /// `content` as what differs from `base`, unless that is more than half of it.
-    /// The charge is kept: nobody else may hold the base.
-    pub(crate) fn new(base: &Bytes, content: &[u8], charge: Charge) -> Result<Self, Charge> {
+    /// The base is charged for too, as nobody else may hold it.
+    pub(crate) fn new(base: &Bytes, content: &[u8], mut charge: Charge) -> Result<Self, Charge> {
         let lead = common_start(base, content);
         let rest = |bytes| <[u8]>::get(bytes, lead..).unwrap_or_default();
         let tail = common_end(rest(base), rest(content));
         let middle = content.get(lead..content.len() - tail).unwrap_or_default();
-        if content.len() <= SMALL || middle.len() > content.len() / 2 {
+        if content.len() as u64 <= Self::SMALL || middle.len() > content.len() / 2 {
             return Err(charge);
         }
         let middle = Bytes::copy_from_slice(middle);
+        charge.set((base.len() + middle.len()).max(content.len()) as u64);
         Ok(Self { base: base.clone(), lead, middle, tail, _charge: charge })
     }
 
     pub(crate) fn len(&self) -> usize {
         self.lead + self.middle.len() + self.tail
+    }
+
+    /// Adds all of it to `out`.
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        let tail = self.base.len() - self.tail;
+        for piece in [self.base.get(..self.lead), Some(&self.middle), self.base.get(tail..)] {
+            out.extend_from_slice(piece.unwrap_or_default());
+        }
     }
 
     /// Reads up to `len` bytes; fewer at the end, none behind it.

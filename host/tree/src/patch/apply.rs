@@ -62,7 +62,9 @@ impl State<'_> {
         {
             self.check_free(path)?;
         }
-        let result = changed(file, source.as_ref().map(|source| &source.state), &mut self.work)?;
+        let result = self
+            .work
+            .share(|work| changed(file, source.as_ref().map(|source| &source.state), work))?;
         if file.content != ContentChange::Unchanged || file.action == Action::Copy {
             self.made = self.made.saturating_add(result.content.len() as u64);
         }

@@ -125,7 +125,8 @@ impl Writer<'_> {
         }
         self.name_line(b"--- ", part.before.map(|_| quoted("a/", part.old_path)));
         self.name_line(b"+++ ", part.after.map(|_| quoted("b/", part.new_path)));
-        hunks::write(&mut self.out, old, new, self.context, &mut self.work)
+        let Self { out, context, work, .. } = self;
+        work.share(|work| hunks::write(out, old, new, *context, work))
     }
 
     /// A tab marks where a name with a space ends.

@@ -5,7 +5,7 @@ use bstr::ByteSlice;
 use super::{Hunk, Line, LineChange};
 use crate::lines::Work;
 
-/// Bytes that are compared, and lines that are moved, in one step of work.
+/// Bytes that are compared in one step of work.
 const AT_ONCE: usize = 32;
 
 /// The lines of a file while hunks are applied to it.
@@ -63,8 +63,9 @@ impl<'a, 'w> Image<'a, 'w> {
         }
         let start = found.ok_or_else(|| self.mismatch(hunk, &old))?;
         let new = side(LineChange::Removed).map(|text| ImageLine { text, done: true });
+        // What comes behind is moved.
+        self.work.take(self.lines.len() - start);
         self.lines.splice(start..start + old.len(), new);
-        self.work.take((self.lines.len() - start) / AT_ONCE);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use super::error::FsError;
 use super::node::{Body, Content, NodeId};
 use super::own::OwnBytes;
 use crate::ids::BlobId;
-use crate::objects::BlobContent;
+use crate::objects::{BlobContent, EditedContent};
 
 /// The largest size a file may have, 1 TiB; the quota is usually met before.
 pub const MAX_FILE: u64 = 1 << 40;
@@ -15,8 +15,9 @@ pub const MAX_FILE: u64 = 1 << 40;
 /// Largest content on disk that is taken into memory as a whole, 256 MiB.
 const MAX_WHOLE: u64 = 256 << 20;
 
-/// Largest file of which only what was changed is held, 8 MiB.
-const MAX_EDITED: u64 = 8 << 20;
+/// Largest file of which only what was changed is held, and largest blob that it
+/// may be made of, 1 MiB. Every write to it costs its size.
+const MAX_EDITED: u64 = 1 << 20;
 
 /// Whether a file's executable bit is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,17 +194,27 @@ impl Worktree {
         changed
     }
 
-    /// Holds a file that nobody has open as what differs from the blob it was made
-    /// of, where that is little. It stays as it is if that blob can't be read.
+    /// Holds a file as what differs from the blob it was made of, where that is
+    /// little. Tried once: a file for which it fails is held whole from then on.
     pub(super) fn hold_as_edit(&mut self, id: NodeId) {
         let Ok(Content::Own { bytes, origin: Some(origin), .. }) = self.file(id) else { return };
-        if !bytes.is_in_memory() || bytes.len() > MAX_EDITED {
+        if !bytes.is_in_memory() || bytes.len() <= EditedContent::SMALL {
             return;
         }
-        let Ok(BlobContent::Memory(base)) = self.objects.content(*origin) else { return };
+        let (len, origin) = (bytes.len(), *origin);
+        let most = MAX_EDITED.min(2 * len);
+        let fits =
+            len <= MAX_EDITED && self.objects.blob_size(origin).is_ok_and(|size| size <= most);
+        let base = if fits { self.objects.content(origin).ok() } else { None };
         let node = self.nodes.get_mut(id);
-        if let Ok(Some(Content::Own { bytes, .. })) = node.map(|node| node.body.content_mut()) {
-            bytes.hold_as_edit_of(&base);
+        if let Ok(Some(Content::Own { bytes, origin, .. })) =
+            node.map(|node| node.body.content_mut())
+        {
+            let held =
+                matches!(&base, Some(BlobContent::Memory(base)) if bytes.hold_as_edit_of(base));
+            if !held {
+                *origin = None;
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::error::FsError;
 use crate::ids::BlobId;
-use crate::objects::{BlobContent, Edited, ObjectError};
+use crate::objects::{BlobContent, EditedContent, ObjectError};
 use crate::spill::{Charge, Spill, Spilled};
 
 pub(super) struct OwnBytes {
@@ -21,7 +21,7 @@ enum Data {
     Shared(Bytes),
     Spilled(Spilled),
     /// In memory as what differs from the content it was made of.
-    Edited(Arc<Edited>),
+    Edited(Arc<EditedContent>),
 }
 
 /// Bytes that count against a budget as long as anyone has them.
@@ -161,14 +161,20 @@ impl OwnBytes {
         matches!(self.data, Data::Memory(_))
     }
 
-    /// Holds only what differs from `base`, if that is much less.
-    pub(super) fn hold_as_edit_of(&mut self, base: &Bytes) {
-        let Data::Memory(bytes) = &self.data else { return };
+    /// Holds only what differs from `base`, if that is much less; whether it is.
+    pub(super) fn hold_as_edit_of(&mut self, base: &Bytes) -> bool {
+        let Data::Memory(bytes) = &self.data else { return false };
         let fresh = Charge::new(self.charge.spill().clone(), 0);
         let charge = std::mem::replace(&mut self.charge, fresh);
-        match Edited::new(base, bytes, charge) {
-            Ok(edited) => self.data = Data::Edited(Arc::new(edited)),
-            Err(charge) => self.charge = charge,
+        match EditedContent::new(base, bytes, charge) {
+            Ok(edited) => {
+                self.data = Data::Edited(Arc::new(edited));
+                true
+            }
+            Err(charge) => {
+                self.charge = charge;
+                false
+            }
         }
     }
 
@@ -191,26 +197,31 @@ impl OwnBytes {
 
     /// Where content that will have `len` bytes is to be changed. Moves it there.
     fn for_len(&mut self, len: u64) -> Result<Place<'_>, FsError> {
-        if let Data::Edited(edited) = &self.data {
-            self.data = Data::Shared(edited.read(0, u64::MAX));
-        }
         let spill = self.charge.spill().clone();
         let more = len.saturating_sub(self.in_memory());
         let spilled = match &self.data {
             Data::Memory(bytes) if spill.wants(len, more) => Some(Spilled::of(spill, bytes)?),
             Data::Shared(bytes) if spill.wants(len, more) => Some(Spilled::of(spill, bytes)?),
+            Data::Edited(edited) if spill.wants(len, more) => {
+                Some(Spilled::of(spill, &edited.read(0, u64::MAX))?)
+            }
             Data::Memory(_) | Data::Shared(_) | Data::Spilled(_) | Data::Edited(_) => None,
         };
         if let Some(spilled) = spilled {
             self.data = Data::Spilled(spilled);
             self.charge.set(0);
         }
-        if let Data::Shared(bytes) = &self.data {
+        if matches!(self.data, Data::Shared(_) | Data::Edited(_)) {
             let mut own = Vec::new();
-            let capacity = to_index(len.max(bytes.len() as u64))?;
+            let capacity = to_index(len.max(self.len()))?;
             own.try_reserve(capacity).map_err(|_| FsError::Quota)?;
-            own.extend_from_slice(bytes);
+            match &self.data {
+                Data::Shared(bytes) => own.extend_from_slice(bytes),
+                Data::Edited(edited) => edited.append_to(&mut own),
+                Data::Memory(_) | Data::Spilled(_) => {}
+            }
             self.data = Data::Memory(own);
+            self.charge.set(self.in_memory());
         }
         match &mut self.data {
             Data::Spilled(spilled) => Ok(Place::Disk(spilled)),

@@ -143,8 +143,13 @@ fn ten_thousand_levels_are_an_error_and_two_thousand_are_not() {
     let shallow = run(deep(2_000));
     assert!(shallow.iter().all(Result::is_ok), "{shallow:?}");
     let results = run(deep(10_000));
-    let first = results[0].as_ref().unwrap_err();
-    assert!(first.contains("too long"), "{first}");
+    // All that look into it say so; the last two need not.
+    let (looking, others) = results.split_at(6);
+    for result in looking {
+        let message = result.as_ref().unwrap_err();
+        assert!(message.contains("too long"), "{message}");
+    }
+    assert!(others.iter().all(Result::is_ok), "{others:?}");
 }
 
 #[test]
