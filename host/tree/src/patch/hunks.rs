@@ -79,6 +79,12 @@ fn write_lines(out: &mut Vec<u8>, mark: u8, lines: &Text<'_>, range: Range<usize
     }
 }
 
+/// The bytes up to the first that is not part of UTF-8.
+fn valid_start(text: &[u8]) -> &[u8] {
+    let end = std::str::from_utf8(text).map_or_else(|err| err.valid_up_to(), str::len);
+    text.get(..end).unwrap_or_default()
+}
+
 /// Finds the line that names the function a hunk is in: the last one above it
 /// that starts with a letter, `_` or `$`.
 struct Section<'a> {
@@ -95,7 +101,7 @@ impl Section<'_> {
         };
         if let Some(line) = unseen.find(names) {
             let shown = line.get(..SECTION).unwrap_or(line);
-            self.found = shown.trim_ascii_end().to_vec();
+            self.found = valid_start(shown.trim_ascii_end()).to_vec();
         }
         self.searched = start;
         &self.found

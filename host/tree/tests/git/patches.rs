@@ -162,6 +162,18 @@ fn patch_of_texts_that_are_hard_to_compare_is_the_one_git_writes() {
     assert_same_patch(&files, 3);
 }
 
+#[test]
+fn name_of_a_section_ends_before_what_is_not_utf8() {
+    let text = |head: &[u8], last: &str| [head, b"\n1\n2\n3\n4\n5\n", last.as_bytes()].concat();
+    let long = format!("f{}", "\u{e9}".repeat(60));
+    let files: Vec<ChangedFile> = [b"def J\xfcrgen \xfc" as &[u8], long.as_bytes(), b"x \xff y  "]
+        .iter()
+        .zip(["a", "b", "c"])
+        .map(|(head, path)| (path, text(head, "old\n"), text(head, "new\n")))
+        .collect();
+    assert_same_patch(&files, 3);
+}
+
 fn name_status(change: &catena_tree::diff::Change) -> (Vec<u8>, Vec<u8>, Option<Vec<u8>>) {
     let path = |path: &RepoPath| path.as_bstr().to_vec();
     let status = match change.kind() {
