@@ -210,8 +210,9 @@ impl Outcome {
                 outcome.failures.insert(name.to_owned(), reason.to_owned());
             }
         }
-        let last = text.lines().rev().find(|line| line.contains(" in ") && line.ends_with('s'));
-        for part in last.unwrap_or_default().trim_matches('=').split(',') {
+        let mut lines = text.lines().rev().map(|line| line.trim_matches(['=', ' ']));
+        let last = lines.find(|line| line.contains(" in ") && line.ends_with('s'));
+        for part in last.unwrap_or_default().split(',') {
             let mut words = part.split_whitespace();
             if let (Some(Ok(count)), Some(word)) = (words.next().map(str::parse), words.next()) {
                 outcome.counts.insert(word.trim_end_matches('s').to_owned(), count);
