@@ -282,3 +282,22 @@ fn doctor_asks_a_model_server_what_it_can() {
         .ends_with(2)
         .says("there is no model `other`; there are `mine`");
 }
+
+#[test]
+fn doctor_finds_what_a_run_file_names_beside_it() {
+    let environment = TestEnvironment::new();
+    let call = json!({"name": "add", "arguments": {"a": 19, "b": 23}});
+    let replies = vec![json!({"content": "", "tool_calls": [call]}), json!({"content": "42"})];
+    let server = ModelServer::start(replies);
+    let run_file = format!(
+        "version = 1\nname = \"keys\"\nchains = \"chains.json\"\nmodel = \"mine\"\n\
+         [repositories]\n[scaffold]\nplugin = \"scaffold-nop\"\n[judge]\nplugin = \"judge-diff\"\n\
+         [models.mine]\nkind = \"openai\"\nbase_url = \"{}\"\nmodel = \"script\"\n\
+         key_file = \"key.txt\"\n",
+        server.base_url
+    );
+    environment.write("project/run.toml", run_file);
+    environment.write("project/key.txt", "sk-project\n");
+    let arguments = ["doctor", "--model", "mine", "--run", "project/run.toml"];
+    environment.catena(&arguments).succeeds().prints("tool calls");
+}

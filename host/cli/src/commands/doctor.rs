@@ -155,7 +155,12 @@ fn exit_code(passed: bool) -> ExitCode {
 fn find_model(name: &str, run_file: Option<&Path>, machine: &Machine) -> Result<ModelUse, Failure> {
     let mut known = models::user_models(machine.models_file())?;
     if let Some(path) = run_file {
-        let file = RunFile::load(path).map_err(RunError::from)?;
+        let mut file = RunFile::load(path).map_err(RunError::from)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        if let Some(ModelChoice::Here(model)) = &mut file.model {
+            model.make_absolute(base);
+        }
+        file.models.values_mut().for_each(|model| model.make_absolute(base));
         if let Some(ModelChoice::Here(model)) = file.model
             && model.info().name == name
         {

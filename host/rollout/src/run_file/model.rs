@@ -268,7 +268,7 @@ impl ModelUse {
     }
 
     /// Resolves its paths against the directory of the file it stands in.
-    pub(crate) fn make_absolute(&mut self, base: &Path) {
+    pub fn make_absolute(&mut self, base: &Path) {
         let paths = match self {
             Self::Scripted(model) => [Some(&mut model.script), model.record.as_mut()],
             Self::Recorded(model) => [Some(&mut model.tape), None],

@@ -82,7 +82,7 @@ impl Worktree {
             for (name, child) in self.touched(dir) {
                 match wanted.remove(&*name) {
                     Some(entry) => ahead.extend(self.compare_entry(dir, child, entry, steps)),
-                    None if self.holds_no_file(child) => {}
+                    None if self.holds_no_file(child) => self.stays_empty(child, steps),
                     None => steps.push(Step::Remove { dir, name: name.to_vec().into() }),
                 }
             }
@@ -90,6 +90,16 @@ impl Worktree {
             steps.extend(missing.map(|entry| Step::Put { dir, entry }));
         }
         Ok(())
+    }
+
+    /// Notes for a directory without any file, and those below it, which tree
+    /// they are: a directory above can equal a tree only if that is known.
+    fn stays_empty(&self, dir: NodeId, steps: &mut Vec<Step>) {
+        let mut ahead = vec![dir];
+        while let Some(dir) = ahead.pop() {
+            steps.push(Step::Equals { dir, tree: TreeId::EMPTY });
+            ahead.extend(self.touched_nodes(dir));
+        }
     }
 
     /// Compares one entry; returns what is to be compared one level deeper.

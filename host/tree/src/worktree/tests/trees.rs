@@ -285,3 +285,16 @@ proptest! {
         prop_assert_eq!(snapshot(&store, &mut worktree), tree_of(&store, &expected));
     }
 }
+
+#[test]
+fn what_comes_into_an_empty_directory_after_a_checkout_is_in_the_snapshot() {
+    let (store, mut worktree) = example();
+    worktree.create_dirs(&path("new/deep/er")).unwrap();
+    worktree.checkout(TreeId::EMPTY, &[]).unwrap();
+    assert_eq!(snapshot(&store, &mut worktree), TreeId::EMPTY);
+    worktree.write_file(&path("new/deep/er/x"), b"x", WriteKind::Regular).unwrap();
+    assert_ne!(snapshot(&store, &mut worktree), TreeId::EMPTY);
+    worktree.checkout(TreeId::EMPTY, &[]).unwrap();
+    assert!(worktree.entry(&path("new/deep/er/x")).unwrap().is_none());
+    assert_eq!(snapshot(&store, &mut worktree), TreeId::EMPTY);
+}
