@@ -262,12 +262,16 @@ fn doctor_tells_what_the_machine_can_do() {
     environment.catena(&["doctor"]).ends_with(4).prints("broken").prints("unknown variant `y`");
 }
 
+/// A server that calls the tool which `catena doctor` offers, and then answers.
+fn server_that_adds() -> ModelServer {
+    let call = json!({"name": "add", "arguments": {"a": 19, "b": 23}});
+    ModelServer::start(vec![json!({"content": "", "tool_calls": [call]}), json!({"content": "42"})])
+}
+
 #[test]
 fn doctor_asks_a_model_server_what_it_can() {
     let environment = TestEnvironment::new();
-    let call = json!({"name": "add", "arguments": {"a": 19, "b": 23}});
-    let replies = vec![json!({"content": "", "tool_calls": [call]}), json!({"content": "42"})];
-    let server = ModelServer::start(replies);
+    let server = server_that_adds();
     let model = format!(
         "version = 1\n[models.mine]\nkind = \"openai\"\nbase_url = \"{}\"\nmodel = \"script\"\n",
         server.base_url
@@ -286,9 +290,7 @@ fn doctor_asks_a_model_server_what_it_can() {
 #[test]
 fn doctor_finds_what_a_run_file_names_beside_it() {
     let environment = TestEnvironment::new();
-    let call = json!({"name": "add", "arguments": {"a": 19, "b": 23}});
-    let replies = vec![json!({"content": "", "tool_calls": [call]}), json!({"content": "42"})];
-    let server = ModelServer::start(replies);
+    let server = server_that_adds();
     let run_file = format!(
         "version = 1\nname = \"keys\"\nchains = \"chains.json\"\nmodel = \"mine\"\n\
          [repositories]\n[scaffold]\nplugin = \"scaffold-nop\"\n[judge]\nplugin = \"judge-diff\"\n\

@@ -7,6 +7,23 @@ use crate::checkout::{Checkout, run as run_command};
 use crate::guests;
 use crate::phase::Phases;
 
+/// Of a run file: `scaffold-mini` over the demo's repository.
+pub(crate) const AGENT: &str = r#"
+[repositories]
+"gridline/gridline" = "gridline.git"
+
+[scaffold]
+plugin = "scaffold-mini"
+grant = { model = true }
+
+[[tools]]
+plugin = "tool-bash"
+grant = { workspace = "read-write" }
+
+[judge]
+plugin = "judge-diff"
+"#;
+
 /// Builds the plugins and the `catena` binary, then runs `catena demo`.
 pub(crate) fn run(
     checkout: &Checkout,

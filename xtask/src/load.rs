@@ -76,12 +76,9 @@ impl Bench {
     fn start(&self, name: &str, keys: &str, model: &str) -> anyhow::Result<Child> {
         let demo = self.dir.join("demo");
         let text = format!(
-            "version = 1\nname = \"{name}\"\nchains = \"chains.json\"\nrefinements = 0\n{keys}\n\n\
-             [repositories]\n\"gridline/gridline\" = \"gridline.git\"\n\n\
-             [scaffold]\nplugin = \"scaffold-mini\"\ngrant = {{ model = true }}\n\
-             config = {{ step_limit = 0, cost_limit = 0.0 }}\n\n\
-             [[tools]]\nplugin = \"tool-bash\"\ngrant = {{ workspace = \"read-write\" }}\n\n\
-             [judge]\nplugin = \"judge-diff\"\n\n{model}"
+            "version = 1\nname = \"{name}\"\nchains = \"chains.json\"\nrefinements = 0\n{keys}\n\
+             {}\n[scaffold.config]\nstep_limit = 0\ncost_limit = 0.0\n\n{model}",
+            demo::AGENT
         );
         let file = demo.join(format!("{name}.toml"));
         fs::write(&file, text)?;

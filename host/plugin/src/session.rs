@@ -157,6 +157,31 @@ pub struct SessionStart {
     pub memory: u64,
 }
 
+impl SessionStart {
+    /// A session on one tree, with an empty conversation and nothing granted from
+    /// beyond the sandbox: no model, no human answer. 1 GiB and 100,000 entries may
+    /// be added.
+    pub fn on(tree: TreeId) -> Self {
+        Self {
+            worktree: tree,
+            stage_start: tree,
+            scratch: TreeId::EMPTY,
+            snapshots: BTreeMap::new(),
+            conversation: ConversationId(0),
+            history: Conversation::default(),
+            next_conversation: 1,
+            model: None,
+            reference: None,
+            time: 1_700_000_000,
+            seed: 0,
+            quota_bytes: 1 << 30,
+            quota_entries: 100_000,
+            policy: Policy::default(),
+            memory: 64 << 20,
+        }
+    }
+}
+
 /// What a session ends with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEnd {
@@ -464,21 +489,14 @@ pub struct JudgeStart {
 impl JudgeStart {
     fn as_session_start(&self) -> SessionStart {
         SessionStart {
-            worktree: TreeId::EMPTY,
-            stage_start: TreeId::EMPTY,
-            scratch: TreeId::EMPTY,
-            snapshots: BTreeMap::new(),
             conversation: ConversationId(self.next_conversation),
-            history: Conversation::default(),
             next_conversation: self.next_conversation,
             model: self.model.clone(),
-            reference: None,
             time: self.time,
             seed: self.seed,
             quota_bytes: 64 << 20,
             quota_entries: 10_000,
-            policy: Policy::default(),
-            memory: 64 << 20,
+            ..SessionStart::on(TreeId::EMPTY)
         }
     }
 }

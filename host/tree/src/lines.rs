@@ -8,6 +8,7 @@
 //! go). The algorithms take their steps from a [`Work`]; where that runs out, what
 //! was not compared counts as changed, which is always a right answer.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use bstr::ByteSlice;
@@ -92,6 +93,30 @@ pub(crate) fn merge_changes(
     compaction::compact(before, &mut removed, &added, &Preference::Lowest, work);
     compaction::compact(after, &mut added, &removed, &Preference::Lowest, work);
     script(&removed, &added)
+}
+
+/// [`merge_changes`] of parts of numbered texts. Their lines get numbers of their
+/// own, so that many small parts do not cost as much as many large ones.
+pub(crate) fn merge_changes_of_parts(
+    before: &[u32],
+    after: &[u32],
+    work: &mut Work,
+) -> Vec<ChangedLines> {
+    let ([before, after], count) = renumbered([before, after]);
+    merge_changes(&before, &after, count, work)
+}
+
+/// Parts of numbered texts with numbers of their own, and how many those are.
+fn renumbered(parts: [&[u32]; 2]) -> ([Vec<u32>; 2], usize) {
+    let mut known = HashMap::new();
+    let numbers = parts.map(|numbers| {
+        let number = |number: &u32| {
+            let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+            *known.entry(*number).or_insert(next)
+        };
+        numbers.iter().map(number).collect()
+    });
+    (numbers, known.len())
 }
 
 /// Which lines of the old text went and which of the new one came.

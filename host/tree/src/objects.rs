@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bstr::{BStr, BString};
@@ -138,11 +139,7 @@ impl BlobContent {
     /// Reads up to `len` bytes; fewer at the end, none behind it.
     pub fn read(&self, offset: u64, len: u64) -> Result<Bytes, SpillError> {
         match self {
-            Self::Memory(bytes) => {
-                let within =
-                    |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
-                Ok(bytes.slice(within(offset)..within(offset.saturating_add(len))))
-            }
+            Self::Memory(bytes) => Ok(bytes.slice(clamp(bytes.len(), offset, len))),
             Self::Spilled(spilled) => spilled.read(offset, len),
             Self::Edited(edited) => Ok(edited.read(offset, len)),
         }
@@ -170,6 +167,12 @@ impl BlobContent {
         }
         hasher.finish()
     }
+}
+
+/// The part of `offset..offset + len` that lies within `size` bytes.
+pub(crate) fn clamp(size: usize, offset: u64, len: u64) -> Range<usize> {
+    let within = |at: u64| usize::try_from(at).map_or(size, |at| at.min(size));
+    within(offset)..within(offset.saturating_add(len))
 }
 
 impl From<SpillError> for ObjectError {

@@ -141,11 +141,15 @@ impl Worker {
         wall: Duration,
         host: &mut dyn HostSide,
     ) -> Result<JobResult, WorkerError> {
-        match self.serve(job, wall + GRACE, host).await {
+        let result = match self.serve(job, wall + GRACE, host).await {
             Err(WorkerError::Protocol(FrameError::Closed)) => Err(self.obituary().await),
             Ok(JobResult::Failed(reason)) => Err(WorkerError::Failed(reason)),
             result => result,
-        }
+        };
+        // Who is told that the job is over may count on the process's memory. Left to
+        // the runtime, a process that was killed can stay a zombie until the next signal.
+        let _ = tokio::time::timeout(LAST_WORDS, self.child.kill()).await;
+        result
     }
 
     async fn serve(

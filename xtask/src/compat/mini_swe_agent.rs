@@ -21,21 +21,9 @@ name = "mini-swe-agent"
 chains = "chains.json"
 threshold = 1.0
 refinements = 0
+"#;
 
-[repositories]
-"gridline/gridline" = "gridline.git"
-
-[scaffold]
-plugin = "scaffold-mini"
-grant = { model = true }
-
-[[tools]]
-plugin = "tool-bash"
-grant = { workspace = "read-write" }
-
-[judge]
-plugin = "judge-diff"
-
+const MODEL: &str = r#"
 [model]
 kind = "scripted"
 price = { input = 1_000, output = 1_000 }
@@ -129,7 +117,7 @@ fn roll_out(
     let script = json!({"version": 1, "replies": {"*": episode["replies"]}});
     let script_file = demo_dir.join(format!("{name}.json"));
     write(&script_file, &script.to_string())?;
-    let mut run_file: toml::Table = toml::from_str(RUN_FILE)?;
+    let mut run_file: toml::Table = toml::from_str(&format!("{RUN_FILE}{}{MODEL}", demo::AGENT))?;
     let script_name = toml::Value::String(format!("{name}.json"));
     table(&mut run_file, "model")?.insert("script".to_owned(), script_name);
     let config = config(episode, templates)?;

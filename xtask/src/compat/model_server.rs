@@ -49,20 +49,6 @@ chains = "chains.json"
 model = "submits"
 refinements = 1
 
-[repositories]
-"gridline/gridline" = "gridline.git"
-
-[scaffold]
-plugin = "scaffold-mini"
-grant = { model = true }
-
-[[tools]]
-plugin = "tool-bash"
-grant = { workspace = "read-write" }
-
-[judge]
-plugin = "judge-diff"
-
 [budget]
 turns = 20
 tokens = 100_000
@@ -76,7 +62,7 @@ pub(super) fn run(checkout: &Checkout, phases: &mut Phases) -> anyhow::Result<()
     let dir = venv::scratch(checkout, "model-server")?;
     let server = Server::start(&python, &dir)?;
     write(&dir.join("key.txt"), KEY)?;
-    write(&dir.join("run.toml"), &format!("{RUN_FILE}{}", models(server.port)))?;
+    write(&dir.join("run.toml"), &format!("{RUN_FILE}{}{}", demo::AGENT, models(server.port)))?;
     phases.begin("catena doctor");
     let catena = || Command::new(checkout.built("catena"));
     let run_file = dir.join("run.toml");

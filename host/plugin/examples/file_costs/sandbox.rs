@@ -1,11 +1,10 @@
 //! The guest over a worktree.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use catena_model::{Conversation, ConversationId, ModelError, Reply, ToolCall};
+use catena_model::{ModelError, Reply, ToolCall};
 use catena_plugin::resolved::ResolvedPlugin;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
@@ -39,7 +38,7 @@ impl Sandbox {
         };
         let tool = LoadedPlugin::load(&engine, spec)?;
         let outside = Arc::new(Sampled(sample.objects.clone()));
-        let session = Arc::new(Session::new(outside, start(sample.tree), vec![tool]));
+        let session = Arc::new(Session::new(outside, SessionStart::on(sample.tree), vec![tool]));
         Ok(Self { session, _engine: engine })
     }
 
@@ -48,26 +47,6 @@ impl Sandbox {
         let arguments = json!({"work": request, "times": times}).to_string();
         let call = ToolCall { id: "1".to_owned(), name: "costs".to_owned(), arguments };
         Ok(run_tool(&self.session, &call)?.parse()?)
-    }
-}
-
-fn start(tree: TreeId) -> SessionStart {
-    SessionStart {
-        worktree: tree,
-        stage_start: tree,
-        scratch: TreeId::EMPTY,
-        snapshots: BTreeMap::new(),
-        conversation: ConversationId(0),
-        history: Conversation::default(),
-        next_conversation: 1,
-        model: None,
-        reference: None,
-        time: 1_700_000_000,
-        seed: 0,
-        quota_bytes: 1 << 30,
-        quota_entries: 1000,
-        policy: catena_tree::worktree::Policy::default(),
-        memory: 64 << 20,
     }
 }
 

@@ -1,11 +1,10 @@
 //! Operations in a guest, over a worktree.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use catena_model::{Conversation, ConversationId, ModelError, Reply, ToolCall};
+use catena_model::{ModelError, Reply, ToolCall};
 use catena_plugin::resolved::ResolvedPlugin;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
@@ -109,7 +108,8 @@ fn session_and_objects(workspace: WorkspaceAccess) -> (Arc<Session>, Arc<Example
         config: "{}".to_owned(),
     };
     let tool = LoadedPlugin::load(engine, spec).unwrap();
-    (Arc::new(Session::new(example.clone(), start(tree), vec![tool])), example)
+    let start = SessionStart { quota_bytes: QUOTA, quota_entries: 1000, ..SessionStart::on(tree) };
+    (Arc::new(Session::new(example.clone(), start, vec![tool])), example)
 }
 
 fn target() -> &'static Path {
@@ -128,24 +128,4 @@ fn load() -> (Engine, ResolvedPlugin, PathBuf) {
     let cache = ComponentCache::open(&target().join("tmp/components")).unwrap();
     let compiled = cache.compiled(&engine, &plugin).unwrap();
     (engine, plugin, compiled)
-}
-
-fn start(tree: TreeId) -> SessionStart {
-    SessionStart {
-        worktree: tree,
-        stage_start: tree,
-        scratch: TreeId::EMPTY,
-        snapshots: BTreeMap::new(),
-        conversation: ConversationId(0),
-        history: Conversation::default(),
-        next_conversation: 1,
-        model: None,
-        reference: None,
-        time: 1_700_000_000,
-        seed: 0,
-        quota_bytes: QUOTA,
-        quota_entries: 1000,
-        policy: catena_tree::worktree::Policy::default(),
-        memory: 64 << 20,
-    }
 }

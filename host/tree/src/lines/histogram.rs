@@ -4,10 +4,9 @@
 //! goes on before and behind it; where all common lines are too frequent for
 //! that, Myers' algorithm takes over.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Marks, Part, Work, myers};
+use super::{Marks, Part, Work, myers, renumbered};
 
 /// Lines that occur more often than this are no anchor.
 const FREQUENT: u32 = 64;
@@ -89,18 +88,11 @@ impl Histogram<'_> {
     }
 
     fn fall_back(&mut self, part: &Part) {
-        let mut known = HashMap::new();
-        let mut renumbered = |numbers: Option<&[u32]>| -> Vec<u32> {
-            let number = |number: &u32| {
-                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                *known.entry(*number).or_insert(next)
-            };
-            numbers.unwrap_or_default().iter().map(number).collect()
-        };
-        let before = renumbered(self.before.get(part.before.clone()));
-        let after = renumbered(self.after.get(part.after.clone()));
+        let before = self.before.get(part.before.clone()).unwrap_or_default();
+        let after = self.after.get(part.after.clone()).unwrap_or_default();
+        let ([before, after], count) = renumbered([before, after]);
         let mut marks = Marks::new(before.len(), after.len());
-        myers::mark(&before, &after, known.len(), &mut marks, self.work);
+        myers::mark(&before, &after, count, &mut marks, self.work);
         let copy = |to: &mut [bool], range: &Range<usize>, from: &[bool]| {
             to.get_mut(range.clone()).unwrap_or_default().copy_from_slice(from);
         };

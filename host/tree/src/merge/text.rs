@@ -5,10 +5,9 @@
 //! the same. What both sides of a conflict have in common is taken out of it
 //! again, except for up to three lines between two conflicts, which join them.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::lines::{ChangedLines, Numbering, Text, Work, merge_changes};
+use crate::lines::{ChangedLines, Numbering, Text, Work, merge_changes, merge_changes_of_parts};
 
 /// Conflicts with no more lines between them are one.
 const JOINING: usize = 3;
@@ -176,20 +175,11 @@ impl Merger<'_> {
         self.regions = refined;
     }
 
-    /// What differs between both sides of a conflict. Lines get numbers of their
-    /// own, so that many small conflicts do not cost as much as many large ones.
+    /// What differs between both sides of a conflict.
     fn differences(&self, region: &Region, work: &mut Work) -> Vec<ChangedLines> {
-        let mut known = HashMap::new();
-        let mut renumbered = |numbers: Option<&[u32]>| -> Vec<u32> {
-            let number = |number: &u32| {
-                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                *known.entry(*number).or_insert(next)
-            };
-            numbers.unwrap_or_default().iter().map(number).collect()
-        };
-        let ours = renumbered(self.ours.numbers().get(region.ours.clone()));
-        let theirs = renumbered(self.theirs.numbers().get(region.theirs.clone()));
-        merge_changes(&ours, &theirs, known.len(), work)
+        let ours = self.ours.numbers().get(region.ours.clone()).unwrap_or_default();
+        let theirs = self.theirs.numbers().get(region.theirs.clone()).unwrap_or_default();
+        merge_changes_of_parts(ours, theirs, work)
     }
 
     /// Joins conflicts that have next to nothing between them.

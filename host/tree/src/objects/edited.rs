@@ -1,7 +1,10 @@
 //! Content that differs from another in one place, held as what differs.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 
+use super::clamp;
 use crate::lines::{common_end, common_start};
 use crate::spill::Charge;
 
@@ -49,8 +52,7 @@ impl EditedContent {
 
     /// Reads up to `len` bytes; fewer at the end, none behind it.
     pub(crate) fn read(&self, offset: u64, len: u64) -> Bytes {
-        let within = |at: u64| usize::try_from(at).map_or(self.len(), |at| at.min(self.len()));
-        let (start, end) = (within(offset), within(offset.saturating_add(len)));
+        let Range { start, end } = clamp(self.len(), offset, len);
         if end <= self.lead {
             return self.base.slice(start..end);
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::error::FsError;
 use crate::ids::BlobId;
-use crate::objects::{BlobContent, EditedContent, ObjectError};
+use crate::objects::{BlobContent, EditedContent, ObjectError, clamp};
 use crate::spill::{Charge, Spill, Spilled};
 
 pub(super) struct OwnBytes {
@@ -238,12 +238,6 @@ impl OwnBytes {
 enum Place<'a> {
     Memory(&'a mut Vec<u8>),
     Disk(&'a mut Spilled),
-}
-
-/// The part of `offset..offset + len` that lies within `size` bytes.
-pub(super) fn clamp(size: usize, offset: u64, len: u64) -> std::ops::Range<usize> {
-    let within = |at: u64| usize::try_from(at).map_or(size, |at| at.min(size));
-    within(offset)..within(offset.saturating_add(len))
 }
 
 fn to_index(at: u64) -> Result<usize, FsError> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bstr::ByteSlice;
 use catena_tree::diff::{DiffOptions, changes};
-use catena_tree::merge::{ConflictPolicy, Labels, MergeRequest, merge};
+use catena_tree::merge::merge;
 use catena_tree::patch::{self, FileKind, edit_tree};
 use catena_tree::worktree::WorktreeOptions;
 use catena_tree::{EntryKind, ObjectError, Objects, RepoPath, TreeId, Worktree};
 
 use crate::environment::{Repository, write};
+use crate::merges::request;
 
 /// A tree object with these entries as they are: mode, name, hex id.
 fn raw_tree(repository: &Repository, entries: &[(&str, &str, &str)]) -> TreeId {
@@ -44,16 +45,7 @@ fn everything(repository: &Repository, tree: TreeId) -> Vec<Result<(), String>> 
     ];
     for trees in [[TreeId::EMPTY, other, tree], [tree, other, TreeId::EMPTY], [other, tree, other]]
     {
-        let [base, ours, theirs] = trees;
-        let request = MergeRequest {
-            base,
-            ours,
-            theirs,
-            policy: ConflictPolicy::Markers,
-            labels: Labels::default(),
-            union: Vec::new(),
-        };
-        results.push(merge(db, &request).map(drop).map_err(|e| text(&e)));
+        results.push(merge(db, &request(trees)).map(drop).map_err(|e| text(&e)));
     }
     let edit = write("new/file", FileKind::Regular, "new\n");
     results.push(edit_tree(db, &mut &*db, tree, &[edit]).map(drop).map_err(|e| text(&e)));

@@ -52,7 +52,7 @@ impl Case {
     }
 }
 
-fn request([base, ours, theirs]: [TreeId; 3]) -> MergeRequest {
+pub(crate) fn request([base, ours, theirs]: [TreeId; 3]) -> MergeRequest {
     MergeRequest {
         base,
         ours,

@@ -4,21 +4,19 @@
 //! The directory is read and never changed: each call's changes are in the
 //! worktree alone, which `--keep` has the calls share.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use catena_model::{Conversation, ConversationId, ModelError, Reply, ToolCall};
+use catena_model::{ModelError, Reply, ToolCall};
 use catena_plugin::engine::GUEST_THREAD_STACK;
 use catena_plugin::session::{LoadedPlugin, PluginSpec};
 use catena_plugin::{
     Asked, ComponentCache, Engine, Event, Exchange, Limits, LimitsRequest, NewObject, Outside,
     PluginKind, ResolvedPlugin, Session, SessionStart, Tried, WorkspaceAccess, try_tool,
 };
-use catena_tree::worktree::Policy;
 use catena_tree::{BlobId, ObjectDatabase, ObjectError, Objects, TreeEntry, TreeId};
 use clap::ValueHint;
 use serde_json::json;
@@ -162,7 +160,8 @@ impl Trial {
         };
         let tools = vec![load(&self.tool)?];
         let programs = self.programs.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        let session = Session::new(self.objects.clone(), start(self.tree), tools);
+        let start = SessionStart { memory: 256 << 20, ..SessionStart::on(self.tree) };
+        let session = Session::new(self.objects.clone(), start, tools);
         Ok(Arc::new(session.with_programs(programs)))
     }
 }
@@ -192,26 +191,6 @@ fn spec(
     let rights = manifest.capabilities.intersection(&granted);
     let limits = limits.lowered_to(&manifest.limits);
     Ok(PluginSpec { rights, limits, config, compiled, manifest })
-}
-
-fn start(tree: TreeId) -> SessionStart {
-    SessionStart {
-        worktree: tree,
-        stage_start: tree,
-        scratch: TreeId::EMPTY,
-        snapshots: BTreeMap::new(),
-        conversation: ConversationId(0),
-        history: Conversation::default(),
-        next_conversation: 1,
-        model: None,
-        reference: None,
-        time: 1_700_000_000,
-        seed: 0,
-        quota_bytes: 1 << 30,
-        quota_entries: 100_000,
-        policy: Policy::default(),
-        memory: 256 << 20,
-    }
 }
 
 /// The directory's objects, and what is made of them; no model.

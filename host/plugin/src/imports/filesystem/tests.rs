@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use catena_model::{Conversation, ConversationId, ModelError, Reply};
+use catena_model::{ModelError, Reply};
 use catena_tree::objects::NoObjects;
 use catena_tree::{BlobId, ObjectError, Objects, TreeEntry, TreeId};
 use wasi::{DescriptorFlags, HostDescriptor as _, NewTimestamp, OpenFlags, PathFlags};
@@ -48,23 +48,8 @@ impl Outside for Nowhere {
 }
 
 fn session() -> Arc<Session> {
-    let start = SessionStart {
-        worktree: TreeId::EMPTY,
-        stage_start: TreeId::EMPTY,
-        scratch: TreeId::EMPTY,
-        snapshots: std::collections::BTreeMap::new(),
-        conversation: ConversationId(0),
-        history: Conversation::default(),
-        next_conversation: 1,
-        model: None,
-        reference: None,
-        time: 1_700_000_000,
-        seed: 0,
-        quota_bytes: QUOTA,
-        quota_entries: 100,
-        policy: catena_tree::worktree::Policy::default(),
-        memory: 64 << 20,
-    };
+    let start =
+        SessionStart { quota_bytes: QUOTA, quota_entries: 100, ..SessionStart::on(TreeId::EMPTY) };
     Arc::new(Session::new(Arc::new(Nowhere), start, Vec::new()))
 }
 
