@@ -55,21 +55,43 @@ fn resume_after_every_second_record(environment: &TestEnvironment, half: usize) 
 }
 
 #[test]
-fn run_killed_at_any_instant_is_resumed_to_the_same_end() {
+fn run_killed_after_every_record_asks_for_no_journaled_reply_and_comes_to_the_same_end() {
     let environment = TestEnvironment::new();
     demo(&environment);
-    let unbroken = comparable(shown(&environment, "demo/run"));
-    let journal = environment.path(&format!("demo/cut/rollouts/{ROLLOUT}.journal"));
-    for reached in [3, 30, 60, 90] {
-        let mut run = environment.start_catena(&["run", "demo/run.toml", "--dir", "demo/cut"]);
-        wait_for("records", || count_lines(&journal) >= reached);
-        // A run that was faster than the signal has ended, which is as well.
+    let server = ModelServer::of_demo(&environment);
+    for name in ["unbroken", "killed"] {
+        demo_with(&environment, name, &over_http(&environment, &server, ""));
+    }
+    environment.catena(&["run", "demo/unbroken.toml", "--dir", "demo/unbroken"]).succeeds();
+    let unbroken = comparable(shown(&environment, "demo/unbroken"));
+    let asked = server.asked();
+
+    let journal = environment.path(&format!("demo/killed/rollouts/{ROLLOUT}.journal"));
+    let mut arguments = vec!["run", "demo/killed.toml", "--dir", "demo/killed"];
+    let (mut kills, mut answers) = (0, 0);
+    loop {
+        let (before, reached) = (server.asked().len(), count_records(&journal));
+        let mut run = environment.start_catena(&arguments);
+        let mut status = None;
+        while status.is_none() && count_records(&journal) <= reached {
+            status = run.try_wait().unwrap();
+        }
         run.kill().unwrap();
         run.wait().unwrap();
-        environment.catena(&["resume", "demo/cut"]).succeeds();
-        assert_eq!(comparable(shown(&environment, "demo/cut")), unbroken);
-        std::fs::remove_dir_all(environment.path("demo/cut")).unwrap();
+        // What was sent is what had no reply in the journal, in order.
+        let sent = server.asked().split_off(before);
+        assert_eq!(sent, asked[answers..][..sent.len()], "kill {kills}");
+        if status.is_some_and(|status| status.success()) {
+            break;
+        }
+        kills += 1;
+        answers = answered(&environment, "demo/killed");
+        arguments = vec!["resume", "demo/killed"];
     }
+    // The signal may come late, but not so late that few instants are tried.
+    assert!(kills > asked.len(), "{kills}");
+    assert_eq!(comparable(shown(&environment, "demo/killed")), unbroken);
+    environment.catena(&["verify", "demo/killed"]).succeeds();
 }
 
 /// A run of some rollouts that each compute for a while in a tool call.
@@ -161,8 +183,11 @@ fn interrupt_from_the_keyboard_stops_the_run_and_says_how_to_go_on() {
     }
 }
 
-fn count_lines(path: &Path) -> usize {
-    std::fs::read_to_string(path).map_or(0, |text| text.matches('\n').count())
+/// The whole records of a journal, but for those that only say that it is gone on with.
+fn count_records(path: &Path) -> usize {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.filter(|line| !line.contains(r#""record":"continued""#)).count()
 }
 
 pub(crate) fn wait_for(what: &str, mut reached: impl FnMut() -> bool) {

@@ -67,7 +67,7 @@ impl Asking {
     pub(crate) fn begin(
         asked: Asked,
         exchange: Exchange,
-        conversation: Conversation,
+        conversation: Arc<Conversation>,
         origin: Origin,
         model: Arc<Gateway>,
         purse: Purse,

@@ -1,13 +1,14 @@
 //! The host's copies of conversations, which are the ones that count.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use catena_model::{Conversation, ConversationId, Edit, Message, Reply};
 
 /// The host's copies of a rollout's conversations, and what they have cost.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Conversations {
-    held: BTreeMap<ConversationId, Conversation>,
+    held: BTreeMap<ConversationId, Arc<Conversation>>,
     turns: u64,
 }
 
@@ -15,7 +16,7 @@ impl Conversations {
     /// Starts a conversation and returns its id.
     pub(crate) fn open(&mut self) -> ConversationId {
         let id = ConversationId(self.next());
-        self.held.insert(id, Conversation::default());
+        self.held.insert(id, Arc::default());
         id
     }
 
@@ -25,7 +26,7 @@ impl Conversations {
     }
 
     /// What a conversation holds; nothing for an id that is not known yet.
-    pub(crate) fn get(&self, id: ConversationId) -> Conversation {
+    pub(crate) fn get(&self, id: ConversationId) -> Arc<Conversation> {
         self.held.get(&id).cloned().unwrap_or_default()
     }
 
@@ -42,15 +43,15 @@ impl Conversations {
             match edit {
                 Edit::Push(messages) => {
                     let pushed = messages.iter().cloned().map(Message::by_plugin);
-                    self.held.entry(*id).or_default().messages.extend(pushed);
+                    self.edited(*id).messages.extend(pushed);
                 }
                 Edit::Replace(messages) => {
-                    let held = self.held.entry(*id).or_default();
+                    let held = self.edited(*id);
                     held.replace(with_origins(messages, &held.messages));
                 }
                 Edit::ForkOf(of) => {
                     let copy = self.get(*of).fork();
-                    self.held.insert(*id, copy);
+                    self.held.insert(*id, Arc::new(copy));
                 }
             }
         }
@@ -58,8 +59,13 @@ impl Conversations {
 
     /// Appends what the model said.
     pub(crate) fn reply(&mut self, id: ConversationId, reply: &Reply) {
-        self.held.entry(id).or_default().push_reply(reply.message.clone(), reply.usage);
+        self.edited(id).push_reply(reply.message.clone(), reply.usage);
         self.turns += 1;
+    }
+
+    /// A conversation to be changed. It is copied if somebody still holds it.
+    fn edited(&mut self, id: ConversationId) -> &mut Conversation {
+        Arc::make_mut(self.held.entry(id).or_default())
     }
 }
 

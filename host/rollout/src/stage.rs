@@ -1,7 +1,7 @@
 //! One stage: rounds of the scaffold and what they submit.
 
 use catena_chain::Stage;
-use catena_model::{ConversationId, ModelError};
+use catena_model::{Conversation, ConversationId, ModelError};
 use catena_plugin::session::{Reference, SessionEnd, SessionStart};
 use catena_plugin::{AttemptEnd, CallFailure, Carry, Ending, Feedback, Task};
 use catena_tree::diff::{self, DiffOptions};
@@ -194,7 +194,7 @@ impl Rollout<'_> {
             scratch: self.carried.scratch,
             snapshots: self.carried.snapshots.clone(),
             conversation: at.conversation,
-            history: self.ledger.conversations.get(at.conversation),
+            history: Conversation::clone(&self.ledger.conversations.get(at.conversation)),
             next_conversation: self.ledger.conversations.next(),
             model: self.plan.models.scaffold.as_ref().map(|model| model.info()),
             reference,

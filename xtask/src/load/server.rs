@@ -51,10 +51,12 @@ impl SlowServer {
 fn serve(stream: &TcpStream, turns: usize, delay: Duration, state: &State) {
     let mut reader = BufReader::new(stream);
     while let Some(body) = read_request(&mut reader) {
+        // Before the request is parsed, which is work of the server.
         let last = state.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(last) = last {
             state.gaps.lock().unwrap_or_else(PoisonError::into_inner).push(last.elapsed());
         }
+        let Ok(body) = serde_json::from_slice(&body) else { return };
         state.waiting.fetch_add(1, Ordering::SeqCst);
         std::thread::sleep(delay);
         state.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -71,7 +73,7 @@ fn serve(stream: &TcpStream, turns: usize, delay: Duration, state: &State) {
     }
 }
 
-fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Value> {
+fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Vec<u8>> {
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -88,7 +90,7 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Value> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
+    Some(body)
 }
 
 fn reply(body: &Value, turns: usize) -> Value {

@@ -3,12 +3,13 @@
 //! the one before it and servers can use their caches.
 
 use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::error::OpenAiError;
 use super::{Delivery, FRAME_TOKENS, OpenAiSettings};
-use crate::message::{AssistantMessage, Message, ToolDefinition};
+use crate::message::{Message, ToolCall, ToolDefinition};
 use crate::model::{Request, ToolChoice};
 
 /// Fields of the body that have keys of their own in the settings.
@@ -34,7 +35,7 @@ pub(super) fn is_own_field(field: &str) -> bool {
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
-    messages: Vec<Value>,
+    messages: Messages<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +80,10 @@ pub(super) fn body(
     let streamed = settings.delivery == Delivery::Streamed;
     let body = Body {
         model: &settings.model,
-        messages: request.messages.iter().map(|message| wire(message, settings)).collect(),
+        messages: Messages {
+            messages: request.messages,
+            reasoning_field: settings.reasoning_field.as_deref(),
+        },
         tools: request.tools.iter().map(tool).collect::<Result<_, _>>()?,
         tool_choice: tool_choice(&sampling.tool_choice, request.tools),
         temperature: sampling.temperature.or(settings.temperature),
@@ -150,33 +154,74 @@ fn tool_choice(choice: &ToolChoice, tools: &[ToolDefinition]) -> Option<Value> {
     }
 }
 
-fn wire(message: &Message, settings: &OpenAiSettings) -> Value {
-    match message {
-        Message::System { content } => json!({"role": "system", "content": content}),
-        Message::User { content } => json!({"role": "user", "content": content}),
-        Message::Assistant { message, .. } => assistant(message, settings),
-        Message::Tool { call_id, content } => {
-            json!({"role": "tool", "tool_call_id": call_id, "content": content})
-        }
-        Message::Other { name, content } => json!({"role": name, "content": content}),
+/// A conversation as the server wants it. A long one is sent many times, so it is
+/// written from where it lies.
+struct Messages<'a> {
+    messages: &'a [Message],
+    reasoning_field: Option<&'a str>,
+}
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reasoning_field = self.reasoning_field;
+        serializer
+            .collect_seq(self.messages.iter().map(|message| Wire { message, reasoning_field }))
     }
 }
 
-fn assistant(message: &AssistantMessage, settings: &OpenAiSettings) -> Value {
-    let mut wire = Map::new();
-    wire.insert("role".to_owned(), "assistant".into());
-    let only_calls = message.content.is_empty() && !message.tool_calls.is_empty();
-    let content = if only_calls { Value::Null } else { message.content.as_str().into() };
-    wire.insert("content".to_owned(), content);
-    if let (Some(field), Some(reasoning)) = (&settings.reasoning_field, &message.reasoning) {
-        wire.insert(field.clone(), reasoning.as_str().into());
+/// One message as the server wants it.
+struct Wire<'a> {
+    message: &'a Message,
+    reasoning_field: Option<&'a str>,
+}
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let (role, content) = match self.message {
+            Message::System { content } => ("system", content),
+            Message::User { content } => ("user", content),
+            Message::Assistant { message, .. } => ("assistant", &message.content),
+            Message::Tool { content, .. } => ("tool", content),
+            Message::Other { name, content } => (name.as_str(), content),
+        };
+        map.serialize_entry("role", role)?;
+        let only_calls = matches!(self.message, Message::Assistant { message, .. }
+            if content.is_empty() && !message.tool_calls.is_empty());
+        map.serialize_entry("content", &(!only_calls).then_some(content))?;
+        match self.message {
+            Message::Assistant { message, .. } => {
+                if let (Some(field), Some(reasoning)) = (self.reasoning_field, &message.reasoning) {
+                    map.serialize_entry(field, reasoning)?;
+                }
+                if !message.tool_calls.is_empty() {
+                    let calls: Vec<Call<'_>> = message.tool_calls.iter().map(Call::from).collect();
+                    map.serialize_entry("tool_calls", &calls)?;
+                }
+            }
+            Message::Tool { call_id, .. } => map.serialize_entry("tool_call_id", call_id)?,
+            Message::System { .. } | Message::User { .. } | Message::Other { .. } => {}
+        }
+        map.end()
     }
-    if !message.tool_calls.is_empty() {
-        let calls = message.tool_calls.iter().map(|call| {
-            json!({"id": call.id, "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments}})
-        });
-        wire.insert("tool_calls".to_owned(), calls.collect());
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: CalledFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct CalledFunction<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+impl<'a> From<&'a ToolCall> for Call<'a> {
+    fn from(call: &'a ToolCall) -> Self {
+        let ToolCall { id, name, arguments } = call;
+        Self { id, r#type: "function", function: CalledFunction { name, arguments } }
     }
-    Value::Object(wire)
 }
