@@ -29,6 +29,7 @@ mod git_parity;
 mod interruption;
 mod limits;
 mod models;
+mod native;
 mod plugins;
 mod programs;
 mod replay;

@@ -56,7 +56,7 @@ fn call_that_ran_out_of_time_is_taken_as_it_was_recorded() {
     environment
         .catena(&["verify", "run"])
         .succeeds()
-        .prints("but for 1 call that ran out of wall-clock time and were taken as recorded");
+        .prints("but for 1 call that ran out of wall-clock time, which was taken as recorded");
 
     // Wherever the process ends after the call, what it left is not computed again.
     let whole = lines(&environment, SMALL);

@@ -8,6 +8,7 @@ pub(crate) mod export;
 pub(crate) mod follow;
 pub(crate) mod fork;
 pub(crate) mod mine;
+pub(crate) mod native;
 pub(crate) mod plugin;
 pub(crate) mod program;
 pub(crate) mod resume;

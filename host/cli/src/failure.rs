@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use catena_model::SettingsError;
+use catena_native::NativeUseError;
 use catena_plugin::{CheckError, ManifestError, ResolveError, StoreError};
 use catena_rollout::rollout::RolloutError;
 use catena_rollout::{JournalError, ModelUseError, RunError, RunFileError};
@@ -102,6 +103,8 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::Database(_) => (Fault::Input, Some("`[repositories]` takes paths of git repositories")),
         E::Resolve(err) => (Fault::Input, resolve_hint(err)),
         E::Program(err) => (Fault::Input, program_hint(err)),
+        E::Native { source, .. } => (Fault::Input, Some(native_hint(source))),
+        E::NameTwice(_) => (Fault::Input, Some("give the table below `[native]` another name")),
         E::WrongKind { .. } => {
             (Fault::Input, Some("put it under the key of its kind, or name another plugin"))
         }
@@ -149,6 +152,20 @@ pub(crate) fn program_hint(error: &StoreError) -> Option<&'static str> {
         StoreError::Resolve(err) => resolve_hint(err),
         StoreError::Special(_) => Some("programs have files and directories alone"),
         StoreError::Io { .. } | StoreError::Database(_) | StoreError::Objects(_) => None,
+    }
+}
+
+fn native_hint(error: &NativeUseError) -> &'static str {
+    match error {
+        NativeUseError::NoBackend => "install bubblewrap; `catena doctor` tells whether it works",
+        NativeUseError::Name(_) => "`commands` takes names of programs, without directories",
+        NativeUseError::NoCommand { .. } => {
+            "install it, or say in `path` where it is and in `read_only` what it needs"
+        }
+        NativeUseError::ReadOnly { .. } => "`read_only` takes absolute paths of what is there",
+        NativeUseError::Exposes { .. } => {
+            "keep runs, clones and chain files apart from what commands can read"
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use catena_native::Launcher;
 use catena_plugin::ProgramStore;
 use catena_rollout::models::Environment;
 use catena_rollout::{ModelAccess, Progress, RunOptions, Stop};
@@ -52,6 +53,7 @@ impl Machine {
             models_file: self.models_file.clone(),
             models: ModelAccess::Live(self.environment()),
             worker: self.worker_command(),
+            launcher: self.launcher(),
             progress,
             stop: Stop::default(),
         }
@@ -60,6 +62,11 @@ impl Machine {
     /// How a worker process is started.
     pub(crate) fn worker_command(&self) -> WorkerCommand {
         WorkerCommand { program: self.program.clone(), arguments: vec!["worker".into()] }
+    }
+
+    /// How commands outside the sandbox are started.
+    pub(crate) fn launcher(&self) -> Launcher {
+        Launcher { program: self.program.clone(), arguments: vec!["native".into()] }
     }
 
     /// What a replay needs of this machine: no model and no key.

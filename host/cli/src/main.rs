@@ -79,10 +79,16 @@ enum Command {
     /// Serve as a worker process; started by the host, never by people
     #[command(hide = true)]
     Worker,
+    /// Become a command outside the sandbox; started by the host, never by people
+    #[command(hide = true)]
+    Native(commands::native::Arguments),
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    if let Command::Native(order) = &mut arguments.command {
+        return commands::native::run(std::mem::take(order));
+    }
     if matches!(arguments.command, Command::Worker) {
         return commands::worker::run();
     }
@@ -110,6 +116,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Plugin(command) => commands::plugin::run(command, &machine, format),
         Command::Program(command) => commands::program::run(command, &machine, format),
         Command::Worker => Ok(commands::worker::run()),
+        Command::Native(order) => Ok(commands::native::run(order)),
     }
 }
 

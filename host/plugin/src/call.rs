@@ -2,6 +2,7 @@
 //! and memory limit are set before the guest exists, and a store that failed is
 //! thrown away.
 
+mod native;
 mod programs;
 mod tools;
 

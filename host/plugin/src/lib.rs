@@ -5,6 +5,7 @@
 //! * [`manifest`], [`units`]: `plugin.toml` as its author writes it.
 //! * [`capability`], [`limits`]: what may be asked, what was granted, and how much of it.
 //! * [`program`]: WASI commands that plugins start, and where a user's are kept.
+//! * [`native`]: commands outside the sandbox, as they cross the pipe.
 //! * [`resolved`], [`check`]: a plugin found on disk, digested, and held against its world.
 //! * [`engine`], [`cache`]: wasmtime as configured for untrusted code, and compiled components.
 //! * [`outside`]: all that comes from beyond the sandbox, as one trait.
@@ -24,6 +25,7 @@ pub mod engine;
 mod imports;
 pub mod limits;
 pub mod manifest;
+pub mod native;
 pub mod outside;
 pub mod program;
 pub mod resolved;
@@ -42,6 +44,7 @@ pub use check::{CheckError, check};
 pub use engine::Engine;
 pub use limits::{Limits, LimitsRequest, Used};
 pub use manifest::{ManifestError, PluginKind, PluginManifest};
+pub use native::{NativeBytes, NativeEnd, NativeOffer, NativeOutcome, NativeStart, Standing};
 pub use outside::{
     After, BeforeTool, Event, Exchange, NewObject, Outside, ToolAnswer, ToolEnd, ToolStart,
 };

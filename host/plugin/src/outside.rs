@@ -9,6 +9,7 @@ use catena_tree::{CacheUse, ObjectError, Objects, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Used;
+use crate::native::{NativeEnd, NativeStart};
 use crate::resolved::Digest;
 
 /// A model exchange as a guest asks for it.
@@ -236,6 +237,11 @@ pub trait Outside: Objects {
     /// Asks whether a tool call is to be made. Its end is told by [`Self::record`].
     fn before_tool(&self, _start: ToolStart) -> Result<BeforeTool, ObjectError> {
         Ok(BeforeTool::Run)
+    }
+
+    /// Has a command run outside the sandbox.
+    fn native(&self, _start: NativeStart) -> Result<NativeEnd, ObjectError> {
+        Err(ObjectError::Io("nothing runs outside the sandbox here".to_owned()))
     }
 
     /// Tells what happened. Failures are found at the next call that answers.

@@ -28,6 +28,7 @@ use crate::clock::LogicalClock;
 use crate::engine::Engine;
 use crate::limits::{Limits, Used};
 use crate::manifest::PluginManifest;
+use crate::native::Standing;
 use crate::outside::Outside;
 use crate::state::{State, deny_sockets, link};
 
@@ -410,6 +411,19 @@ impl Session {
             self.objects.retain_reachable(named.into_iter().chain([tree]));
         }
         Ok(tree)
+    }
+
+    /// Worktree and scratch as they stand, whose objects the host has then.
+    pub(crate) fn standing_for_host(&self) -> Result<(Standing, Standing), FinishError> {
+        let worktree = self.snapshot_worktree()?;
+        let scratch = lock(&self.scratch).snapshot(&mut &*self.objects)?;
+        let mut known = lock(&self.handed_over);
+        objects::hand_over(&self.objects, self.outside.as_ref(), &[worktree, scratch], &mut known)?;
+        let empty_in = |one: &Mutex<Worktree>| lock(one).empty_directories();
+        Ok((
+            Standing { tree: worktree, empty: empty_in(&self.worktree)? },
+            Standing { tree: scratch, empty: empty_in(&self.scratch)? },
+        ))
     }
 
     /// The edits the host has not seen, and what was used: the end of a session

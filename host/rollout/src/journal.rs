@@ -239,7 +239,7 @@ impl Journal {
 
     /// What came of the tool call that begins here, if that is known.
     pub(crate) fn tool_call_ahead(&self) -> Option<&Event> {
-        let mut records = self.replay.iter().skip_while(|record| history::is_in_call(record));
+        let mut records = self.replay.iter().skip_while(|record| history::is_of_call(record));
         match records.next() {
             Some(Record::Event(event @ Event::ToolCall { .. })) => Some(event),
             _ => None,
@@ -254,6 +254,14 @@ impl Journal {
     /// Whether what comes next has not happened before.
     pub(crate) fn is_at_end(&self) -> bool {
         self.replay.is_empty()
+    }
+
+    /// Fails where nothing new may happen.
+    pub(crate) fn check_live(&self) -> Result<(), JournalError> {
+        match self.beyond {
+            Beyond::Live => Ok(()),
+            Beyond::Forbidden => Err(JournalError::Incomplete { path: self.path.clone() }),
+        }
     }
 
     /// Replays again what came after `to`.

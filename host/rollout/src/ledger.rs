@@ -14,7 +14,9 @@ use std::time::Duration;
 use catena_model::{
     Account, ConversationId, FailedAttempt, Gateway, ModelError, Purse, Reply, Usage,
 };
-use catena_plugin::{Digest, Event, Exchange, ToolEnd, ToolStart};
+use catena_plugin::{
+    Digest, Event, Exchange, NativeBytes, NativeEnd, NativeOutcome, NativeStart, ToolEnd, ToolStart,
+};
 use catena_tree::ObjectError;
 use catena_worker::message::ObjectFailure;
 use serde::Serialize;
@@ -58,6 +60,10 @@ pub(crate) struct Ledger {
     pub(crate) reliance: Reliance,
     /// How much of the journal was relied on that could not be made again.
     pub(crate) taken: u64,
+    /// How many ends of commands outside the sandbox were.
+    pub(crate) native_taken: u64,
+    /// The end of the last command outside the sandbox that the journal has.
+    pub(crate) native_left: Option<Box<NativeEnd>>,
     progress: Arc<dyn Progress>,
     purse: Purse,
     most_turns: Option<u64>,
@@ -87,6 +93,7 @@ pub(crate) struct Mark {
     lost_objects: HashMap<String, ObjectFailure>,
     turns_of_stage: usize,
     taken: u64,
+    native_taken: u64,
 }
 
 impl Ledger {
@@ -99,6 +106,8 @@ impl Ledger {
             conversations: Conversations::default(),
             reliance: plan.reliance,
             taken: 0,
+            native_taken: 0,
+            native_left: None,
             progress: plan.progress.clone(),
             purse: Purse { rollout: account, run: plan.account.clone() },
             most_turns: budget.turns,
@@ -136,6 +145,7 @@ impl Ledger {
             lost_objects: self.lost_objects.clone(),
             turns_of_stage: self.turns_of_stage,
             taken: self.taken,
+            native_taken: self.native_taken,
         }
     }
 
@@ -148,6 +158,7 @@ impl Ledger {
         self.lost_objects.clone_from(&mark.lost_objects);
         self.turns_of_stage = mark.turns_of_stage;
         self.taken = mark.taken;
+        self.native_taken = mark.native_taken;
         self.unavailable = None;
         Ok(())
     }
@@ -221,11 +232,44 @@ impl Ledger {
                     self.lost_objects.insert(object, failure);
                 }
                 Record::Event(Event::ToolCall { .. }) => break,
+                Record::Native { end, .. } => self.native_left = Some(end),
                 _ => {}
             }
         }
         self.tell(ProgressEvent::ToolCall { tool });
         Some(end)
+    }
+
+    /// What came of a command outside the sandbox, if the journal has it. It can't be
+    /// run again to the same end.
+    pub(crate) fn finished_native(
+        &mut self,
+        start: &NativeStart,
+    ) -> Result<Option<NativeEnd>, JournalError> {
+        let Some(journaled) = self.journal.take() else {
+            self.journal.check_live()?;
+            return Ok(None);
+        };
+        if let Record::Native { request, end, .. } = &journaled
+            && *request == request_of(start)
+        {
+            self.native_taken += 1;
+            self.native_left = Some(end.clone());
+            return Ok(Some(NativeEnd::clone(end)));
+        }
+        let unknown = native_record(start, None, Duration::ZERO);
+        Err(self.journal.strayed(&journaled, &unknown))
+    }
+
+    /// Puts the end of a command down, so that it is never run again.
+    pub(crate) async fn note_native(
+        &mut self,
+        start: &NativeStart,
+        end: &NativeEnd,
+        wall: Duration,
+    ) -> Result<(), JournalError> {
+        self.journal.note(native_record(start, Some(end), wall))?;
+        self.journal.sync().await
     }
 
     /// Takes one record of work that is relied on as a whole.
@@ -244,6 +288,7 @@ impl Ledger {
                 // The guest's part of the answer went with the guest.
                 let _ = self.settle(*conversation, answer.clone());
             }
+            Record::Native { end, .. } => self.native_left = Some(end.clone()),
             Record::Event(Event::ToolCall { tool, .. }) => {
                 self.tell(ProgressEvent::ToolCall { tool: tool.clone() });
             }
@@ -450,6 +495,30 @@ impl Ledger {
                 Err(err)
             }
         }
+    }
+}
+
+/// Digest of what is asked of a command; how long it may take is not a part of it.
+fn request_of(start: &NativeStart) -> Digest {
+    digest(&NativeStart { wall: Duration::ZERO, ..start.clone() })
+}
+
+/// The record of a command, with its trees left as they were where none came of it.
+fn native_record(start: &NativeStart, end: Option<&NativeEnd>, wall: Duration) -> Record {
+    let end = end.cloned().unwrap_or_else(|| NativeEnd {
+        outcome: NativeOutcome::NotStarted("not run yet".to_owned()),
+        stdout: NativeBytes::default(),
+        stderr: NativeBytes::default(),
+        omitted_bytes: 0,
+        worktree: start.worktree.clone(),
+        scratch: start.scratch.clone(),
+    });
+    Record::Native {
+        request: request_of(start),
+        program: start.program.clone(),
+        command: start.command.clone(),
+        end: Box::new(end),
+        wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
     }
 }
 

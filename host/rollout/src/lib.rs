@@ -7,7 +7,8 @@
 //! * [`run`]: a run on disk, and carrying it out.
 //! * [`carry`]: the tree a stage starts from.
 //! * [`rollout`], `stage`: one agent over one chain.
-//! * `serve`: what the host does for a rollout's workers, from the journal or live.
+//! * `serve`: what the host does for a rollout's workers, from the journal or live,
+//!   and `native`, where that is a command outside the sandbox.
 //! * [`journal`], [`record`]: what is written down before anybody acts on it.
 //! * [`summary`]: a rollout as its journal tells it, and [`history`] what was said in it.
 //!
@@ -24,6 +25,7 @@ pub mod journal;
 mod judging;
 mod ledger;
 pub mod models;
+mod native;
 mod places;
 pub mod progress;
 pub mod record;

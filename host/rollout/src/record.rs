@@ -6,7 +6,7 @@ use std::fmt;
 use catena_chain::{ChainId, StageId};
 use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
-use catena_plugin::{AttemptEnd, CallFailure, Digest, Event, Judged, ToolEnd, Used};
+use catena_plugin::{AttemptEnd, CallFailure, Digest, Event, Judged, NativeEnd, ToolEnd, Used};
 use catena_tree::{CacheUse, RepoPath, TreeId};
 use catena_worker::message::ObjectFailure;
 use serde::{Deserialize, Serialize};
@@ -220,6 +220,20 @@ pub enum Record {
     },
     /// Something happened in the sandbox.
     Event(Event),
+    /// A command was run outside the sandbox. Its end is here before the guest is
+    /// told, and it is not run again.
+    Native {
+        /// Digest of everything that was asked, to notice a replay that strays.
+        request: Digest,
+        /// The name under which it is granted.
+        program: String,
+        /// The command and its arguments.
+        command: Vec<String>,
+        /// What came of it.
+        end: Box<NativeEnd>,
+        /// How long it took in milliseconds, the way of its files included.
+        wall_ms: u64,
+    },
     /// A round of the scaffold ended.
     AttemptEnded {
         /// How.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use catena_chain::{Chain, Stage};
 use catena_model::{Account, ConversationId};
+use catena_native::{Launcher, NativeUse, Room};
 use catena_plugin::Digest;
 use catena_plugin::session::PluginSpec;
 use catena_tree::{ObjectDatabase, RepoPath, TreeId};
@@ -53,6 +54,8 @@ pub struct Ended {
     /// Calls that were taken from the journal as they can't be made again: those
     /// that ran out of wall-clock time.
     pub taken: u64,
+    /// Ends of commands outside the sandbox that were taken from it.
+    pub native: u64,
     /// Whether a model could not be reached.
     pub(crate) lost_model: bool,
 }
@@ -71,6 +74,10 @@ pub struct Plan {
     pub judge: PluginSpec,
     /// Programs that any of them may start.
     pub programs: Vec<PluginSpec>,
+    /// Commands outside the sandbox that scaffold or tools are granted, by name.
+    pub native: BTreeMap<String, NativeUse>,
+    /// How they are started.
+    pub launcher: Launcher,
     /// The models of scaffold and judge.
     pub models: Models,
     /// What the whole run may spend.
@@ -141,6 +148,8 @@ pub(crate) struct Rollout<'a> {
     pub(crate) chain: &'a Chain,
     pub(crate) ledger: Ledger,
     pub(crate) carried: Carried,
+    /// Real files for commands outside the sandbox, once there are any.
+    pub(crate) room: Option<Room>,
     /// What allows it a worker; none while it waits without one.
     pub(crate) place: Option<Place>,
     pub(crate) lost_model: bool,
@@ -170,9 +179,11 @@ pub(crate) async fn roll_out(
     let ledger = Ledger::new(id.clone(), journal, plan);
     let carried = Carried::nothing();
     let place = Some(place);
-    let mut rollout = Rollout { plan, chain, ledger, carried, place, lost_model: false };
+    let mut rollout =
+        Rollout { plan, chain, ledger, carried, room: None, place, lost_model: false };
     let end = rollout.run().await?;
-    Ok(Ended { end, taken: rollout.ledger.taken, lost_model: rollout.lost_model })
+    let Ledger { taken, native_taken: native, .. } = rollout.ledger;
+    Ok(Ended { end, taken, native, lost_model: rollout.lost_model })
 }
 
 impl Rollout<'_> {

@@ -6,6 +6,7 @@
 //!   chains.json    the chain file as it was
 //!   objects.git/   what agents wrote; borrows from the repository's clone
 //!   rollouts/      one journal per rollout; blobs/ has their long texts
+//!   native/        files of commands outside the sandbox, while they are at work
 //!   unsynced.log   what of the journals may not be on the disk yet
 //!   lock           held while a process works on the run
 //! ```
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile};
 use catena_model::Account;
+use catena_native::Launcher;
 use catena_plugin::ProgramStore;
 use catena_tree::ObjectDatabase;
 use catena_worker::WorkerCommand;
@@ -61,6 +63,8 @@ pub struct RunOptions {
     pub models: ModelAccess,
     /// How workers are started.
     pub worker: WorkerCommand,
+    /// How commands outside the sandbox are started.
+    pub launcher: Launcher,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
     /// By which the user stops it.
@@ -81,22 +85,29 @@ impl Run {
     pub fn create(run_file: &Path, dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
         layout::check_free(dir)?;
         let inputs = Inputs::of_run_file(run_file, options)?;
+        inputs.check_native(dir)?;
         let lock = layout::write_plan(dir, &inputs.plan_file, &inputs.chains_text)?;
         Self::of(dir, inputs, options, lock)
     }
 
     /// Opens a run that was begun before, to go on with it.
     pub fn open(dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
+        let (inputs, lock) = Self::begun(dir, options)?;
+        inputs.check_native(dir)?;
+        Self::of(dir, inputs, options, lock)
+    }
+
+    fn begun(dir: &Path, options: &RunOptions) -> Result<(Inputs, Lock), RunError> {
         layout::read_plan(dir)?;
         let lock = layout::take_lock(dir)?;
-        let inputs = Inputs::of_run(dir, options)?;
-        Self::of(dir, inputs, options, lock)
+        Ok((Inputs::of_run(dir, options)?, lock))
     }
 
     /// Opens a run to replay it. Nothing of it is written but what a loss of power
     /// took from its journals.
     pub fn open_to_verify(dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
-        let mut run = Self::open(dir, options)?;
+        let (inputs, lock) = Self::begun(dir, options)?;
+        let mut run = Self::of(dir, inputs, options, lock)?;
         run.plan.log = None;
         run.plan.reliance = Reliance::Irreproducible;
         Ok(run)
@@ -122,6 +133,8 @@ impl Run {
             scaffold: inputs.prepared.scaffold,
             tools: inputs.prepared.tools,
             programs: inputs.prepared.programs,
+            native: inputs.prepared.native,
+            launcher: options.launcher.clone(),
             judge: inputs.prepared.judge,
             models: inputs.models,
             account: Account::new(file.budget.run.bounds(), &layout::spent(dir)?),
@@ -257,8 +270,8 @@ impl Run {
             return Ok(Verified::Interrupted { end });
         }
         let place = self.plan.places.take(Comer::New).await;
-        let Ended { end, taken, .. } = roll_out(&self.plan, chain, id, path, place).await?;
-        Ok(Verified::Reproduced { end, taken })
+        let Ended { end, taken, native, .. } = roll_out(&self.plan, chain, id, path, place).await?;
+        Ok(Verified::Reproduced { end, taken, native })
     }
 }
 
@@ -271,6 +284,8 @@ pub enum Verified {
         end: RolloutEnd,
         /// Calls that ran out of wall-clock time and were taken as they are.
         taken: u64,
+        /// Commands outside the sandbox that were not run again.
+        native: u64,
     },
     /// It ended by an infrastructure failure, which nothing can reproduce.
     Interrupted {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use catena_chain::ChainId;
 use catena_model::{Bounds, Usd};
+use catena_native::NativeUse;
 use catena_plugin::units::{ByteSize, Span};
 use catena_plugin::{Granted, LimitsRequest};
 use catena_tree::merge::ConflictPolicy;
@@ -155,6 +156,10 @@ pub struct RunFile {
     /// program may be started by is in the grants of plugins.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, ProgramUse>,
+    /// Commands outside the sandbox, by the name under which plugins are granted them
+    /// as programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub native: BTreeMap<String, NativeUse>,
     /// The model; plugins with the `model` right need one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelChoice>,

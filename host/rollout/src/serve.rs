@@ -1,16 +1,17 @@
-//! What the host does for a worker: objects through the gate, everything else by
-//! the ledger.
+//! What the host does for a worker: objects through the gate, commands outside the
+//! sandbox by the desk, everything else by the ledger.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{ConversationId, Edit, Gateway, ModelError, Reply};
-use catena_plugin::{BeforeTool, Event, Exchange, NewObject, ToolStart};
+use catena_plugin::{BeforeTool, Event, Exchange, NativeEnd, NativeStart, NewObject, ToolStart};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use catena_worker::{Gate, HostSide};
 
 use crate::ledger::Ledger;
+use crate::native::Desk;
 use crate::progress::ProgressEvent;
 use crate::record::Record;
 
@@ -20,6 +21,7 @@ type HostError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct JobHost<'a> {
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) gate: Gate,
+    pub(crate) desk: Desk<'a>,
     pub(crate) scope: Scope,
     /// The model of the plugin that the job is about.
     pub(crate) model: Option<Arc<Gateway>>,
@@ -42,7 +44,7 @@ const MAX_CONVERSATIONS: u32 = 1_000;
 /// A worker that reaches for what is not its own has been broken into.
 #[derive(Debug, thiserror::Error)]
 #[error("the worker reached for {0}, which is not its own")]
-pub(crate) struct Trespass(String);
+pub(crate) struct Trespass(pub(crate) String);
 
 impl Scope {
     fn check(&self, id: ConversationId) -> Result<(), Trespass> {
@@ -108,6 +110,20 @@ impl HostSide for JobHost<'_> {
             self.gate.open_for(trees.chain(after.snapshots.values().copied()));
         }
         Ok(BeforeTool::Finished(end))
+    }
+
+    async fn native(
+        &mut self,
+        start: NativeStart,
+    ) -> Result<Result<NativeEnd, ObjectError>, HostError> {
+        self.ledger.check_whole()?;
+        let strange = [start.worktree.tree, start.scratch.tree].into_iter();
+        if let Some(tree) = strange.into_iter().find(|tree| !self.gate.admits(*tree)) {
+            return Err(Trespass(format!("tree `{tree}`")).into());
+        }
+        let end = self.desk.run(self.ledger, start).await?;
+        self.gate.open_for([end.worktree.tree, end.scratch.tree]);
+        Ok(Ok(end))
     }
 
     fn record(&mut self, event: Event) -> Result<(), HostError> {

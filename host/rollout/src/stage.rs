@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::carry::CarryRecord;
 use crate::journal::JournalError;
 use crate::ledger::{Mark, Unserved};
+use crate::native::Desk;
 use crate::places::Comer;
 use crate::progress::ProgressEvent;
 use crate::record::{Record, StageOutcome, SubmissionRecord};
@@ -126,6 +127,7 @@ impl Rollout<'_> {
             scaffold: self.plan.scaffold.clone(),
             tools: self.plan.tools.clone(),
             programs: self.plan.programs.clone(),
+            native: self.plan.native.iter().map(|(name, used)| used.offer(name)).collect(),
             start,
             task,
         });
@@ -258,7 +260,12 @@ impl Rollout<'_> {
         let worker = Worker::start(&self.plan.worker, &self.plan.spill_dir)?;
         let gate = Gate::new(self.plan.database.clone(), roots);
         let model = self.plan.models.of_job(&job);
-        let mut host = JobHost { ledger: &mut self.ledger, gate, scope, model };
+        let base = match &job {
+            Job::Attempt(job) => job.start.stage_start,
+            Job::Judge(job) => job.start.base,
+        };
+        let desk = Desk { plan: self.plan, room: &mut self.room, base };
+        let mut host = JobHost { ledger: &mut self.ledger, gate, desk, scope, model };
         let result = worker.run(job, wall, &mut host).await?;
         let gate = host.gate;
         let broken = self.ledger.check_whole();

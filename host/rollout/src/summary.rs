@@ -77,8 +77,10 @@ pub struct RolloutSummary {
     pub waited_ms: u64,
     /// Tool calls.
     pub tool_calls: u64,
-    /// Starts of programs.
+    /// Starts of programs, commands outside the sandbox included.
     pub programs: u64,
+    /// Commands outside the sandbox that were run.
+    pub native: u64,
     /// Conversations that the scaffold forked for sub-agents and the like.
     pub forks: u64,
     /// How often the scaffold put other messages in the place of a history.
@@ -133,6 +135,7 @@ impl RolloutSummary {
             waited_ms: 0,
             tool_calls: 0,
             programs: 0,
+            native: 0,
             forks: 0,
             replacements: 0,
             used: BTreeMap::new(),
@@ -211,6 +214,7 @@ impl Fold {
                 self.failed_attempts(failed);
                 self.exchange(*conversation, *tools, answer);
             }
+            Record::Native { .. } => self.summary.native += 1,
             Record::Event(event) => self.event(event),
             Record::AttemptEnded { session, end } => {
                 self.edits(&session.edits);

@@ -19,6 +19,7 @@ mod by_path;
 mod checkout;
 mod content;
 mod edit;
+mod empty;
 mod error;
 mod listing;
 mod lookup;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{ModelError, Reply};
-use catena_plugin::{BeforeTool, Event, Exchange, NewObject, ToolStart};
+use catena_plugin::{BeforeTool, Event, Exchange, NativeEnd, NativeStart, NewObject, ToolStart};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
@@ -96,6 +96,11 @@ pub trait HostSide: Send {
         &mut self,
         start: ToolStart,
     ) -> Result<BeforeTool, Box<dyn std::error::Error + Send + Sync>>;
+    /// Runs a command outside the sandbox. The inner result is the guest's.
+    async fn native(
+        &mut self,
+        start: NativeStart,
+    ) -> Result<Result<NativeEnd, ObjectError>, Box<dyn std::error::Error + Send + Sync>>;
     /// Takes note of what happened.
     fn record(&mut self, event: Event) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
@@ -177,6 +182,13 @@ impl Worker {
                     let answer = host.complete(*exchange).await?;
                     deadline += begin.elapsed();
                     ToWorker::Completed(answer)
+                }
+                FromWorker::Native(start) => {
+                    // It ends by itself when its time is up; syncs come on top of that.
+                    let begin = Instant::now();
+                    let answer = host.native(*start).await?;
+                    deadline += begin.elapsed();
+                    ToWorker::Native(Box::new(answer.map_err(Into::into)))
                 }
                 FromWorker::BeforeTool(start) => ToWorker::Tool(Box::new(host.before_tool(start)?)),
                 FromWorker::Record(event) => {

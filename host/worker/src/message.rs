@@ -6,7 +6,8 @@ use bytes::Bytes;
 use catena_model::{ConversationId, Edit, ModelError, Reply};
 use catena_plugin::session::{JudgeStart, PluginSpec, SessionStart};
 use catena_plugin::{
-    Attempt, BeforeTool, Event, Exchange, Judged, NewObject, Submission, Task, ToolStart, Used,
+    Attempt, BeforeTool, Event, Exchange, Judged, NativeEnd, NativeOffer, NativeStart, NewObject,
+    Submission, Task, ToolStart, Used,
 };
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub enum ToWorker {
     Completed(Result<Reply, ModelError>),
     /// Answers [`FromWorker::BeforeTool`].
     Tool(Box<BeforeTool>),
+    /// Answers [`FromWorker::Native`].
+    Native(Box<Result<NativeEnd, ObjectFailure>>),
     /// Answers [`FromWorker::Put`].
     Stored(Result<(), ObjectFailure>),
 }
@@ -43,6 +46,8 @@ pub enum FromWorker {
     Complete(Box<Exchange>),
     /// Asks whether a tool call is to be made.
     BeforeTool(ToolStart),
+    /// Has a command run outside the sandbox.
+    Native(Box<NativeStart>),
     /// Hands over objects.
     Put(Vec<NewObject>),
     /// Tells what happened. The only message without an answer but the last.
@@ -70,6 +75,9 @@ pub struct AttemptJob {
     pub tools: Vec<PluginSpec>,
     /// Programs that any of them may start.
     pub programs: Vec<PluginSpec>,
+    /// Commands outside the sandbox that any of them may start.
+    #[serde(default)]
+    pub native: Vec<NativeOffer>,
     /// Worktree, scratch and conversation.
     pub start: SessionStart,
     /// What the agent is asked.

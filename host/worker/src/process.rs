@@ -10,8 +10,8 @@ use catena_model::{ModelError, Reply};
 use catena_plugin::engine::GUEST_THREAD_STACK;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    Attempt, BeforeTool, Engine, Event, Exchange, LoadedPlugin, NewObject, Outside, Session,
-    ToolStart, attempt, evaluate,
+    Attempt, BeforeTool, Engine, Event, Exchange, LoadedPlugin, NativeEnd, NativeStart, NewObject,
+    Outside, Session, ToolStart, attempt, evaluate,
 };
 use catena_tree::{
     BlobId, CacheBudget, CacheUse, ObjectCache, ObjectError, Objects, TreeEntry, TreeId,
@@ -78,7 +78,7 @@ fn run_attempt(
     let tools = load_all(&engine, job.tools)?;
     let programs = load_all(&engine, job.programs)?;
     let session = Session::with_spill(outside, job.start, tools, Some(spill));
-    let session = Arc::new(session.with_programs(programs));
+    let session = Arc::new(session.with_programs(programs).with_native(job.native));
     let end = attempt(&session, &scaffold, &job.task);
     let session = session.finish().map_err(|err| in_one_line(&err))?;
     Ok(JobResult::Attempt(Attempt { end, session }))
@@ -201,6 +201,13 @@ impl Outside for Pipe {
     fn before_tool(&self, start: ToolStart) -> Result<BeforeTool, ObjectError> {
         match self.ask(&FromWorker::BeforeTool(start)) {
             Ok(ToWorker::Tool(answer)) => Ok(*answer),
+            other => Err(lost(other)),
+        }
+    }
+
+    fn native(&self, start: NativeStart) -> Result<NativeEnd, ObjectError> {
+        match self.ask(&FromWorker::Native(Box::new(start))) {
+            Ok(ToWorker::Native(answer)) => answer.map_err(ObjectError::from),
             other => Err(lost(other)),
         }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use catena_model::Reply;
-use catena_plugin::{Event, Judged};
+use catena_plugin::{Event, Judged, NativeOutcome};
 use catena_rollout::Record;
 use catena_rollout::journal::JournalTail;
 use catena_rollout::record::ExchangeAnswer;
@@ -78,6 +78,9 @@ fn describe(record: &Record) -> Option<String> {
             let status = exit_status.map(|status| format!(", status {status}")).unwrap_or_default();
             format!("  {tool} {outcome}{status}, {} bytes", grouped(*output_bytes))
         }
+        Record::Native { program, command, end, wall_ms, .. } => {
+            native(program, command, &end.outcome, *wall_ms)
+        }
         Record::Event(Event::Refused { plugin, right }) => {
             format!("  `{plugin}` was refused `{right}`")
         }
@@ -99,6 +102,17 @@ fn describe(record: &Record) -> Option<String> {
         | Record::Event(Event::Log { .. } | Event::Program { .. })
         | Record::AttemptEnded { .. } => return None,
     })
+}
+
+fn native(program: &str, command: &[String], outcome: &NativeOutcome, wall_ms: u64) -> String {
+    let words: String = command.join(" ").chars().take(SAID).collect();
+    let outcome = match outcome {
+        NativeOutcome::Ended(status) => format!("status {status}"),
+        NativeOutcome::TimedOut => "timed out".to_owned(),
+        NativeOutcome::LimitReached(which) => format!("took too much: {which}"),
+        NativeOutcome::NotStarted(why) => format!("not started: {why}"),
+    };
+    format!("    {program}: {words} ({outcome}, {wall_ms} ms)")
 }
 
 fn said(reply: &Reply, wall_ms: u64) -> String {

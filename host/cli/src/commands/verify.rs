@@ -61,16 +61,24 @@ pub(crate) fn run(
 /// Whether the rollout was reproduced, if that could be tried, and in words.
 fn describe(verified: &Verified) -> (Option<bool>, String) {
     match verified {
-        Verified::Reproduced { end, taken: 0 } => {
-            (Some(true), format!("every record reproduced ({})", end.word()))
-        }
-        Verified::Reproduced { end, taken } => {
-            let calls = if *taken == 1 { "call" } else { "calls" };
-            let words = format!(
-                "every record reproduced ({}), but for {taken} {calls} that ran out of wall-clock \
-                 time and were taken as recorded",
-                end.word()
-            );
+        Verified::Reproduced { end, taken, native } => {
+            let mut words = format!("every record reproduced ({})", end.word());
+            let exceptions = [
+                (*taken, "call", "that ran out of wall-clock time"),
+                (*native, "command", "outside the sandbox"),
+            ];
+            let exceptions = exceptions.iter().filter(|(count, ..)| *count > 0);
+            let exceptions: Vec<String> = exceptions
+                .map(|(count, what, which)| {
+                    let many = if *count == 1 { "" } else { "s" };
+                    format!("{count} {what}{many} {which}")
+                })
+                .collect();
+            if !exceptions.is_empty() {
+                let told = exceptions.join(" and ");
+                let is = if *taken + *native == 1 { "was" } else { "were" };
+                words = format!("{words}, but for {told}, which {is} taken as recorded");
+            }
             (Some(true), words)
         }
         Verified::Interrupted { end } => {

@@ -8,6 +8,7 @@ use wasmtime::component::{Instance, ResourceTable};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
+use super::native::run_native;
 use super::{CallFailure, classify, deterministic_wasi, in_store};
 use crate::bindings::control::catena::plugin::process::{
     Command, Finished, PartialOutput, ProcessError,
@@ -43,6 +44,13 @@ pub(crate) struct Ran {
 
 /// Runs a program to its end, and records that.
 pub(crate) fn run_program(session: &Arc<Session>, caller: &Caller<'_>, command: Command) -> Ran {
+    let native = session.programs.native(&command.program, caller.rights);
+    if let Some(offer) = native.filter(|_| caller.depth == 0) {
+        let begin = Instant::now();
+        let answer = run_native(session, caller, offer, command);
+        record(session, caller, &offer.name, &answer, begin.elapsed());
+        return Ran { answer, fuel: 0 };
+    }
     let program = match find(session, caller, &command) {
         Ok(program) => program,
         Err(err) => return Ran { answer: Err(err), fuel: 0 },
@@ -50,7 +58,7 @@ pub(crate) fn run_program(session: &Arc<Session>, caller: &Caller<'_>, command: 
     let begin = Instant::now();
     let limits = limits(&program, caller, command.timeout_ms);
     let ran = start(session, caller, &program, &limits, command);
-    record(session, caller, &program, &ran.answer, begin.elapsed());
+    record(session, caller, program.plugin.name(), &ran.answer, begin.elapsed());
     ran
 }
 
@@ -202,7 +210,7 @@ fn ended_by(failure: CallFailure, capture: &Capture) -> Result<Finished, Process
 fn record(
     session: &Session,
     caller: &Caller<'_>,
-    program: &LoadedProgram,
+    program: &str,
     answer: &Result<Finished, ProcessError>,
     wall: Duration,
 ) {
@@ -218,7 +226,7 @@ fn record(
     };
     session.outside.record(Event::Program {
         plugin: caller.plugin.to_owned(),
-        program: program.plugin.name().to_owned(),
+        program: program.to_owned(),
         outcome: outcome.to_owned(),
         status,
         output_bytes: output_bytes as u64,

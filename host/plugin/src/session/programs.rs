@@ -13,6 +13,7 @@ use catena_tree::worktree::{
 use super::mounts::{Mode, Mount, PROGRAM_DEVICE, ROOT_DEVICE};
 use super::{LoadedPlugin, Session, lock};
 use crate::capability::Effective;
+use crate::native::NativeOffer;
 use crate::program::{DirectoryUse, ProgramTable};
 
 /// A program that is loaded, with its files.
@@ -36,6 +37,7 @@ impl LoadedProgram {
 pub(crate) struct ProgramTableOfSession {
     loaded: Vec<Arc<LoadedProgram>>,
     root: Option<Arc<Mutex<Worktree>>>,
+    native: Vec<NativeOffer>,
 }
 
 impl ProgramTableOfSession {
@@ -45,9 +47,22 @@ impl ProgramTableOfSession {
             self.loaded.iter().filter(|program| rights.programs.contains(program.plugin.name()));
         let mut names: Vec<String> =
             granted.flat_map(|program| program.commands()).map(str::to_owned).collect();
+        for offer in self.native.iter().filter(|offer| rights.programs.contains(&offer.name)) {
+            names.push(offer.name.clone());
+            names.extend(offer.commands.iter().cloned());
+        }
         names.sort();
         names.dedup();
         names
+    }
+
+    /// The granted commands outside the sandbox that have `command` among them.
+    pub(crate) fn native(&self, command: &str, rights: &Effective) -> Option<&NativeOffer> {
+        let granted = self.native.iter().filter(|offer| rights.programs.contains(&offer.name));
+        let serves = |offer: &&NativeOffer| {
+            offer.name == command || offer.commands.iter().any(|name| name == command)
+        };
+        granted.into_iter().find(serves)
     }
 
     /// The program that `command` starts: of several, one that is granted.
@@ -77,8 +92,21 @@ impl Session {
         let loaded: Vec<Arc<LoadedProgram>> = loaded.collect();
         let places = loaded.iter().flat_map(|program| program.files.iter().map(|(path, _)| path));
         let root = self.root_directory(places.map(String::as_str));
-        self.programs = ProgramTableOfSession { loaded, root: Some(root) };
+        self.programs.loaded = loaded;
+        self.programs.root = Some(root);
         self
+    }
+
+    /// The same session with these commands outside the sandbox.
+    #[must_use]
+    pub fn with_native(mut self, native: Vec<NativeOffer>) -> Self {
+        self.programs.native = native;
+        self
+    }
+
+    /// Whether a plugin with these rights sees a directory at an absolute path.
+    pub(crate) fn has_directory(&self, rights: &Effective, directory: &str) -> bool {
+        opened_directory(&self.mounts(rights), directory).is_some()
     }
 
     fn sealed_worktree(&self, tree: TreeId) -> Arc<Mutex<Worktree>> {

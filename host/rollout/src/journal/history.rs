@@ -56,7 +56,12 @@ fn is_unavailable(record: &Record) -> bool {
     )
 }
 
-/// Whether a call into a plugin put it down before its end.
+/// Whether it came from outside while a tool call was made.
+pub(super) fn is_of_call(record: &Record) -> bool {
+    is_in_call(record) || matches!(record, Record::Native { .. })
+}
+
+/// Whether a call into a plugin put it down before its end, and does so again.
 pub(super) fn is_in_call(record: &Record) -> bool {
     matches!(
         record,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use catena_chain::{ChainFileError, VerifyError};
+use catena_native::NativeUseError;
 use catena_plugin::{CacheError, CheckError, PluginKind, ResolveError, StoreError};
 use catena_tree::database::DatabaseError;
 
@@ -51,7 +52,19 @@ pub enum RunError {
     /// A plugin can't be found or read.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// Commands outside the sandbox can't be run as the run file says.
+    #[error("commands of `{name}`")]
+    Native {
+        /// The name in grants.
+        name: String,
+        /// Why.
+        source: NativeUseError,
+    },
+    /// A name stands for a program and for commands outside the sandbox.
+    #[error("`{0}` is the name of a program and of commands outside the sandbox")]
+    NameTwice(String),
     /// A program can't be had.
+
     #[error(transparent)]
     Program(#[from] StoreError),
     /// A plugin is of another kind than its place in the run file.

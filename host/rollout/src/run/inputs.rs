@@ -52,6 +52,17 @@ impl Inputs {
         }
     }
 
+    /// Checks that commands outside the sandbox can be run, and see nothing of what
+    /// the run at `dir` keeps from agents.
+    pub(super) fn check_native(&self, dir: &Path) -> Result<(), RunError> {
+        let dir = std::path::absolute(dir).map_err(|err| RunError::io(dir, err))?;
+        let secrets = [dir, self.clone.clone(), self.plan_file.file.chains.clone()];
+        self.prepared.native.iter().try_for_each(|(name, used)| {
+            let name = name.clone();
+            used.check(&secrets).map_err(|source| RunError::Native { name, source })
+        })
+    }
+
     fn check(
         file: RunFile,
         chains_path: &Path,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use catena_native::NativeUse;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
     ComponentCache, Engine, Limits, PluginKind, ProgramStore, ResolvedPlugin, cache, check,
@@ -20,6 +21,8 @@ pub(super) struct Prepared {
     pub(super) judge: PluginSpec,
     /// Programs that any of them may start.
     pub(super) programs: Vec<PluginSpec>,
+    /// Commands outside the sandbox that scaffold or tools are granted.
+    pub(super) native: BTreeMap<String, NativeUse>,
     /// Names the engine that runs them.
     pub(super) engine: String,
     /// What the plan says of each plugin, by its name.
@@ -53,10 +56,18 @@ pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, 
         .chain(&tools)
         .flat_map(|spec| spec.rights.programs.iter().cloned())
         .collect();
-    let programs = granted.iter().map(|name| preparation.program(name, file, &options.programs));
+    let mut native = file.native.clone();
+    native.retain(|name, _| granted.contains(name));
+    let twice = native.keys().find(|name| file.programs.contains_key(*name));
+    if let Some(name) = twice {
+        return Err(RunError::NameTwice(name.clone()));
+    }
+    let programs = granted.iter().filter(|name| !native.contains_key(*name));
+    let programs = programs.map(|name| preparation.program(name, file, &options.programs));
     let programs = programs.collect::<Result<_, _>>()?;
     let engine = preparation.engine.name();
-    Ok(Prepared { scaffold, tools, judge, programs, engine, planned: preparation.planned })
+    let planned = preparation.planned;
+    Ok(Prepared { scaffold, tools, judge, programs, native, engine, planned })
 }
 
 struct Preparation {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use catena_model::openai::check_certificates;
+use catena_native::probe::{Probed, probe};
 use catena_plugin::{ComponentCache, Engine};
 use catena_rollout::models;
 use catena_worker::Worker;
@@ -26,6 +27,7 @@ pub(super) fn all(machine: &Machine) -> Vec<Check> {
         plugins(machine.plugin_dirs()),
         models_file(machine.models_file()),
         certificates(),
+        native(machine),
         walls(),
     ]
 }
@@ -155,6 +157,49 @@ fn certificates() -> Check {
         )
         .hinted("models over `https` need them: Debian's `ca-certificates`, for one"),
     }
+}
+
+/// Whether commands that a run file grants can be run outside the sandbox.
+fn native(machine: &Machine) -> Check {
+    const NAME: &str = "native commands";
+    let tried = probe(&machine.components(), &machine.launcher());
+    match tried {
+        Err(err) => check(NAME, Status::Lacking, err.to_string()),
+        Ok(Probed::Works { backend }) => check(
+            NAME,
+            Status::Ok,
+            format!("{backend}: one ran, without the host's files and network"),
+        ),
+        Ok(Probed::Missing) => check(NAME, Status::Lacking, "`bwrap` is not there")
+            .hinted("only run files with `[native]` need it: Debian's `bubblewrap`"),
+        Ok(Probed::Leaks(what)) => {
+            check(NAME, Status::Broken, format!("they reach {what}")).hinted("grant none")
+        }
+        Ok(Probed::Fails(why)) => {
+            let hint = match forbidden_namespaces() {
+                Some(setting) => format!("user namespaces are forbidden here by `{setting}`"),
+                None => "run files with `[native]` won't work".to_owned(),
+            };
+            check(NAME, Status::Lacking, why).hinted(hint)
+        }
+    }
+}
+
+/// The setting of the kernel that keeps users from namespaces of their own.
+fn forbidden_namespaces() -> Option<&'static str> {
+    const SETTINGS: [(&str, &str, &str); 3] = [
+        ("user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", "0"),
+        ("kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", "0"),
+        (
+            "kernel.apparmor_restrict_unprivileged_userns",
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+        ),
+    ];
+    let forbids = |(_, path, forbids): &&(&str, &str, &str)| {
+        std::fs::read_to_string(path).is_ok_and(|value| value.trim() == *forbids)
+    };
+    SETTINGS.iter().find(forbids).map(|(name, ..)| *name)
 }
 
 /// What stands around a worker beside the sandbox.

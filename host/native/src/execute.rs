@@ -1,0 +1,197 @@
+//! One confined command from its start to its end. When this returns, nothing
+//! of it is alive.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use catena_plugin::{NativeOutcome, NativeStart};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::capture::{Capture, Captured};
+use crate::confinement::{self, Places};
+use crate::launch::{LaunchOrder, Launcher};
+use crate::settings::NativeUse;
+use crate::watch::{Allowance, Watch};
+
+/// Time between two looks at what a command takes.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long killed processes are waited for. The kernel takes microseconds, but
+/// for one that waits for a disk.
+const LAST_MOMENTS: Duration = Duration::from_secs(10);
+
+/// What one command is run with.
+pub(crate) struct Execution<'a> {
+    pub(crate) backend: &'a Path,
+    pub(crate) version: Option<(u32, u32)>,
+    pub(crate) launcher: &'a Launcher,
+    pub(crate) settings: &'a NativeUse,
+    pub(crate) places: &'a Places,
+    /// A file for what the backend tells.
+    pub(crate) status: PathBuf,
+    /// Bytes of the largest file that it may write.
+    pub(crate) file: u64,
+    /// Directories, and the bytes that may be in them.
+    pub(crate) written: Vec<(PathBuf, u64)>,
+}
+
+/// How a command ended, and what it wrote.
+pub(crate) struct Executed {
+    pub(crate) outcome: NativeOutcome,
+    pub(crate) stdout: Captured,
+    pub(crate) stderr: Captured,
+}
+
+impl Execution<'_> {
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, start: &NativeStart) -> io::Result<Executed> {
+        let mut child = self.spawn(start)?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let output = self.settings.limits.output.0;
+        let input = &start.stdin.0;
+        thread::scope(|scope| {
+            let reading = |stream: Option<Box<dyn io::Read + Send>>| {
+                scope.spawn(move || {
+                    Capture::new(output).read_all(stream.unwrap_or_else(|| Box::new(io::empty())))
+                })
+            };
+            let stdout = reading(stdout.map(|stream| Box::new(stream) as _));
+            let stderr = reading(stderr.map(|stream| Box::new(stream) as _));
+            scope.spawn(move || {
+                if let Some(mut stdin) = stdin {
+                    // Who does not read its input need not.
+                    let _ = stdin.write_all(input);
+                }
+            });
+            let ended_by = self.wait(&mut child, start);
+            let killed = child.kill().and_then(|()| child.wait());
+            self.wait_for_all();
+            let joined = |thread: thread::ScopedJoinHandle<'_, Captured>| {
+                thread.join().unwrap_or(Captured { bytes: Vec::new(), omitted: 0 })
+            };
+            let (stdout, stderr) = (joined(stdout), joined(stderr));
+            killed?;
+            let outcome = match ended_by? {
+                Some(outcome) => outcome,
+                None => self.outcome(&stderr),
+            };
+            Ok(Executed { outcome, stdout, stderr })
+        })
+    }
+
+    fn spawn(&self, start: &NativeStart) -> io::Result<Child> {
+        // What a command before this one left is not this one's end.
+        match fs::remove_file(&self.status) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+            _ => {}
+        }
+        let line = confinement::command_line(
+            self.backend,
+            self.version,
+            self.settings,
+            self.places,
+            start,
+        );
+        let limits = &self.settings.limits;
+        let order = LaunchOrder {
+            status: self.status.clone(),
+            memory: limits.memory.0,
+            processes: u64::from(limits.processes),
+            file: self.file,
+            command: line,
+        };
+        Command::new(&self.launcher.program)
+            .args(&self.launcher.arguments)
+            .args(order.into_arguments())
+            .env_clear()
+            .current_dir("/")
+            // Signals of a terminal are for the host.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
+
+    /// Waits for the end. Says why it is to be ended before its own.
+    fn wait(&self, child: &mut Child, start: &NativeStart) -> io::Result<Option<NativeOutcome>> {
+        let deadline = Instant::now() + start.wall.min(self.settings.limits.wall.0);
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let handle = pidfd_open(pid.ok_or(io::ErrorKind::NotFound)?, PidfdFlags::empty())?;
+        let limits = &self.settings.limits;
+        let mut watch = Watch::new(Allowance {
+            memory: limits.memory.0,
+            processes: limits.processes,
+            written: self.written.clone(),
+        });
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).min(LOOK);
+            let timeout = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(left.subsec_nanos()),
+            };
+            let mut polled = [PollFd::new(&handle, PollFlags::IN)];
+            match poll(&mut polled, Some(&timeout)) {
+                Ok(0) => {}
+                Ok(_) => return Ok(None),
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(err) => return Err(err.into()),
+            }
+            if Instant::now() >= deadline {
+                return Ok(Some(NativeOutcome::TimedOut));
+            }
+            if let Some(which) = watch.exceeded(self.told("child-pid")) {
+                return Ok(Some(NativeOutcome::LimitReached(which)));
+            }
+        }
+    }
+
+    /// What the backend tells under a name.
+    fn told(&self, name: &str) -> Option<u32> {
+        let text = fs::read_to_string(&self.status).ok()?;
+        let told = text.lines().filter_map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).ok()?;
+            u32::try_from(value.get(name)?.as_u64()?).ok()
+        });
+        told.reduce(|_, last| last)
+    }
+
+    /// Waits until the first process of the namespace has ended, which it does when
+    /// all others have.
+    fn wait_for_all(&self) {
+        let Some(first) = self.told("child-pid") else { return };
+        let begin = Instant::now();
+        let is_alive = || {
+            let stat = fs::read_to_string(format!("/proc/{first}/stat")).unwrap_or_default();
+            let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+            state.is_some_and(|state| state != 'Z' && state != 'X')
+        };
+        while is_alive() && begin.elapsed() < LAST_MOMENTS {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn outcome(&self, stderr: &Captured) -> NativeOutcome {
+        if let Some(status) = self.told("exit-code") {
+            return NativeOutcome::Ended(i32::try_from(status).unwrap_or(255));
+        }
+        // The backend did not come to start it, and says why.
+        let said = String::from_utf8_lossy(&stderr.bytes).trim().to_owned();
+        if said.contains("execvp") {
+            let is_missing = said.ends_with("No such file or directory");
+            return NativeOutcome::Ended(if is_missing { 127 } else { 126 });
+        }
+        NativeOutcome::NotStarted(if said.is_empty() {
+            "the backend failed".to_owned()
+        } else {
+            said
+        })
+    }
+}

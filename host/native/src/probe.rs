@@ -1,0 +1,126 @@
+//! What of the confinement works on this machine, found out by trying it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use catena_plugin::units::Span;
+use catena_plugin::{NativeBytes, NativeOutcome, NativeStart, Standing, WorkspaceAccess};
+use catena_tree::TreeId;
+
+use crate::confinement::{self, Places};
+use crate::execute::Execution;
+use crate::launch::Launcher;
+use crate::settings::{Backend, NativeLimits, NativeUse};
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probed {
+    /// Commands run, and reach nothing that they should not.
+    Works {
+        /// The backend and its version.
+        backend: String,
+    },
+    /// The backend is not there.
+    Missing,
+    /// Commands can't be run; says why.
+    Fails(String),
+    /// Commands reach what they should not; says what.
+    Leaks(String),
+}
+
+/// What a command tries: to write, to read a file of the host's, and to see the
+/// host's network.
+const SCRIPT: &str = "echo made > /workspace/made && echo wrote; \
+    test -e \"$SECRET\" && echo secret; \
+    test -e /etc/shadow && echo shadow; \
+    cat /proc/net/tcp; echo end";
+
+/// How long it has.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a command in `dir`, which must be there, and looks at what it reaches.
+pub fn probe(dir: &Path, launcher: &Launcher) -> io::Result<Probed> {
+    let Some(backend) = confinement::find_backend() else { return Ok(Probed::Missing) };
+    let room = tempfile::tempdir_in(dir)?;
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let secret = room.path().join("secret");
+    fs::write(&secret, "secret")?;
+    let place = |name: &str| -> io::Result<PathBuf> {
+        let path = room.path().join(name);
+        fs::create_dir(&path).map(|()| path)
+    };
+    let places = Places {
+        worktree: place("workspace")?,
+        temporary: place("tmp")?,
+        home: place("home")?,
+        etc: place("etc")?,
+    };
+    confinement::write_identity(&places.etc)?;
+    let version = confinement::version(&backend);
+    let settings = settings(&secret);
+    let execution = Execution {
+        backend: &backend,
+        version,
+        launcher,
+        settings: &settings,
+        places: &places,
+        status: room.path().join("status.json"),
+        file: 1 << 20,
+        written: Vec::new(),
+    };
+    let ended = execution.run(&start())?;
+    let said = String::from_utf8_lossy(&ended.stdout.bytes).into_owned();
+    let port = format!(":{:04X} ", listener.local_addr()?.port());
+    let was_written = fs::read_to_string(places.worktree.join("made")).is_ok();
+    Ok(match ended.outcome {
+        NativeOutcome::NotStarted(why) => Probed::Fails(why),
+        NativeOutcome::Ended(0)
+            if said.lines().any(|line| line == "secret" || line == "shadow") =>
+        {
+            Probed::Leaks("files of the host".to_owned())
+        }
+        NativeOutcome::Ended(0) if said.contains(&port) => {
+            Probed::Leaks("the network of the host".to_owned())
+        }
+        NativeOutcome::Ended(0) if was_written && said.ends_with("end\n") => {
+            let (major, minor) = version.unwrap_or_default();
+            Probed::Works { backend: format!("bubblewrap {major}.{minor}") }
+        }
+        other => Probed::Fails(format!(
+            "{other:?}: {}",
+            String::from_utf8_lossy(&ended.stderr.bytes).trim()
+        )),
+    })
+}
+
+fn settings(secret: &Path) -> NativeUse {
+    let secret = secret.to_string_lossy().into_owned();
+    NativeUse {
+        backend: Backend::Bubblewrap,
+        commands: Vec::new(),
+        read_only: Vec::new(),
+        path: Vec::new(),
+        environment: BTreeMap::from([("SECRET".to_owned(), secret)]),
+        limits: NativeLimits { wall: Span(PATIENCE), ..NativeLimits::default() },
+    }
+}
+
+fn start() -> NativeStart {
+    let nothing = Standing { tree: TreeId::EMPTY, empty: Vec::new() };
+    NativeStart {
+        plugin: String::new(),
+        program: String::new(),
+        command: ["sh", "-c", SCRIPT].map(str::to_owned).to_vec(),
+        environment: Vec::new(),
+        directory: "/workspace".to_owned(),
+        stdin: NativeBytes::default(),
+        access: WorkspaceAccess::ReadWrite,
+        worktree: nothing.clone(),
+        scratch: nothing,
+        wall: PATIENCE,
+    }
+}

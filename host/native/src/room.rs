@@ -1,0 +1,205 @@
+//! Real files for the commands of one rollout, and the way from trees to trees
+//! through one command.
+//!
+//! ```text
+//! ROOM/
+//!   workspace/   /workspace, writable as the caller may
+//!   scratch/     tmp for /tmp, home for /home/agent
+//!   state/       what is known of both; no command sees it
+//!   etc/         passwd and group
+//!   status.json  what the backend tells of the command that runs
+//! ```
+//!
+//! A room lasts as long as its rollout, so a sync costs what changed since the
+//! command before.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use catena_plugin::{
+    NativeBytes, NativeEnd, NativeOutcome, NativeStart, Standing, WorkspaceAccess,
+};
+use catena_tree::worktree::{Policy, Quota};
+use catena_tree::{ObjectDatabase, RepoPath, TreeId};
+
+use crate::confinement::{self, Places};
+use crate::execute::Execution;
+use crate::launch::Launcher;
+use crate::mirror::{Mirror, MirrorError, Rules};
+use crate::settings::NativeUse;
+use crate::watch::size_of;
+
+/// Why a command could not be run. A fault of this machine, not of the command.
+#[derive(Debug, thiserror::Error)]
+pub enum NativeError {
+    /// Its files can't be brought or taken back.
+    #[error("can't share files with a command outside the sandbox")]
+    Mirror(#[from] MirrorError),
+    /// It can't be started or waited for.
+    #[error("can't run a command outside the sandbox")]
+    Run(#[source] io::Error),
+    /// What confines it is gone.
+    #[error("`bwrap` is not on this machine")]
+    NoBackend,
+}
+
+/// What commands may do with the files.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// The tree that the agent began with.
+    pub base: TreeId,
+    /// What an agent may add over it, and to scratch.
+    pub quota: Quota,
+    /// Which paths agents may not change or not see.
+    pub policy: Arc<Policy>,
+}
+
+/// The files of one rollout's commands.
+pub struct Room {
+    dir: PathBuf,
+    launcher: Launcher,
+    worktree: Mirror,
+    scratch: Mirror,
+    version: Option<(u32, u32)>,
+    /// Bytes in `workspace` when it was first written.
+    at_first: Option<u64>,
+}
+
+/// Notes on what was not taken that a command's caller is told.
+const MOST_NOTES: usize = 5;
+
+/// Bytes on disk that a command may have beyond its quota for a while.
+const SLACK: u64 = 64 << 20;
+
+impl Room {
+    /// A room in `dir`, which is emptied now and removed at the end.
+    pub fn new(dir: &Path, database: &ObjectDatabase, launcher: Launcher) -> io::Result<Self> {
+        // The backend starts elsewhere.
+        let dir = &std::path::absolute(dir)?;
+        remove(dir)?;
+        let etc = dir.join("etc");
+        fs::create_dir_all(&etc)?;
+        confinement::write_identity(&etc)?;
+        let version = confinement::find_backend().and_then(|path| confinement::version(&path));
+        Ok(Self {
+            worktree: Mirror::new(dir, "workspace", database.clone()),
+            scratch: Mirror::new(dir, "scratch", database.clone()),
+            dir: dir.to_owned(),
+            launcher,
+            version,
+            at_first: None,
+        })
+    }
+
+    /// Notes what a command left that the journal has, and which is not run.
+    pub fn remember(&mut self, end: &NativeEnd) {
+        self.worktree.remember(&end.worktree);
+        self.scratch.remember(&end.scratch);
+    }
+
+    /// Runs a command from the trees it names to those it leaves.
+    pub fn run(
+        &mut self,
+        settings: &NativeUse,
+        bounds: &Bounds,
+        start: &NativeStart,
+    ) -> Result<NativeEnd, NativeError> {
+        let backend = confinement::find_backend().ok_or(NativeError::NoBackend)?;
+        self.worktree.bring(&start.worktree, &bounds.policy)?;
+        let scratch = with_own_directories(&start.scratch);
+        self.scratch.bring(&scratch, &Policy::default())?;
+        let places = Places {
+            worktree: self.worktree.dir.clone(),
+            temporary: self.scratch.dir.join("tmp"),
+            home: self.scratch.dir.join("home"),
+            etc: self.dir.join("etc"),
+        };
+        let written = self.allowance(&bounds.quota);
+        let execution = Execution {
+            backend: &backend,
+            version: self.version,
+            launcher: &self.launcher,
+            settings,
+            places: &places,
+            status: self.dir.join("status.json"),
+            file: bounds.quota.bytes,
+            written,
+        };
+        let executed = execution.run(start).map_err(NativeError::Run)?;
+        let (worktree, mut notes) = match start.access {
+            WorkspaceAccess::ReadWrite => {
+                let rules =
+                    Rules { policy: &bounds.policy, quota: bounds.quota, base: bounds.base };
+                self.worktree.take(&start.worktree, &rules)?
+            }
+            WorkspaceAccess::None | WorkspaceAccess::Read => (start.worktree.clone(), Vec::new()),
+        };
+        let rules = Rules { policy: &Arc::default(), quota: bounds.quota, base: TreeId::EMPTY };
+        let (scratch, more) = self.scratch.take(&scratch, &rules)?;
+        notes.extend(more);
+        let mut stderr = executed.stderr.bytes;
+        if !matches!(executed.outcome, NativeOutcome::NotStarted(_)) {
+            add_notes(&mut stderr, &notes);
+        }
+        self.make_durable()?;
+        Ok(NativeEnd {
+            outcome: executed.outcome,
+            stdout: NativeBytes(executed.stdout.bytes),
+            stderr: NativeBytes(stderr),
+            omitted_bytes: executed.stdout.omitted + executed.stderr.omitted,
+            worktree,
+            scratch,
+        })
+    }
+
+    /// What was taken survives a loss of power: a command can't be run again to the
+    /// same end.
+    fn make_durable(&self) -> Result<(), NativeError> {
+        let dir = fs::File::open(&self.dir).map_err(NativeError::Run)?;
+        rustix::fs::syncfs(&dir).map_err(|err| NativeError::Run(err.into()))
+    }
+
+    /// The bytes that may be in the directories while a command runs.
+    fn allowance(&mut self, quota: &Quota) -> Vec<(PathBuf, u64)> {
+        let at_first = *self.at_first.get_or_insert_with(|| size_of(&self.worktree.dir));
+        let more = quota.bytes.saturating_mul(2).saturating_add(SLACK);
+        vec![
+            (self.worktree.dir.clone(), at_first.saturating_add(more)),
+            (self.scratch.dir.clone(), more),
+        ]
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // What stays is removed by the next one of the rollout.
+        let _ = remove(&self.dir);
+    }
+}
+
+fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+        _ => Ok(()),
+    }
+}
+
+/// Scratch with the two directories that are always there.
+fn with_own_directories(scratch: &Standing) -> Standing {
+    let mut scratch = scratch.clone();
+    let own = ["home", "tmp"].into_iter().filter_map(|name| name.parse::<RepoPath>().ok());
+    scratch.empty.extend(own);
+    scratch
+}
+
+fn add_notes(stderr: &mut Vec<u8>, notes: &[String]) {
+    for note in notes.iter().take(MOST_NOTES) {
+        stderr.extend(format!("catena: {note}\n").into_bytes());
+    }
+    let more = notes.len().saturating_sub(MOST_NOTES);
+    if more > 0 {
+        stderr.extend(format!("catena: and {more} more were not taken\n").into_bytes());
+    }
+}

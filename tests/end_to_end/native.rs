@@ -1,0 +1,324 @@
+//! Commands outside the sandbox: a C project built and tested by an agent, and
+//! what its commands can't reach.
+//!
+//! Where a machine can't confine commands, or has no compiler, these tests say so
+//! and test nothing.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::environment::TestEnvironment;
+use crate::journal::{lines, records};
+use crate::small_run::{CHAIN, RunFile};
+
+const JOURNAL: &str = "run/rollouts/notes.1.journal";
+
+const MAKEFILE: &str = "\
+CFLAGS = -Wall
+test: build/test build/reach
+\t./build/test
+build/test: build/sum.o build/test.o
+\t$(CC) -o $@ $^
+build/reach: reach.c
+\t@mkdir -p build
+\t$(CC) $(CFLAGS) -o $@ $<
+build/%.o: %.c
+\t@mkdir -p build
+\t$(CC) $(CFLAGS) -c -o $@ $<
+";
+
+const TEST: &str = r#"
+#include <stdio.h>
+int sum(int a, int b);
+int main(void) {
+    printf("sum(2, 3) is %d\n", sum(2, 3));
+    return sum(2, 3) != 5;
+}
+"#;
+
+/// Tries to read files, to list directories and to connect to a port of loopback.
+const REACH: &str = r#"
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+int main(int count, char **arguments) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(arguments[1]))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    int refused = connect(s, (struct sockaddr *)&address, sizeof address);
+    printf("%s the network\n", refused ? "not" : "REACHED");
+    for (int i = 2; i < count; i++) {
+        FILE *file = fopen(arguments[i], "r");
+        DIR *dir = opendir(arguments[i]);
+        printf("%s %s\n", file || dir ? "REACHED" : "not", arguments[i]);
+    }
+    return 0;
+}
+"#;
+
+/// Why nothing can be tested here.
+fn lacking(environment: &TestEnvironment) -> Option<String> {
+    for program in ["/usr/bin/cc", "/usr/bin/make"] {
+        if !Path::new(program).exists() {
+            return Some(format!("`{program}` is missing"));
+        }
+    }
+    let checks = environment.catena(&["doctor", "--json"]).json();
+    let found = checks["checks"].as_array().unwrap().iter();
+    let native = found.clone().find(|check| check["name"] == "native commands").unwrap();
+    (native["status"] != "ok").then(|| format!("native commands don't work: {native}"))
+}
+
+/// An environment with the project, or nothing where nothing can be tested.
+fn environment() -> Option<TestEnvironment> {
+    let environment = TestEnvironment::new();
+    if let Some(why) = lacking(&environment) {
+        eprintln!("SKIPPED: {why}");
+        return None;
+    }
+    environment.write("notes/Makefile", MAKEFILE);
+    environment.write("notes/test.c", TEST);
+    environment.write("notes/reach.c", REACH);
+    environment.write("notes/.gitignore", "build/\n");
+    environment.write("notes/sum.c", "int sum(int a, int b) {\n    return a - b;\n}\n");
+    environment.git("notes", &["init", "--quiet", "--initial-branch=main"]);
+    commit(&environment, "Begin");
+    environment.write("notes/sum.c", "int sum(int a, int b) {\n    return a + b;\n}\n");
+    commit(&environment, "Add up (#1)");
+    let lists = json!({
+        "repository": "ada/notes",
+        "license": "MIT",
+        "chains": [{
+            "id": CHAIN,
+            "overview": "Sums.",
+            "stages": [{"number": 1, "query": "Have `sum` add up; `make test` tests it."}],
+        }],
+    });
+    environment.write("lists.json", lists.to_string());
+    let resolve = ["chain", "resolve", "--clone", "notes", "--chains", "lists.json"];
+    environment.catena(&[&resolve[..], &["--output", "chains.json"]].concat()).succeeds();
+    Some(environment)
+}
+
+fn commit(environment: &TestEnvironment, message: &str) {
+    environment.git("notes", &["add", "--all"]);
+    environment.git("notes", &["commit", "--quiet", "--message", message]);
+}
+
+/// A run of an agent with these command lines, one a turn, who then submits.
+fn run_of(environment: &TestEnvironment, commands: &[&str]) -> RunFile {
+    limited_run_of(environment, commands, "memory = \"512MiB\"")
+}
+
+fn limited_run_of(environment: &TestEnvironment, commands: &[&str], limits: &str) -> RunFile {
+    let call =
+        |line: &str| json!({"tool_calls": [{"name": "bash", "arguments": {"command": line}}]});
+    let mut replies: Vec<Value> = commands.iter().map(|line| call(line)).collect();
+    replies.push(call("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"));
+    RunFile::of("scaffold-mini")
+        .key("refinements = 0")
+        .scaffold("grant = { model = true }")
+        .tool(
+            "plugin = \"tool-bash\"\n\
+             grant = { workspace = \"read-write\", programs = [\"native\"] }",
+        )
+        .table(&format!("[native.native]\ncommands = [\"make\", \"cc\"]\nlimits = {{ {limits} }}"))
+        .model(environment, &json!(replies))
+}
+
+/// What the tool answered, call by call.
+fn answers(environment: &TestEnvironment) -> Vec<String> {
+    let calls = records(environment, JOURNAL).into_iter();
+    let calls = calls.filter(|record| record["event"] == "tool-call");
+    let content = |record: Value| {
+        let answer = &record["end"]["answer"];
+        let content = answer["output"]["content"].as_str().or(answer["timed-out"].as_str());
+        content.unwrap_or_else(|| panic!("{record:#}")).to_owned()
+    };
+    calls.map(content).collect()
+}
+
+#[test]
+fn agent_builds_and_tests_a_c_project_outside_the_sandbox() {
+    let Some(environment) = environment() else { return };
+    let run = run_of(
+        &environment,
+        &[
+            "make test; echo status $?",
+            "sed -i 's/a - b/a + b/' sum.c && make test && ls build",
+            "cd build && cc -o ../build/again sum.o test.o && native ./again | tr 5 V",
+        ],
+    );
+    let rollout = run.rollout(&environment);
+    assert_eq!(rollout["end"]["outcome"], "accepted", "{rollout:#}");
+    let answers = answers(&environment);
+    assert!(answers[0].contains("sum(2, 3) is -1"), "{}", answers[0]);
+    assert!(answers[0].contains("status 2"), "{}", answers[0]);
+    assert!(answers[1].contains("sum(2, 3) is 5"), "{}", answers[1]);
+    assert!(answers[1].contains("reach\nsum.o\ntest\ntest.o"), "{}", answers[1]);
+    // Only what the sandbox changed is older than what is made of it.
+    assert!(answers[1].contains("-o build/sum.o"), "{}", answers[1]);
+    assert!(!answers[1].contains("-o build/test.o"), "{}", answers[1]);
+    assert!(answers[2].contains("sum(2, 3) is V"), "{}", answers[2]);
+    assert_eq!(rollout["native"], 4, "{rollout:#}");
+    assert_eq!(rollout["stages"][0]["rounds"][0]["submission"]["files"], 1, "{rollout:#}");
+    environment
+        .catena(&["verify", "run"])
+        .succeeds()
+        .prints("but for 4 commands outside the sandbox, which were taken as recorded");
+    assert!(!environment.path("run/native/notes.1").exists());
+}
+
+#[test]
+fn command_outside_the_sandbox_reaches_neither_the_network_nor_files_of_the_host() {
+    let Some(environment) = environment() else { return };
+    environment.write("secret", "not for agents");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/root".to_owned());
+    let secret = environment.path("secret");
+    let (secret, objects) = (secret.display(), environment.path("run/objects.git"));
+    let objects = objects.display();
+    let state = environment.path("run/native/notes.1");
+    let reach = format!(
+        "make build/reach; native ./build/reach {port} {secret} {objects} {} /etc/shadow {home} \
+         /root /proc/1/root/etc/shadow /workspace",
+        state.display()
+    );
+    let commands = [
+        reach.as_str(),
+        "native sh -c 'env | sort; id -u; hostname; ls /; echo no > /usr/made; ls /proc | grep -c ^[0-9]'",
+        "native sh -c 'ln -s /etc link; ln -s / tmp-link; echo made > link/made'; ls -l link",
+        "native unshare -Ur true; echo nested $?",
+    ];
+    run_of(&environment, &commands).rollout(&environment);
+    let answers = answers(&environment);
+    let reached: Vec<&str> = answers[0].lines().filter(|line| line.contains("REACHED")).collect();
+    assert_eq!(reached, ["REACHED /workspace"], "{}", answers[0]);
+    assert!(answers[0].contains("not the network"), "{}", answers[0]);
+    for told in ["HOME=/home/agent", "1000", "catena", "Read-only file system"] {
+        assert!(answers[1].contains(told), "`{told}` in {}", answers[1]);
+    }
+    assert!(!answers[1].contains("CATENA") && !answers[1].contains("root"), "{}", answers[1]);
+    assert!(answers[2].contains("link -> /etc"), "{}", answers[2]);
+    assert!(!Path::new("/etc/made").exists());
+    assert!(!answers[3].contains("nested 0"), "{}", answers[3]);
+}
+
+#[test]
+fn files_go_both_ways_and_nothing_lives_on_after_a_command() {
+    let Some(environment) = environment() else { return };
+    let commands = [
+        "mkdir -p out/deep; echo in > /tmp/note; native sh -c 'ls -d out/deep; cat /tmp/note; \
+         rm sum.c; chmod +x test.c; mkdir -p made/empty; echo home > ~/kept; echo new > new.txt'; \
+         ls sum.c; ls -d made/empty; native test -x test.c && echo executable; cat /home/agent/kept new.txt",
+        "rmdir made/empty; native sh -c 'ls -d made/empty; (sleep 1000; echo late > late) & \
+         echo left'; native sh -c 'ps -e 2>/dev/null | grep -c sleep; exit 7'; echo status $?",
+        "native sh -c 'echo begun; sleep 100'; echo on",
+    ];
+    limited_run_of(&environment, &commands, "wall = \"3s\"").rollout(&environment);
+    let answers = answers(&environment);
+    for told in ["out/deep\nin\n", "made/empty\nexecutable\nhome\nnew\n"] {
+        assert!(answers[0].contains(told), "`{told}` in {}", answers[0]);
+    }
+    assert!(answers[0].contains("sum.c"), "{}", answers[0]);
+    for told in ["left\n", "cannot access 'made/empty'", "\n0\nstatus 7\n"] {
+        assert!(answers[1].contains(told), "`{told}` in {}", answers[1]);
+    }
+    let ended = records(&environment, JOURNAL);
+    let native: Vec<&Value> = ended.iter().filter(|record| record["record"] == "native").collect();
+    assert_eq!(native.last().unwrap()["end"]["outcome"], "timed-out");
+    environment.catena(&["verify", "run"]).succeeds();
+}
+
+#[test]
+fn finished_command_outside_the_sandbox_is_not_run_again() {
+    let Some(environment) = environment() else { return };
+    let random = "native sh -c 'od -An -N8 -tx1 /dev/urandom | tee -a drawn'";
+    let both = format!("{random}; echo between; {random}; cat drawn");
+    run_of(&environment, &[&both, "make test; cat drawn"]).rollout(&environment);
+    let (whole, drawn) = (lines(&environment, JOURNAL), answers(&environment));
+    let is_native = |line: &String| line.contains(r#""record":"native""#);
+    let natives: Vec<usize> = (0..whole.len()).filter(|at| is_native(&whole[*at])).collect();
+    assert_eq!(natives.len(), 3);
+    for native in natives {
+        let kept = whole[..=native].iter().filter(|line| is_native(line)).count();
+        environment.write(JOURNAL, whole[..=native].concat());
+        environment.catena(&["resume", "run"]).succeeds();
+        let again = answers(&environment);
+        assert_eq!(again.len(), drawn.len());
+        if kept >= 2 {
+            assert_eq!(again[0], drawn[0]);
+        }
+        let first = drawn[0].lines().next().unwrap();
+        assert!(again[0].starts_with(first), "{} was drawn again: {}", first, again[0]);
+        environment.catena(&["verify", "run"]).succeeds();
+    }
+}
+
+#[test]
+fn command_that_takes_too_much_is_ended() {
+    let Some(environment) = environment() else { return };
+    let commands = [
+        "native sh -c 'yes | head -c 300000000 > big; ls -l big'; ls big; echo on",
+        "native tail -c 600000000 /dev/zero | wc -c; echo on",
+        "native sh -c 'i=0; while [ $i -lt 100 ]; do sleep 100 & i=$((i + 1)); done; wait'; \
+         echo status $?",
+        "rm big; native sh -c 'echo no > Makefile; mkdir .git; echo own > mine'; head -n 1 Makefile; \
+         cat mine; native cat Makefile | head -n 1",
+        "native sh -c 'echo first; seq 100000; echo last' > told; head -n 1 told; tail -n 1 told; \
+         grep 'left out' told",
+        "native sh -c 'echo begun; yes | head -n 1; sleep 100'; echo on",
+    ];
+    let limits = "memory = \"256MiB\", wall = \"5s\", output = \"64KiB\", processes = 20";
+    let run = limited_run_of(&environment, &commands, limits)
+        .table("[workspace]\nbytes = \"1MiB\"\nread_only = [\"Makefile\"]");
+    run.rollout(&environment);
+    let answers = answers(&environment);
+    assert!(answers[0].contains("on"), "{}", answers[0]);
+    assert!(!answers[0].contains("300000000"), "{}", answers[0]);
+    assert!(!answers[1].contains("600000000"), "{}", answers[1]);
+    assert!(answers[2].contains("a limit is reached: processes"), "{}", answers[2]);
+    for told in [
+        "`Makefile` was not taken: the worktree does not take it: read-only",
+        "CFLAGS = -Wall\nown\nCFLAGS = -Wall",
+    ] {
+        assert!(answers[3].contains(told), "`{told}` in {}", answers[3]);
+    }
+    assert!(answers[4].contains("first\nlast\n["), "{}", answers[4]);
+    assert!(answers[5].contains("begun\ny\n"), "{}", answers[5]);
+    environment.catena(&["verify", "run"]).succeeds();
+}
+
+#[test]
+fn command_that_is_not_granted_is_not_there() {
+    let Some(environment) = environment() else { return };
+    let run = run_of(&environment, &["cc --version", "native make test"]);
+    let text = run.text().replace("programs = [\"native\"]", "programs = []");
+    environment.write("run.toml", text);
+    environment.catena(&["run", "run.toml", "--dir", "run"]).succeeds();
+    let answers = answers(&environment);
+    assert!(answers[0].contains("cc: command not found"), "{}", answers[0]);
+    assert!(answers[1].contains("native: command not found"), "{}", answers[1]);
+}
+
+#[test]
+fn run_that_would_show_its_own_files_to_commands_is_not_begun() {
+    let Some(environment) = environment() else { return };
+    let run = run_of(&environment, &["ls"]);
+    let begin = |replaced: &str, by: &str| {
+        environment.write("run.toml", run.text().replace(replaced, by));
+        environment.catena(&["run", "run.toml", "--dir", "run"])
+    };
+    let clone = environment.path("notes");
+    let shown = format!("commands = []\nread_only = [\"{}\"]", clone.display());
+    begin("commands = [\"make\", \"cc\"]", &shown).ends_with(2).says("could read");
+    begin("\"cc\"", "\"no-such-compiler\"").ends_with(2).says("there is no command");
+    begin("commands = [\"make\", \"cc\"]", "commands = [\"/bin/sh\"]").ends_with(2).says("no name");
+    assert!(!environment.path("run").exists());
+}
