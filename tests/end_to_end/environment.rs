@@ -91,7 +91,8 @@ impl TestEnvironment {
         run(command)
     }
 
-    fn catena_command(&self, arguments: &[&str]) -> Command {
+    /// `catena`, not started yet.
+    pub(crate) fn catena_command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(CATENA, arguments);
         command
             .env("CATENA_CACHE", Path::new(TEMPORARY).join("component-cache"))
@@ -152,7 +153,7 @@ pub(crate) fn target() -> PathBuf {
 }
 
 /// Runs a program to its end.
-fn run(mut command: Command) -> Outcome {
+pub(crate) fn run(mut command: Command) -> Outcome {
     let output = command.output().unwrap();
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let mut shown = program.to_string_lossy().into_owned();

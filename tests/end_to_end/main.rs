@@ -3,8 +3,8 @@
 //! at what git says of both.
 //!
 //! [`environment`] is a home for one test, [`small_run`] and [`demo_run`] are
-//! what is run in it, [`model_server`] is what it may ask, [`journal`] reads
-//! journals; the other modules are the suites.
+//! what is run in it, [`model_server`] and [`github_server`] are what it may ask,
+//! [`journal`] reads journals; the other modules are the suites.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,6 +17,7 @@ mod environment;
 mod journal;
 
 mod demo_run;
+mod github_server;
 mod model_server;
 mod small_run;
 
@@ -26,6 +27,7 @@ mod chains;
 mod data;
 mod demo;
 mod git_parity;
+mod github;
 mod interruption;
 mod limits;
 mod models;

@@ -144,6 +144,12 @@ fn programs_dir() -> Result<PathBuf, Failure> {
     }
 }
 
+/// The first of these variables that is set and not empty.
+pub(crate) fn variable(names: &[&str]) -> Option<String> {
+    let set = names.iter().filter_map(|name| env::var(name).ok());
+    set.into_iter().find(|value| !value.trim().is_empty())
+}
+
 fn cache_dir() -> Result<PathBuf, Failure> {
     if let Some(dir) = env::var_os("CATENA_CACHE") {
         return Ok(dir.into());

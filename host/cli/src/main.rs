@@ -51,7 +51,7 @@ Exit codes:
 enum Command {
     /// Roll a scripted agent out over an embedded chain, from repository to data
     Demo(commands::demo::Arguments),
-    /// Find the pull requests of a clone
+    /// Find the pull requests of a repository, on GitHub and in a clone
     Mine(commands::mine::Arguments),
     /// Make chain files and look at them
     #[command(subcommand)]

@@ -5,6 +5,7 @@
 //!
 //! * [`lists`]: the file that says which pull requests make a chain.
 //! * [`message`]: what commit messages tell of pull requests.
+//! * [`github`]: what GitHub tells of pull requests, kept in a cache.
 //! * [`clone`]: which commit of a clone landed which pull request.
 //! * [`origins`]: which commit wrote each line, in one pass over the history.
 //! * [`catalogue`]: all pull requests of a branch with what they changed, kept in a file.
@@ -23,6 +24,7 @@ pub mod catalogue;
 pub mod clone;
 mod commits;
 pub mod exclude;
+pub mod github;
 pub mod links;
 pub mod lists;
 pub mod message;

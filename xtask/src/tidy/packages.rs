@@ -14,13 +14,12 @@ const LAYERS: [&str; 13] = [
 ];
 
 /// Libraries that only some packages may name, by prefix.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 5] = [
     ("gix", &["host/tree"]),
     ("cap-std", &["host/tree"]),
     ("cap-fs-ext", &["host/tree"]),
     ("wasmtime", &["host/plugin", "host/worker"]),
-    ("octocrab", &["host/mine"]),
-    ("hyper", &["host/model"]),
+    ("hyper", &["host/model", "host/mine"]),
 ];
 
 pub(super) fn check(files: &[SourceFile]) -> anyhow::Result<Vec<Violation>> {

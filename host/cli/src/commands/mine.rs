@@ -1,11 +1,14 @@
 //! `catena mine`.
 
+mod github;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use catena_chain::RepositoryName;
 use catena_mine::catalogue::{Catalogue, MineOptions, MineProgress};
+use catena_mine::github::{Cache, FetchOptions, Fetched};
 use catena_mine::origins::Readable;
 use catena_tree::ObjectDatabase;
 use clap::ValueHint;
@@ -15,20 +18,31 @@ use crate::failure::Failure;
 use crate::output::{Format, grouped, print_json, say};
 use crate::watch;
 
-/// Find the pull requests of a clone, and what each did to the others' lines.
+/// Find the pull requests of a repository on GitHub, of a clone, or of both.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// Ask GitHub for the pull requests of this repository
+    #[arg(value_name = "OWNER/NAME", required_unless_present = "clone")]
+    github: Option<RepositoryName>,
     /// A clone of the repository; nothing is written to it
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
-    clone: PathBuf,
-    /// The repository that the clone is of
-    #[arg(long, value_name = "OWNER/NAME")]
-    repository: RepositoryName,
+    #[arg(
+        long, value_name = "PATH", value_hint = ValueHint::DirPath, requires = "output",
+        conflicts_with = "github", requires = "repository"
+    )]
+    clone: Option<PathBuf>,
+    /// The repository that the clone is of, where GitHub is not asked
+    #[arg(long, value_name = "OWNER/NAME", requires = "clone", conflicts_with = "github")]
+    repository: Option<RepositoryName>,
     /// The catalogue to write, an SQLite file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "clone")]
+    output: Option<PathBuf>,
+    /// Where GitHub's answers are kept, an SQLite file; `NAME.github.db` by default
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    output: PathBuf,
+    cache: Option<PathBuf>,
+    #[command(flatten)]
+    server: github::Server,
     /// The branch the pull requests were merged into; that of `HEAD` by default
-    #[arg(long)]
+    #[arg(long, requires = "clone")]
     branch: Option<String>,
     /// Only the newest N pull requests
     #[arg(long, value_name = "N")]
@@ -39,7 +53,69 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
-    let clone = ObjectDatabase::open(&arguments.clone).map_err(|err| {
+    let since = arguments.since.map(|day| day.to_zoned(jiff::tz::TimeZone::UTC)).transpose();
+    let since = since.map_err(Failure::input)?.map(|day| day.timestamp().as_second());
+    let options = MineOptions { limit: arguments.limit, since };
+    if let Some(repository) = &arguments.github {
+        let limit = options.limit.map(|limit| limit as u64);
+        let options = FetchOptions { limit, since };
+        let path = arguments.cache.clone();
+        let path = path.unwrap_or_else(|| github::default_cache(repository));
+        let (cache, fetched) =
+            github::fetch(&arguments.server, repository, &path, &options, format)?;
+        return report_fetched(cache, &fetched, &path, format);
+    }
+    let (Some(clone), Some(repository), Some(output)) =
+        (&arguments.clone, &arguments.repository, &arguments.output)
+    else {
+        let missing = anyhow::anyhow!("a clone needs `--repository` and `--output`");
+        return Err(Failure::input(missing));
+    };
+    let catalogue = mine_clone(clone, repository, arguments, &options, format)?;
+    catalogue.save(output).map_err(anyhow::Error::from)?;
+    report(&catalogue, output, format)
+}
+
+fn report_fetched(
+    mut cache: Cache,
+    fetched: &Fetched,
+    path: &Path,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let known = cache.repository().map_err(|err| github::failure(err.into()))?;
+    let (name, license) = known.map(|it| (it.name, it.license)).unzip();
+    let license = license.flatten();
+    if format == Format::Json {
+        print_json(&json!({
+            "cache": path,
+            "repository": name,
+            "license": license,
+            "merged": fetched.merged,
+            "fetched": fetched.fetched,
+            "cached": fetched.cached,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = name.map(|name| name.to_string()).unwrap_or_default();
+    say!(
+        "{name}: {} of {} merged pull requests are in the cache, {} of them fetched now",
+        grouped(fetched.cached),
+        grouped(fetched.merged),
+        grouped(fetched.fetched)
+    );
+    say!("licence: {}", license.as_deref().unwrap_or("none that GitHub knows"));
+    say!("cache: {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn mine_clone(
+    path: &Path,
+    repository: &RepositoryName,
+    arguments: &Arguments,
+    options: &MineOptions,
+    format: Format,
+) -> Result<Catalogue, Failure> {
+    let clone = ObjectDatabase::open(path).map_err(|err| {
         Failure::input(err).with_hint("`--clone` takes the path of a git repository")
     })?;
     let branch = match &arguments.branch {
@@ -49,12 +125,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
                 .with_hint("name the branch with `--branch`")
         })?,
     };
-    let since = arguments.since.map(|day| day.to_zoned(jiff::tz::TimeZone::UTC)).transpose();
-    let since = since.map_err(Failure::input)?.map(|day| day.timestamp().as_second());
-    let options = MineOptions { limit: arguments.limit, since };
     let bar = watch::bar(format, "reading history");
-    let repository = arguments.repository.clone();
-    let mined = Catalogue::mine(&clone, repository, &branch, &options, &mut |step| match step {
+    let mut show = |step| match step {
         MineProgress::History { commits } => {
             bar.set_message(format!("reading history: {commits}"));
         }
@@ -63,20 +135,15 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
             bar.set_length(all as u64);
             bar.set_position(done as u64);
         }
-    });
+    };
+    let mined = Catalogue::mine(&clone, repository.clone(), &branch, options, &mut show);
     bar.finish_and_clear();
-    let catalogue = mined.map_err(|err| {
+    mined.map_err(|err| {
         Failure::input(err).with_hint("a shallow clone needs `git fetch --unshallow`")
-    })?;
-    catalogue.save(&arguments.output).map_err(anyhow::Error::from)?;
-    report(&catalogue, arguments, format)
+    })
 }
 
-fn report(
-    catalogue: &Catalogue,
-    arguments: &Arguments,
-    format: Format,
-) -> Result<ExitCode, Failure> {
+fn report(catalogue: &Catalogue, output: &Path, format: Format) -> Result<ExitCode, Failure> {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for pull_request in &catalogue.pull_requests {
         *kinds.entry(pull_request.kind.word()).or_default() += 1;
@@ -90,7 +157,7 @@ fn report(
         .count();
     if format == Format::Json {
         print_json(&json!({
-            "output": arguments.output,
+            "output": output,
             "repository": catalogue.repository,
             "branch": catalogue.branch,
             "tip": catalogue.tip.to_string(),
@@ -114,6 +181,6 @@ fn report(
     if missing > 0 {
         say!("{} contents are not in this clone; their lines were not followed", count(missing));
     }
-    say!("catalogue: {}", arguments.output.display());
+    say!("catalogue: {}", output.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,314 @@
+//! `catena mine OWNER/NAME` against a GitHub that is large, slow, strict, and
+//! gone; and against kills at every request.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
+use rusqlite::types::Value as Cell;
+use serde_json::{Value, json};
+
+use crate::environment::{self, Outcome, TestEnvironment};
+use crate::github_server::{Fault, GitHubServer, World, large, pull_request, remark};
+
+/// What must not be found in anything that is written.
+const TOKEN: &str = "ghp_not_for_anybody";
+
+fn mine(environment: &TestEnvironment, server: &GitHubServer, more: &[&str]) -> Outcome {
+    let mut command = environment.catena_command(&["mine", "owner/name", "--api-url", &server.url]);
+    command.args(more).env("GITHUB_TOKEN", TOKEN);
+    environment::run(command)
+}
+
+/// All rows of all tables of a cache.
+fn rows(environment: &TestEnvironment, cache: &str) -> BTreeMap<String, Vec<String>> {
+    let database = rusqlite::Connection::open(environment.path(cache)).unwrap();
+    let mut tables =
+        database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let mut found = BTreeMap::new();
+    for table in tables.map(Result::unwrap) {
+        let mut all = database.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = all.column_count();
+        let shown = |row: &rusqlite::Row<'_>| {
+            let cells = (0..columns).map(|column| row.get::<_, Cell>(column));
+            Ok(format!("{:?}", cells.collect::<rusqlite::Result<Vec<_>>>()?))
+        };
+        let mut rows: Vec<String> = all.query_map([], shown).unwrap().map(Result::unwrap).collect();
+        rows.sort();
+        found.insert(table, rows);
+    }
+    found
+}
+
+/// What was asked for beyond the list, each item by itself.
+fn items(asked: &[Value]) -> Vec<String> {
+    let mut items = Vec::new();
+    for request in asked {
+        let variables = &request["variables"];
+        match request["operation"].as_str().unwrap() {
+            "Repository" | "Listing" => {}
+            "PullRequests" => {
+                let ids = variables["ids"].as_array().unwrap();
+                items.extend(ids.iter().map(Value::to_string));
+            }
+            more => items.push(format!("{more} {} {}", variables["id"], variables["after"])),
+        }
+    }
+    items
+}
+
+fn count(tables: &BTreeMap<String, Vec<String>>, table: &str) -> usize {
+    tables[table].len()
+}
+
+#[test]
+fn everything_is_fetched_however_many_pages_it_has() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::busy());
+    let outcome = mine(&environment, &server, &[]);
+    outcome.succeeds().prints("121 of 121 merged pull requests").prints("licence: MIT");
+    let tables = rows(&environment, "name.github.db");
+    let threads: usize = (0..70).map(|place| if place == 41 { 125 } else { 1 + place % 9 }).sum();
+    assert_eq!(count(&tables, "pull_request"), 121);
+    assert_eq!(count(&tables, "label"), 35);
+    assert_eq!(count(&tables, "pull_request_commit"), 120 + 140);
+    assert_eq!(count(&tables, "changed_file"), 120 + 210);
+    assert_eq!(count(&tables, "thread"), 70);
+    assert_eq!(count(&tables, "remark"), 235 + 131 + threads);
+    assert_eq!(count(&tables, "closing_issue"), 12);
+    assert_eq!(count(&tables, "cross_reference"), 135);
+    assert_eq!(count(&tables, "open_page"), 0);
+    let asked = items(&server.asked());
+    let mut once = asked.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), asked.len(), "nothing is asked for twice");
+    assert_eq!(server.tokens()[0], format!("Bearer {TOKEN}"));
+    let written = std::fs::read(environment.path("name.github.db")).unwrap();
+    assert!(!written.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
+}
+
+#[test]
+fn only_what_was_updated_is_asked_for_again() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::busy());
+    mine(&environment, &server, &[]).succeeds();
+    server.plan(|_, _| None);
+    mine(&environment, &server, &[]).succeeds().prints("0 of them fetched now");
+    assert_eq!(items(&server.asked()), [""; 0]);
+    assert_eq!(server.asked().len(), 2, "the repository and the top of the list");
+    server.change(|world| {
+        world.update(5, 40_000, |it| it["title"] = "Another title".into());
+        world.update(57, 40_001, |it| {
+            let comments = it["comments"]["__connection"].as_array_mut().unwrap();
+            comments.push(remark("C_new", "one more"));
+        });
+        let mut new = pull_request(130);
+        new["updatedAt"] = "2024-05-03T00:00:00Z".into();
+        world.pull_requests.push(new);
+    });
+    server.plan(|_, _| None);
+    mine(&environment, &server, &[]).succeeds().prints("122 of 122").prints("3 of them");
+    let asked = items(&server.asked());
+    assert_eq!(asked[..3], [r#""PR_130""#, r#""PR_57""#, r#""PR_5""#]);
+    // As if it had been fetched once and now.
+    let fresh = GitHubServer::start(World::of(vec![]));
+    server.change(|world| fresh.change(|other| *other = world.clone()));
+    mine(&environment, &fresh, &["--cache", "fresh.db"]).succeeds();
+    assert_eq!(rows(&environment, "name.github.db"), rows(&environment, "fresh.db"));
+}
+
+#[test]
+fn kill_at_any_request_loses_nothing_and_asks_for_nothing_twice() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::busy());
+    mine(&environment, &server, &["--cache", "whole.db"]).succeeds();
+    let (whole, unbroken) = (rows(&environment, "whole.db"), server.asked());
+    assert!(unbroken.len() > 20, "{}", unbroken.len());
+    for killed_at in 0..unbroken.len() {
+        server.plan(move |place, _| (place == killed_at).then_some(Fault::Hold));
+        let cache = format!("killed-{killed_at}.db");
+        let mut command = environment.catena_command(&["mine", "owner/name", "--cache", &cache]);
+        command.args(["--api-url", &server.url]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        server.wait_for_hold();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        server.release();
+        mine(&environment, &server, &["--cache", &cache]).succeeds();
+        assert_eq!(rows(&environment, &cache), whole, "killed at {killed_at}");
+        let mut asked = items(&server.asked());
+        // What was on its way at the kill had to be asked for again, and no more.
+        for item in items(&unbroken[killed_at..=killed_at]) {
+            let place = asked.iter().position(|it| *it == item).unwrap();
+            asked.remove(place);
+        }
+        asked.sort();
+        let mut once = items(&unbroken);
+        once.sort();
+        assert_eq!(asked, once, "killed at {killed_at}");
+    }
+}
+
+#[test]
+fn kill_between_an_answer_and_the_next_request_loses_nothing() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::busy());
+    mine(&environment, &server, &["--cache", "whole.db"]).succeeds();
+    let (whole, unbroken) = (rows(&environment, "whole.db"), server.asked().len());
+    let (mut kills, mut requests) = (0, 0);
+    // One cache, and a kill after ever more work on it, until a run comes through.
+    for spins in 0.. {
+        server.plan(|_, _| None);
+        let mut command = environment.catena_command(&["mine", "owner/name", "--api-url"]);
+        command.arg(&server.url).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        while server.asked().len() < 1 + spins % 7 && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        for _ in 0..spins * 20_000 {
+            std::hint::spin_loop();
+        }
+        let ended = child.try_wait().unwrap().is_some();
+        if !ended {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+        }
+        requests += items(&server.asked()).len();
+        if ended {
+            break;
+        }
+    }
+    assert_eq!(rows(&environment, "name.github.db"), whole);
+    // A kill costs one request at most: that of twenty pull requests.
+    assert!(requests <= unbroken + 121 + 20 * kills, "{requests} after {kills} kills");
+}
+
+#[test]
+fn limits_are_waited_for_and_heavy_queries_made_smaller() {
+    let environment = TestEnvironment::new();
+    let mut world = World::of((1..=30).map(pull_request).collect());
+    world.pull_requests[11] = large(12);
+    let server = GitHubServer::start(world);
+    mine(&environment, &server, &["--cache", "whole.db"]).succeeds();
+    let secondary = r#"{"message": "You have exceeded a secondary rate limit."}"#;
+    let wrong =
+        json!({"errors": [{"message": "Something went wrong while executing your query."}]});
+    server.plan(move |place, _| match place {
+        1 | 9 => Some(Fault::Status(403, "retry-after: 0\r\n", secondary)),
+        2 => Some(Fault::Status(429, "x-ratelimit-remaining: 0\r\nx-ratelimit-reset: 5\r\n", "")),
+        3 | 5 | 6 => Some(Fault::Status(502, "", "<html>")),
+        7 => Some(Fault::Body(wrong.clone())),
+        8 => Some(Fault::Cut),
+        place if place > 9 && place % 5 == 0 => Some(Fault::Status(504, "", "")),
+        _ => None,
+    });
+    let outcome = mine(&environment, &server, &[]);
+    outcome.succeeds().says("for the secondary rate limit").says("for the hour's rate limit");
+    assert_eq!(rows(&environment, "name.github.db"), rows(&environment, "whole.db"));
+    let sizes: Vec<usize> = server.asked()[5..]
+        .iter()
+        .filter_map(|asked| Some(asked["variables"]["ids"].as_array()?.len()))
+        .collect();
+    assert_eq!(sizes[..6], [20, 10, 5, 2, 1, 1], "halved at each failure");
+}
+
+#[test]
+fn other_statuses_are_told_with_githubs_words() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::of(vec![pull_request(8), pull_request(9)]));
+    let strange = Fault::Status(400, "", r#"{"message": "no"}"#);
+    server.plan(move |place, _| (place == 1).then(|| strange.clone()));
+    let outcome = mine(&environment, &server, &[]);
+    outcome.ends_with(2).says("GitHub answered with status 400: no").says("hint: ");
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::of(vec![pull_request(8)]));
+    let refused = |fault: Fault| {
+        server.plan(move |_, _| Some(fault.clone()));
+        mine(&environment, &server, &[])
+    };
+    let bad = Fault::Status(401, "", r#"{"message": "Bad credentials"}"#);
+    refused(bad).ends_with(2).says("does not accept the token").says("hint: make a token");
+    let scopes = json!({"errors": [{"type": "INSUFFICIENT_SCOPES", "message": "needs `repo`"}]});
+    refused(Fault::Body(scopes)).ends_with(2).says("needs `repo`").says("hint: give the token");
+    let sso = "x-github-sso: required; url=https://example.org/sso\r\n";
+    let sso = Fault::Status(403, sso, r#"{"message": "protected by SAML"}"#);
+    refused(sso).ends_with(2).says("authorise the token for the organisation at https://example");
+    refused(Fault::Status(404, "", "{}")).ends_with(2).says("no GraphQL API").says("/api/v3");
+    server.plan(|_, _| None);
+    server.change(|world| "else/where".clone_into(&mut world.name));
+    mine(&environment, &server, &[]).ends_with(2).says("there is no such repository");
+}
+
+#[test]
+fn no_token_is_noticed_before_anything_is_asked() {
+    let environment = TestEnvironment::new();
+    let outcome = environment.catena(&["mine", "owner/name"]);
+    outcome.ends_with(2).says("`GITHUB_TOKEN`, `GH_TOKEN`").says("hint: make a token");
+    let mut command = environment.catena_command(&["mine", "owner/name"]);
+    command.args(["--api-url", "http://git.example.org/api/v3"]).env("GH_TOKEN", TOKEN);
+    let outcome = environment::run(command);
+    outcome.ends_with(2).says("the token would be readable on the way");
+    assert!(!outcome.stderr.contains(TOKEN));
+}
+
+#[test]
+fn renamed_repository_is_followed_and_said() {
+    let environment = TestEnvironment::new();
+    let mut world = World::of(vec![pull_request(8)]);
+    (world.name, world.former) = ("new-owner/name".to_owned(), vec!["owner/name".to_owned()]);
+    let server = GitHubServer::start(world);
+    let outcome = mine(&environment, &server, &[]);
+    outcome.succeeds().says("`owner/name` is called `new-owner/name` now");
+    outcome.prints("new-owner/name: 1 of 1");
+}
+
+#[test]
+fn newest_alone_are_fetched_where_that_is_asked() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::busy());
+    mine(&environment, &server, &["--limit", "3"]).succeeds().prints("3 of 121");
+    assert_eq!(items(&server.asked()), [r#""PR_121""#, r#""PR_120""#, r#""PR_119""#]);
+    // All were merged on one day.
+    server.plan(|_, _| None);
+    mine(&environment, &server, &["--since", "2024-05-03"]).succeeds().prints("0 of 121");
+    assert_eq!(items(&server.asked()), [""; 0]);
+    mine(&environment, &server, &[]).succeeds().prints("121 of 121").prints("118 of them");
+    mine(&environment, &server, &["--cache", "whole.db"]).succeeds();
+    assert_eq!(rows(&environment, "name.github.db"), rows(&environment, "whole.db"));
+}
+
+#[test]
+fn pull_request_that_has_gone_is_not_asked_for_again() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::of((1..=3).map(pull_request).collect()));
+    let hidden = json!({
+        "data": {"nodes": [null, null, null], "rateLimit": null},
+        "errors": [{"type": "NOT_FOUND", "path": ["nodes", 0], "message": "Could not resolve"}],
+    });
+    server.plan(move |place, _| (place == 2).then(|| Fault::Body(hidden.clone())));
+    mine(&environment, &server, &[]).succeeds();
+    server.plan(|_, _| None);
+    mine(&environment, &server, &[]).succeeds();
+    assert_eq!(items(&server.asked()), [""; 0]);
+}
+
+#[test]
+fn cache_of_another_repository_is_not_written_to() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::of(vec![pull_request(8)]));
+    environment.write("other.db", "not a database, but long enough to be looked at as one");
+    let outcome = mine(&environment, &server, &["--cache", "other.db"]);
+    outcome.ends_with(2).says("is not a cache of GitHub's answers").says("`--cache`");
+    mine(&environment, &server, &[]).succeeds();
+    let catalogue = rusqlite::Connection::open(environment.path("name.github.db")).unwrap();
+    catalogue.execute("UPDATE repository SET id = 'R_2'", []).unwrap();
+    drop(catalogue);
+    let outcome = mine(&environment, &server, &[]);
+    outcome.ends_with(2).says("is of another repository, `owner/name`");
+}
