@@ -7,6 +7,7 @@
 //! * [`chain`]: a chain, its stages, the pull request behind a stage.
 //! * [`edge`]: why one stage is said to depend on another.
 //! * [`file`]: the chain file, the JSON in which chains are kept.
+//! * [`leak`]: what of a query gives the answer away.
 //! * [`read`]: JSON whose faults are named by file, line and key.
 //! * [`verify`]: a chain against the repository it speaks of.
 //!
@@ -18,6 +19,7 @@ pub mod chain;
 pub mod edge;
 pub mod file;
 pub mod id;
+pub mod leak;
 pub mod read;
 mod schema;
 pub mod verify;

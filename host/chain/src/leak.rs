@@ -1,0 +1,90 @@
+//! What of a query gives the answer away, and what of the code before a stage
+//! does.
+//!
+//! [`Answer`] is what a stage's reference patch brings that the code before it
+//! has nowhere: [`Answer::check`] looks for it in a text, whoever wrote that.
+//! Names that the stage's own tests use are its interface: an agent has to be
+//! told them, and they pass. [`Vocabulary`] knows what words a tree has.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod answer;
+mod check;
+mod vocabulary;
+mod words;
+
+pub use answer::{Answer, Suspicion, SuspicionKind, is_test_path};
+pub use vocabulary::Vocabulary;
+
+/// Words of a query or overview that give something of the answer away.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Leak {
+    /// What they are.
+    pub kind: LeakKind,
+    /// The words as they stand in the text, cut to 80 characters.
+    pub excerpt: String,
+}
+
+/// What can give an answer away.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeakKind {
+    /// A name that the patch introduces and no test of the stage uses.
+    Identifier,
+    /// A text in quotes that the patch introduces.
+    StringLiteral,
+    /// A file that the patch creates.
+    FileName,
+    /// A number by which a pull request or an issue is looked up.
+    PullRequestNumber,
+    /// The id of a commit.
+    CommitId,
+    /// An address.
+    Url,
+    /// Who wrote the patch, or somebody else who is named with an `@`.
+    Author,
+    /// Many words in a row that the patch adds in the same order.
+    PatchText,
+}
+
+impl LeakKind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Identifier,
+        Self::StringLiteral,
+        Self::FileName,
+        Self::PullRequestNumber,
+        Self::CommitId,
+        Self::Url,
+        Self::Author,
+        Self::PatchText,
+    ];
+}
+
+impl std::fmt::Display for LeakKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Identifier => "identifier",
+            Self::StringLiteral => "string-literal",
+            Self::FileName => "file-name",
+            Self::PullRequestNumber => "pull-request-number",
+            Self::CommitId => "commit-id",
+            Self::Url => "url",
+            Self::Author => "author",
+            Self::PatchText => "patch-text",
+        })
+    }
+}
+
+/// What was found in a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What gives something away, sorted, each once.
+    pub leaks: Vec<Leak>,
+    /// Names of the stage's interface that the text tells, which is allowed.
+    pub told: Vec<String>,
+}

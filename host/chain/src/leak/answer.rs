@@ -1,0 +1,258 @@
+//! What a stage's reference patch brings.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
+
+use catena_tree::diff::{self, ChangeKind, DiffOptions};
+use catena_tree::{CommitId, EntryKind, ObjectError, RepoPath};
+use regex::Regex;
+use serde::Serialize;
+
+use super::vocabulary::{Scan, Vocabulary, text};
+use super::words;
+use crate::chain::{Chain, Stage};
+
+/// What a stage's reference patch brings that the code before it has nowhere,
+/// and what leads to it.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    pub(super) identifiers: HashSet<String>,
+    pub(super) interface: BTreeSet<String>,
+    pub(super) literals: HashSet<String>,
+    /// Paths of new files, and their names where no other file has them.
+    pub(super) files: BTreeSet<String>,
+    pub(super) rows: HashSet<u64>,
+    pub(super) numbers: HashSet<u64>,
+    pub(super) commits: Vec<CommitId>,
+    pub(super) people: BTreeSet<String>,
+    pub(super) suspicions: Vec<Suspicion>,
+}
+
+/// Something in the code before a stage that can give the answer away.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Suspicion {
+    /// What it is.
+    pub kind: SuspicionKind,
+    /// A file that has it.
+    pub path: String,
+    /// The word that was found.
+    pub excerpt: String,
+}
+
+/// What code can have that it should not have yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuspicionKind {
+    /// A copy of another project, or of this one, has a name that the patch introduces.
+    NewerCopy,
+    /// A file refers to a pull request of this stage or a later one, as a
+    /// changelog of the future does.
+    FutureReference,
+}
+
+impl std::fmt::Display for SuspicionKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NewerCopy => "newer-copy",
+            Self::FutureReference => "future-reference",
+        })
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the pattern is a literal and covered by tests")]
+static TEST_PATH: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?x)
+        (?:^|/)(?:tests?|testing|__tests__|specs?)/
+        | (?:^|/)(?:test_[^/]*|conftest)\.py$
+        | _(?:test|spec)\.[a-z]+$
+        | \.(?:test|spec)\.[a-z]+$",
+    )
+    .expect("literal pattern")
+});
+
+#[expect(clippy::expect_used, reason = "the pattern is a literal and covered by tests")]
+static TRAILER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?im)^[ \t]*(?:co-authored|signed-off|reviewed|suggested|reported)-by:[ \t]*([^<\n]+)",
+    )
+    .expect("literal pattern")
+});
+
+/// Whether a file holds tests, as its path has it.
+pub fn is_test_path(path: &str) -> bool {
+    TEST_PATH.is_match(path)
+}
+
+impl Answer {
+    /// What the stage at `position` of `chain` gives away; nothing if there is no
+    /// such stage. Fails if its trees can't be read; contents that the clone
+    /// lacks are passed over.
+    pub fn of_stage(
+        vocabulary: &mut Vocabulary<'_>,
+        chain: &Chain,
+        position: usize,
+    ) -> Result<Self, ObjectError> {
+        let Some(stage) = chain.stages.get(position) else { return Ok(Self::default()) };
+        let texts = Changed::of_stage(vocabulary, stage)?;
+        let later = chain.stages.iter().skip(position);
+        let future: Vec<u64> = later.filter_map(number).collect();
+        let mut wanted: HashSet<String> =
+            texts.source.new_names().chain(texts.tests.new_names()).cloned().collect();
+        wanted.extend(future.iter().map(|number| words::reference(*number)));
+        wanted.extend(chain.stages.iter().flat_map(people).filter(|name| !name.contains(' ')));
+        let scan = vocabulary.scan(stage.base.tree, &wanted)?;
+        let is_new = |name: &&String| !scan.own.contains_key(*name);
+        let introduced: HashSet<String> =
+            texts.source.new_names().filter(is_new).cloned().collect();
+        let mut identifiers: HashSet<String> =
+            texts.tests.new_names().filter(is_new).cloned().collect();
+        let interface = introduced.intersection(&texts.tests.after).cloned().collect();
+        identifiers.extend(introduced);
+        let literals = texts.literals.0.difference(&texts.literals.1);
+        Ok(Self {
+            suspicions: suspicions(&scan, &identifiers, &future),
+            interface,
+            literals: literals.cloned().collect(),
+            files: new_files(&texts.created, &scan),
+            rows: texts.rows.0.difference(&texts.rows.1).copied().collect(),
+            numbers: chain.stages.iter().filter_map(number).collect(),
+            commits: chain.stages.iter().map(|stage| stage.merge).collect(),
+            people: chain.stages.iter().flat_map(people).filter(|name| is_new(&name)).collect(),
+            identifiers,
+        })
+    }
+
+    /// Adds names that may be told, such as those a person has declared.
+    pub fn allow(&mut self, names: impl IntoIterator<Item = String>) {
+        self.interface.extend(names);
+    }
+
+    /// Names that the patch introduces and the stage's own tests use.
+    pub fn interface(&self) -> &BTreeSet<String> {
+        &self.interface
+    }
+
+    /// What stands in the code before the stage that should not be there yet.
+    pub fn suspicions(&self) -> &[Suspicion] {
+        &self.suspicions
+    }
+}
+
+/// The names of some files before and after a change.
+#[derive(Debug, Default)]
+struct Names {
+    before: HashSet<String>,
+    after: HashSet<String>,
+}
+
+impl Names {
+    fn new_names(&self) -> impl Iterator<Item = &String> {
+        self.after.difference(&self.before)
+    }
+}
+
+/// The contents of all changed files, after and before, as words.
+#[derive(Debug, Default)]
+struct Changed {
+    source: Names,
+    tests: Names,
+    literals: (HashSet<String>, HashSet<String>),
+    rows: (HashSet<u64>, HashSet<u64>),
+    created: Vec<RepoPath>,
+}
+
+impl Changed {
+    fn of_stage(vocabulary: &Vocabulary<'_>, stage: &Stage) -> Result<Self, ObjectError> {
+        let objects = vocabulary.objects();
+        let changes =
+            diff::changes(objects, stage.base.tree, stage.human, &DiffOptions::default())?;
+        let mut texts = Self::default();
+        for change in changes {
+            let is_test = change.path.as_str().is_some_and(is_test_path);
+            let names = if is_test { &mut texts.tests } else { &mut texts.source };
+            if let Some(EntryKind::File { id, .. }) = change.before
+                && let Some(content) = text(objects, id)?
+            {
+                names.before.extend(words::names(&content).map(str::to_owned));
+                texts.literals.1.extend(words::literals(&content));
+                texts.rows.1.extend(words::rows(&content).into_iter().map(|(row, _)| row));
+            }
+            if let Some(EntryKind::File { id, .. }) = change.after
+                && let Some(content) = text(objects, id)?
+            {
+                names.after.extend(words::names(&content).map(str::to_owned));
+                texts.literals.0.extend(words::literals(&content));
+                texts.rows.0.extend(words::rows(&content).into_iter().map(|(row, _)| row));
+            }
+            if matches!(change.kind(), ChangeKind::Added | ChangeKind::Renamed) {
+                texts.created.push(change.path);
+            }
+        }
+        Ok(texts)
+    }
+}
+
+fn new_files(created: &[RepoPath], scan: &Scan) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for path in created {
+        files.extend(path.as_str().map(str::to_owned));
+        let name = path.file_name().map(ToString::to_string);
+        files.extend(name.filter(|name| !scan.file_names.contains(name)));
+    }
+    files
+}
+
+fn suspicions(scan: &Scan, introduced: &HashSet<String>, future: &[u64]) -> Vec<Suspicion> {
+    let suspicion = |kind, (word, path): (&String, &RepoPath)| Suspicion {
+        kind,
+        path: path.to_string(),
+        excerpt: word.clone(),
+    };
+    // A plain word may stand anywhere.
+    let copied =
+        scan.copied.iter().filter(|(word, _)| introduced.contains(*word) && words::is_code(word));
+    let mut found: Vec<_> =
+        copied.map(|found| suspicion(SuspicionKind::NewerCopy, found)).collect();
+    let future: Vec<String> = future.iter().map(|number| words::reference(*number)).collect();
+    let referred = scan.own.iter().filter(|(word, _)| future.contains(word));
+    found.extend(referred.map(|found| suspicion(SuspicionKind::FutureReference, found)));
+    found.sort();
+    found
+}
+
+fn number(stage: &Stage) -> Option<u64> {
+    stage.pull_request.as_ref().map(|pull_request| pull_request.number)
+}
+
+/// Who is known to have written a stage's pull request.
+fn people(stage: &Stage) -> Vec<String> {
+    let Some(pull_request) = &stage.pull_request else { return Vec::new() };
+    let texts = pull_request.commit_messages.iter().chain([&pull_request.body]);
+    let named = texts.flat_map(|text| TRAILER.captures_iter(text));
+    let named = named.filter_map(|found| Some(found.get(1)?.as_str().trim().to_owned()));
+    let people = pull_request.author.iter().cloned().chain(named);
+    people.filter(|name| name.chars().count() > 3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_paths_are_known_in_every_usual_form() {
+        for path in [
+            "tests/a.py",
+            "pkg/tests/test_a.py",
+            "test_a.py",
+            "src/a_test.go",
+            "web/a.test.ts",
+            "a/conftest.py",
+        ] {
+            assert!(is_test_path(path), "{path}");
+        }
+        for path in ["src/latest.py", "contest.py", "docs/testing.md", "a/attest/b.py"] {
+            assert!(!is_test_path(path), "{path}");
+        }
+    }
+}
