@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::edge::Edge;
 use crate::id::{ChainId, PatchDigest, StageId};
+use crate::leak::Leak;
 use crate::schema;
 
 /// Dependent pull requests of one repository, oldest merge first.
@@ -23,6 +24,9 @@ pub struct Chain {
     /// Why the stages are said to belong together, as far as it is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<Edge>,
+    /// What the overview gives away of any stage, all tries to avoid it over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaks: Vec<Leak>,
 }
 
 /// One merged pull request as a task: from `base` to `human`.
@@ -54,6 +58,9 @@ pub struct Stage {
     /// Names that the stage's hidden tests call and that may therefore be told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interface: Vec<String>,
+    /// What the query gives away, all tries to avoid it over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaks: Vec<Leak>,
 }
 
 /// The state of the target branch before a pull request was merged.

@@ -6,6 +6,7 @@
 //! Names that the stage's own tests use are its interface: an agent has to be
 //! told them, and they pass. [`Vocabulary`] knows what words a tree has.
 
+use catena_tree::ObjectError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ mod answer;
 mod check;
 mod vocabulary;
 mod words;
+
+use crate::chain::{Chain, Stage};
+use crate::id::StageId;
 
 pub use answer::{Answer, Suspicion, SuspicionKind, is_test_path};
 pub use vocabulary::Vocabulary;
@@ -87,4 +91,66 @@ pub struct Findings {
     pub leaks: Vec<Leak>,
     /// Names of the stage's interface that the text tells, which is allowed.
     pub told: Vec<String>,
+}
+
+/// What was found in the texts of a chain and in the code before its stages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChainFindings {
+    /// What the overview gives away of any stage.
+    pub overview: Vec<Leak>,
+    /// One for each stage.
+    pub stages: Vec<StageFindings>,
+}
+
+/// What was found in the query of a stage and in the code before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageFindings {
+    /// The stage.
+    pub stage: StageId,
+    /// What its query gives away, and what it may tell.
+    pub query: Findings,
+    /// Names that its tests use, and those that were declared before.
+    pub interface: Vec<String>,
+    /// What the code before it should not have yet.
+    pub suspicions: Vec<Suspicion>,
+}
+
+impl Chain {
+    /// What each stage gives away, with the names that its `interface` allows.
+    /// `vocabulary` is of the repository the chain is of; contents that it lacks
+    /// are passed over.
+    pub fn answers(&self, vocabulary: &mut Vocabulary<'_>) -> Result<Vec<Answer>, ObjectError> {
+        let answer = |(position, stage): (usize, &Stage)| {
+            let mut answer = Answer::of_stage(vocabulary, self, position)?;
+            answer.allow(stage.interface.iter().cloned());
+            Ok(answer)
+        };
+        self.stages.iter().enumerate().map(answer).collect()
+    }
+
+    /// Looks through the texts of the chain and the code before its stages.
+    /// `answers` are those of the same chain.
+    pub fn find_leaks(&self, answers: &[Answer]) -> ChainFindings {
+        let mut overview: Vec<Leak> =
+            answers.iter().flat_map(|answer| answer.check(&self.overview).leaks).collect();
+        overview.sort();
+        overview.dedup();
+        let stage = |(stage, answer): (&Stage, &Answer)| StageFindings {
+            stage: stage.id.clone(),
+            query: answer.check(&stage.query),
+            interface: answer.interface().iter().cloned().collect(),
+            suspicions: answer.suspicions().to_vec(),
+        };
+        ChainFindings { overview, stages: self.stages.iter().zip(answers).map(stage).collect() }
+    }
+
+    /// Writes into the chain what its stages' tests use and what its texts still
+    /// give away.
+    pub fn mark(&mut self, found: &ChainFindings) {
+        self.leaks.clone_from(&found.overview);
+        for (stage, found) in self.stages.iter_mut().zip(&found.stages) {
+            stage.interface.clone_from(&found.interface);
+            stage.leaks.clone_from(&found.query.leaks);
+        }
+    }
 }

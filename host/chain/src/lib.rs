@@ -28,6 +28,7 @@ pub use chain::{Base, Chain, PullRequest, ReferencePatch, Stage};
 pub use edge::{Edge, EdgeKind, Evidence, Place};
 pub use file::{ChainFile, ChainFileError, Repository, StructureError};
 pub use id::{ChainId, PatchDigest, RepositoryName, StageId};
+pub use leak::{Leak, LeakKind};
 pub use read::ReadError;
 
 pub use verify::{PatchError, StageFault, VerifyError};

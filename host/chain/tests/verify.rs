@@ -48,7 +48,8 @@ impl Fixture {
         let db = ObjectDatabase::open(dir.path()).unwrap();
         let stages = vec![stage(&db, "first", "HEAD~1"), stage(&db, "second", "HEAD")];
         let id = ChainId::new("chain").unwrap();
-        let chain = Chain { id, overview: String::new(), stages, edges: Vec::new() };
+        let chain =
+            Chain { id, overview: String::new(), stages, edges: Vec::new(), leaks: Vec::new() };
         Self { dir, db, chain }
     }
 
@@ -83,6 +84,7 @@ fn stage(db: &ObjectDatabase, id: &str, revision: &str) -> Stage {
         },
         query: String::new(),
         interface: Vec::new(),
+        leaks: Vec::new(),
     }
 }
 

@@ -20,6 +20,9 @@ enum Fault {
     Input,
 }
 
+/// Exit code of a command whose check was not passed.
+pub(crate) const CHECK_FAILED: u8 = 4;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {

@@ -4,6 +4,7 @@
 //! order, and each reference patch is checked: applied to the base it must give
 //! the human tree, byte for byte.
 
+use catena_chain::leak::Vocabulary;
 use catena_chain::verify::{missing_objects, reference_patch};
 use catena_chain::{
     Base, Chain, ChainFile, ChainId, Edge, Evidence, PatchDigest, Place, PullRequest,
@@ -184,6 +185,7 @@ pub fn resolve(
     };
     let index = PullRequestIndex::build(db, &branch, progress)?;
     let resolver = Resolver { db, index: &index, repository: &name };
+    let mut vocabulary = Vocabulary::new(db);
     let mut chains: Vec<Chain> = Vec::new();
     let (mut refused, mut ambiguous) = (Vec::new(), Vec::new());
     let all = lists.chains.len();
@@ -195,7 +197,11 @@ pub fn resolve(
         {
             outcome = Err(vec![whole(Reason::ChainIdTaken(chain.id.clone()))]);
         }
-        match outcome {
+        let marked = outcome.and_then(|chain| {
+            let marked = without_leaks(&mut vocabulary, chain, listed, &name);
+            marked.map_err(|err| vec![whole(Reason::Unreadable(err.to_string()))])
+        });
+        match marked {
             Ok(chain) => chains.push(chain),
             Err(faults) => {
                 refused.push(Refused { position, numbers: listed.numbers(), faults });
@@ -205,6 +211,35 @@ pub fn resolve(
     progress(Progress::Chains { done: all, all });
     let repository = Repository { name, license: lists.license.clone(), default_branch: branch };
     Ok(Resolution { file: ChainFile::new(repository, chains), refused, ambiguous })
+}
+
+/// The chain with its leaks marked. Plain texts are tried again without them.
+fn without_leaks(
+    vocabulary: &mut Vocabulary<'_>,
+    mut chain: Chain,
+    listed: &ListedChain,
+    repository: &RepositoryName,
+) -> Result<Chain, ObjectError> {
+    let answers = chain.answers(vocabulary)?;
+    let found = chain.find_leaks(&answers);
+    for (stage, found) in chain.stages.iter_mut().zip(&found.stages) {
+        let number = stage.pull_request.as_ref().map(|it| it.number);
+        let is_plain =
+            listed.stages.iter().any(|it| Some(it.number) == number && it.query.is_none());
+        if is_plain && !found.query.leaks.is_empty() {
+            stage.query = template::without(&stage.query, &found.query.leaks);
+        }
+    }
+    if listed.overview.is_none() {
+        chain.overview = template::overview(repository.as_str(), &chain.stages);
+        let found = chain.find_leaks(&answers);
+        if !found.overview.is_empty() {
+            chain.overview = template::without(&format!("\n{}", chain.overview), &found.overview);
+        }
+    }
+    let found = chain.find_leaks(&answers);
+    chain.mark(&found);
+    Ok(chain)
 }
 
 fn whole(reason: Reason) -> Fault {
@@ -255,7 +290,7 @@ impl Resolver<'_> {
         for (pull_request, landing) in &landed {
             ambiguous.extend(self.ambiguity(pull_request.number, landing));
         }
-        Ok(Chain { id, overview, stages, edges })
+        Ok(Chain { id, overview, stages, edges, leaks: Vec::new() })
     }
 
     fn landings<'l>(
@@ -331,6 +366,7 @@ impl Resolver<'_> {
             time: merge.time,
             query,
             interface: listed.interface.clone(),
+            leaks: Vec::new(),
         })
     }
 

@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use catena_chain::{PullRequest, Stage};
+use catena_chain::{Leak, PullRequest, Stage};
 use regex::Regex;
 
 use crate::message::{self, pattern};
@@ -74,6 +74,28 @@ pub fn overview(repository: &str, stages: &[Stage]) -> String {
     text
 }
 
+/// `text` without what gives something away: in its first line the words
+/// themselves, below that the sentences they stand in.
+pub fn without(text: &str, leaks: &[Leak]) -> String {
+    let leaks: Vec<String> = leaks.iter().map(|leak| leak.excerpt.to_lowercase()).collect();
+    let gives_away = |sentence: &str| {
+        let sentence = sentence.to_lowercase();
+        leaks.iter().any(|leak| sentence.contains(leak))
+    };
+    let (title, body) = text.split_once('\n').unwrap_or((text, ""));
+    let mut kept = title.to_owned();
+    for leak in &leaks {
+        let word = pattern(&format!("(?i)`*{}`*", regex::escape(leak)));
+        kept = word.replace_all(&kept, "…").into_owned();
+    }
+    for line in body.lines() {
+        kept.push('\n');
+        let sentences = line.split_inclusive(". ").filter(|sentence| !gives_away(sentence));
+        kept.extend(sentences);
+    }
+    GAPS.replace_all(LINE_ENDS.replace_all(&kept, "").trim(), "\n\n").into_owned()
+}
+
 fn format_line(number: usize, title: &str) -> String {
     let title = if title.is_empty() { "(no description)" } else { title };
     format!("\n{number}. {title}")
@@ -122,6 +144,22 @@ mod tests {
 
         makes lookup fast. Thanks, see
         Broken since.
+        ");
+    }
+
+    #[test]
+    fn words_that_give_something_away_go_with_their_sentences() {
+        let leak = |excerpt: &str| Leak {
+            kind: catena_chain::LeakKind::Identifier,
+            excerpt: excerpt.to_owned(),
+        };
+        let text = "Add `load_all` for tables\n\nTables load slowly. Use load_all. It is fast.\n- load_all\nEnd.";
+        insta::assert_snapshot!(without(text, &[leak("load_all")]), @r"
+        Add … for tables
+
+        Tables load slowly. It is fast.
+
+        End.
         ");
     }
 

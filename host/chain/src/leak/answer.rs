@@ -8,7 +8,7 @@ use catena_tree::{CommitId, EntryKind, ObjectError, RepoPath};
 use regex::Regex;
 use serde::Serialize;
 
-use super::vocabulary::{Scan, Vocabulary, text};
+use super::vocabulary::{Scan, Vocabulary, tail, text};
 use super::words;
 use crate::chain::{Chain, Stage};
 
@@ -43,7 +43,8 @@ pub struct Suspicion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SuspicionKind {
-    /// A copy of another project, or of this one, has a name that the patch introduces.
+    /// A vendored or installed copy of a changed file has a name that the patch
+    /// introduces.
     NewerCopy,
     /// A file refers to a pull request of this stage or a later one, as a
     /// changelog of the future does.
@@ -100,8 +101,8 @@ impl Answer {
         let mut wanted: HashSet<String> =
             texts.source.new_names().chain(texts.tests.new_names()).cloned().collect();
         wanted.extend(future.iter().map(|number| words::reference(*number)));
-        wanted.extend(chain.stages.iter().flat_map(people).filter(|name| !name.contains(' ')));
-        let scan = vocabulary.scan(stage.base.tree, &wanted)?;
+        wanted.extend(chain.stages.iter().flat_map(people).filter(|name| is_short_word(name)));
+        let scan = vocabulary.scan(stage.base.tree, &wanted, &texts.tails)?;
         let is_new = |name: &&String| !scan.own.contains_key(*name);
         let introduced: HashSet<String> =
             texts.source.new_names().filter(is_new).cloned().collect();
@@ -118,7 +119,12 @@ impl Answer {
             rows: texts.rows.0.difference(&texts.rows.1).copied().collect(),
             numbers: chain.stages.iter().filter_map(number).collect(),
             commits: chain.stages.iter().map(|stage| stage.merge).collect(),
-            people: chain.stages.iter().flat_map(people).filter(|name| is_new(&name)).collect(),
+            people: chain
+                .stages
+                .iter()
+                .flat_map(people)
+                .filter(|name| !is_short_word(name) || is_new(&name))
+                .collect(),
             identifiers,
         })
     }
@@ -160,6 +166,8 @@ struct Changed {
     literals: (HashSet<String>, HashSet<String>),
     rows: (HashSet<u64>, HashSet<u64>),
     created: Vec<RepoPath>,
+    /// By which copies of the changed files are known.
+    tails: HashSet<String>,
 }
 
 impl Changed {
@@ -169,6 +177,7 @@ impl Changed {
             diff::changes(objects, stage.base.tree, stage.human, &DiffOptions::default())?;
         let mut texts = Self::default();
         for change in changes {
+            texts.tails.insert(tail(&change.path));
             let is_test = change.path.as_str().is_some_and(is_test_path);
             let names = if is_test { &mut texts.tests } else { &mut texts.source };
             if let Some(EntryKind::File { id, .. }) = change.before
@@ -223,6 +232,11 @@ fn suspicions(scan: &Scan, introduced: &HashSet<String>, future: &[u64]) -> Vec<
 
 fn number(stage: &Stage) -> Option<u64> {
     stage.pull_request.as_ref().map(|pull_request| pull_request.number)
+}
+
+/// Whether a name can be a word that the code uses for something else.
+fn is_short_word(name: &str) -> bool {
+    name.len() < 5 && !name.contains(' ')
 }
 
 /// Who is known to have written a stage's pull request.

@@ -44,7 +44,7 @@ impl Answer {
                 leaks.insert(leak(LeakKind::Identifier, name));
             }
         }
-        let quoted = self.literals.iter().filter(|literal| text.contains(literal.as_str()));
+        let quoted = self.literals.iter().filter(|literal| self.quotes(text, literal));
         leaks.extend(quoted.map(|literal| leak(LeakKind::StringLiteral, literal)));
         let files = self.files.iter().filter(|file| has_word(text, file));
         leaks.extend(files.map(|file| leak(LeakKind::FileName, file)));
@@ -73,6 +73,16 @@ impl Answer {
             };
             (is_name && stands_as_code()).then_some(name)
         })
+    }
+
+    /// Whether `text` has a literal; one of a single word only if it is in quotes
+    /// there too, and is no name that may be told.
+    fn quotes(&self, text: &str, literal: &str) -> bool {
+        if !words::is_one_word(literal) {
+            return text.contains(literal);
+        }
+        let in_quotes = |quote: char| text.contains(&format!("{quote}{literal}{quote}"));
+        !self.interface.contains(literal) && ['"', '\'', '`'].into_iter().any(in_quotes)
     }
 
     fn bare_numbers<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {

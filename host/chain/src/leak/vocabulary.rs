@@ -39,7 +39,7 @@ pub struct Vocabulary<'a> {
 pub(super) struct Scan {
     /// Wanted words that the project's own files have, each with one such file.
     pub(super) own: HashMap<String, RepoPath>,
-    /// Those that copies of projects have.
+    /// Those that copies of the changed files have.
     pub(super) copied: HashMap<String, RepoPath>,
     /// Names of all files.
     pub(super) file_names: HashSet<String>,
@@ -56,12 +56,14 @@ impl<'a> Vocabulary<'a> {
         self.objects
     }
 
-    /// Looks for `wanted` in all text files of `tree`. Files that the repository
-    /// lacks are passed over.
+    /// Looks for `wanted` in all text files of `tree` and, where it holds copies of
+    /// projects, in those of the files whose [`tail`]s are named. Files that the
+    /// repository lacks are passed over.
     pub(super) fn scan(
         &mut self,
         tree: TreeId,
         wanted: &HashSet<String>,
+        tails: &HashSet<String>,
     ) -> Result<Scan, ObjectError> {
         let mut wanted: Vec<(u64, &String)> =
             wanted.iter().map(|word| (words::hash(word), word)).collect();
@@ -78,6 +80,9 @@ impl<'a> Vocabulary<'a> {
                     }
                     EntryKind::File { id, .. } => {
                         scan.file_names.insert(entry.name.to_string());
+                        if is_copy && !tails.contains(&tail(&below)) {
+                            continue;
+                        }
                         let words = self.words(id)?;
                         scan.look(&words, &mut wanted, &below, is_copy);
                     }
@@ -125,6 +130,13 @@ impl Scan {
             !is_here || is_copy
         });
     }
+}
+
+/// The end of a path by which a copy of a file is known: its name and directory.
+pub(super) fn tail(path: &RepoPath) -> String {
+    let components: Vec<_> = path.components().map(ToString::to_string).collect();
+    let start = components.len().saturating_sub(2);
+    components.get(start..).unwrap_or_default().join("/")
 }
 
 /// A content, if it is text, not too long, and in the repository.

@@ -1,6 +1,7 @@
 //! `catena chain`: making chain files and looking at them.
 
 pub(crate) mod build;
+pub(crate) mod lint;
 pub(crate) mod resolve;
 pub(crate) mod show;
 
@@ -20,6 +21,8 @@ use crate::output::{Format, say};
 pub(crate) enum Command {
     /// Choose chains among mined pull requests and write a chain file
     Build(build::Arguments),
+    /// Look for what gives answers away, in queries and in the code before them
+    Lint(lint::Arguments),
     /// Turn lists of pull request numbers into a chain file, by a clone's history
     Resolve(resolve::Arguments),
     /// Explain the chains of a chain file, with the evidence for each link
@@ -29,6 +32,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Failure> {
     match command {
         Command::Build(arguments) => build::run(&arguments, format),
+        Command::Lint(arguments) => lint::run(&arguments, format),
         Command::Resolve(arguments) => resolve::run(arguments, format),
         Command::Show(arguments) => show::run(&arguments, format),
     }

@@ -15,7 +15,7 @@ use clap::ValueHint;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::failure::{CHECK_FAILED, Failure};
 use crate::machine::Machine;
 use crate::output::{Format, dollars, grouped, print_json, say, table};
 
@@ -148,7 +148,7 @@ fn is_overheard(base_url: &str) -> bool {
 }
 
 fn exit_code(passed: bool) -> ExitCode {
-    if passed { ExitCode::SUCCESS } else { ExitCode::from(4) }
+    if passed { ExitCode::SUCCESS } else { ExitCode::from(CHECK_FAILED) }
 }
 
 /// The model of this name, of the run file or of the user's file.

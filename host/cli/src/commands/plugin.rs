@@ -14,7 +14,7 @@ use catena_rollout::{RunError, RunFile};
 use clap::ValueHint;
 use serde_json::json;
 
-use crate::failure::{Failure, check_hint};
+use crate::failure::{CHECK_FAILED, Failure, check_hint};
 use crate::machine::Machine;
 use crate::output::{Format, print_json, say, table};
 
@@ -170,5 +170,5 @@ fn check(arguments: &Check, machine: &Machine, format: Format) -> Result<ExitCod
 /// Reports why a check was not passed.
 fn not_passed(failure: &Failure, format: Format) -> ExitCode {
     failure.report(format);
-    ExitCode::from(4)
+    ExitCode::from(CHECK_FAILED)
 }

@@ -8,7 +8,7 @@ use catena_rollout::{Run, Verified};
 use clap::ValueHint;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::failure::{CHECK_FAILED, Failure};
 use crate::machine::Machine;
 use crate::output::{Format, print_json, say};
 use crate::watch;
@@ -55,7 +55,7 @@ pub(crate) fn run(
     } else if !passed {
         say!("not every rollout was reproduced");
     }
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(4) })
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(CHECK_FAILED) })
 }
 
 /// Whether the rollout was reproduced, if that could be tried, and in words.

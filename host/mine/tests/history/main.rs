@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod chains;
+mod leaks;
 mod origins;
 mod repository;
 mod resolve;

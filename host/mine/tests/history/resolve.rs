@@ -16,7 +16,7 @@ impl Clone {
         self.resolve_lists(&ChainLists { chains, ..ChainLists::default() })
     }
 
-    fn resolve_lists(&self, lists: &ChainLists) -> Resolution {
+    pub(crate) fn resolve_lists(&self, lists: &ChainLists) -> Resolution {
         let db = ObjectDatabase::open(self.path()).unwrap();
         let resolution = resolve(&db, lists, &options(), &mut |_| {}).unwrap();
         resolution.file.check().unwrap();
@@ -39,7 +39,7 @@ fn options() -> ResolveOptions {
     ResolveOptions { repository: Some("owner/name".parse().unwrap()), branch: None }
 }
 
-fn lists(text: &str) -> ChainLists {
+pub(crate) fn lists(text: &str) -> ChainLists {
     ChainLists::parse(text.as_bytes(), Path::new("lists.json")).unwrap()
 }
 
