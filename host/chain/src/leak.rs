@@ -109,7 +109,7 @@ pub struct StageFindings {
     pub stage: StageId,
     /// What its query gives away, and what it may tell.
     pub query: Findings,
-    /// Names that its tests use, and those that were declared before.
+    /// What was declared, and other names that its tests use.
     pub interface: Vec<String>,
     /// What the code before it should not have yet.
     pub suspicions: Vec<Suspicion>,
@@ -122,7 +122,7 @@ impl Chain {
     pub fn answers(&self, vocabulary: &mut Vocabulary<'_>) -> Result<Vec<Answer>, ObjectError> {
         let answer = |(position, stage): (usize, &Stage)| {
             let mut answer = Answer::of_stage(vocabulary, self, position)?;
-            answer.allow(stage.interface.iter().cloned());
+            answer.declare(&stage.interface);
             Ok(answer)
         };
         self.stages.iter().enumerate().map(answer).collect()
@@ -138,7 +138,7 @@ impl Chain {
         let stage = |(stage, answer): (&Stage, &Answer)| StageFindings {
             stage: stage.id.clone(),
             query: answer.check(&stage.query),
-            interface: answer.interface().iter().cloned().collect(),
+            interface: stage.interface.iter().chain(answer.interface()).cloned().collect(),
             suspicions: answer.suspicions().to_vec(),
         };
         ChainFindings { overview, stages: self.stages.iter().zip(answers).map(stage).collect() }

@@ -171,7 +171,7 @@ impl Survey<'_> {
                 found.insert(LeakKind::Identifier, format!("Call it `{name}`."));
             }
             if let Some(text) = group(&QUOTED, added)
-                && !answer.interface().contains(&text)
+                && text.contains(' ')
                 && !found.contains_key(&LeakKind::StringLiteral)
                 && is_absent(&text, "-F")?
             {

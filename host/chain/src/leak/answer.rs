@@ -18,6 +18,7 @@ use crate::chain::{Chain, Stage};
 pub struct Answer {
     pub(super) identifiers: HashSet<String>,
     pub(super) interface: BTreeSet<String>,
+    pub(super) allowed: HashSet<String>,
     pub(super) literals: HashSet<String>,
     /// Paths of new files, and their names where no other file has them.
     pub(super) files: BTreeSet<String>,
@@ -112,6 +113,7 @@ impl Answer {
         identifiers.extend(introduced);
         let literals = texts.literals.0.difference(&texts.literals.1);
         Ok(Self {
+            allowed: HashSet::new(),
             suspicions: suspicions(&scan, &identifiers, &future),
             interface,
             literals: literals.cloned().collect(),
@@ -129,12 +131,19 @@ impl Answer {
         })
     }
 
-    /// Adds names that may be told, such as those a person has declared.
-    pub fn allow(&mut self, names: impl IntoIterator<Item = String>) {
-        self.interface.extend(names);
+    /// Allows all names in what a person has declared, which may be whole
+    /// signatures, and takes them for the interface in the place of those alone.
+    pub fn declare(&mut self, declared: &[String]) {
+        for text in declared {
+            for name in words::names(text.as_bytes()) {
+                self.interface.remove(name);
+                self.allowed.insert(name.to_owned());
+            }
+        }
     }
 
-    /// Names that the patch introduces and the stage's own tests use.
+    /// Names that the patch introduces and the stage's own tests use, but for those
+    /// that are declared.
     pub fn interface(&self) -> &BTreeSet<String> {
         &self.interface
     }

@@ -33,18 +33,18 @@ static MENTION: LazyLock<Regex> = LazyLock::new(|| {
 
 impl Answer {
     /// What `text` gives away. Plain words count as names only where they stand
-    /// as code does: in backticks, with a call's bracket, behind a dot.
+    /// as code does: in backticks or quotes, with a call's bracket, behind a dot.
     pub fn check(&self, text: &str) -> Findings {
         let mut leaks = BTreeSet::new();
         let mut told = BTreeSet::new();
         for name in self.names_in(text) {
-            if self.interface.contains(name) {
+            if self.may_be_told(name) {
                 told.insert(name.to_owned());
             } else {
                 leaks.insert(leak(LeakKind::Identifier, name));
             }
         }
-        let quoted = self.literals.iter().filter(|literal| self.quotes(text, literal));
+        let quoted = self.literals.iter().filter(|literal| text.contains(literal.as_str()));
         leaks.extend(quoted.map(|literal| leak(LeakKind::StringLiteral, literal)));
         let files = self.files.iter().filter(|file| has_word(text, file));
         leaks.extend(files.map(|file| leak(LeakKind::FileName, file)));
@@ -65,7 +65,7 @@ impl Answer {
         let code = code_spans(text);
         words::words(text.as_bytes()).filter_map(move |range| {
             let name = text.get(range.clone())?;
-            let is_name = self.identifiers.contains(name) || self.interface.contains(name);
+            let is_name = self.identifiers.contains(name) || self.may_be_told(name);
             let stands_as_code = || {
                 words::is_code(name)
                     || code.iter().any(|span| span.contains(&range.start))
@@ -75,14 +75,8 @@ impl Answer {
         })
     }
 
-    /// Whether `text` has a literal; one of a single word only if it is in quotes
-    /// there too, and is no name that may be told.
-    fn quotes(&self, text: &str, literal: &str) -> bool {
-        if !words::is_one_word(literal) {
-            return text.contains(literal);
-        }
-        let in_quotes = |quote: char| text.contains(&format!("{quote}{literal}{quote}"));
-        !self.interface.contains(literal) && ['"', '\'', '`'].into_iter().any(in_quotes)
+    fn may_be_told(&self, name: &str) -> bool {
+        self.interface.contains(name) || self.allowed.contains(name)
     }
 
     fn bare_numbers<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
@@ -154,12 +148,16 @@ fn code_spans(text: &str) -> Vec<Range<usize>> {
     spans
 }
 
-/// Whether a word is called, or is a part of something with dots.
+/// Whether a word is called, in quotes, or a part of something with dots.
 fn stands_as_code(text: &str, range: &Range<usize>) -> bool {
     let before = text.get(..range.start).unwrap_or_default();
     let after = text.get(range.end..).unwrap_or_default();
     let is_member = before.strip_suffix('.').and_then(|text| text.chars().next_back());
-    after.starts_with('(') || is_member.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ')')
+    let is_quoted =
+        ['"', '\''].into_iter().any(|quote| before.ends_with(quote) && after.starts_with(quote));
+    after.starts_with('(')
+        || is_quoted
+        || is_member.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ')')
 }
 
 #[cfg(test)]
@@ -179,7 +177,7 @@ mod tests {
         };
         let added = b"the table is drawn with as many columns as fit onto the page";
         answer.rows = words::rows(added).into_iter().map(|(row, _)| row).collect();
-        answer.allow(["fit_columns".to_owned()]);
+        answer.declare(&["pkg.fit_columns(width)".to_owned()]);
         answer
     }
 
@@ -190,10 +188,11 @@ mod tests {
     #[test]
     fn every_kind_is_found() {
         use LeakKind as K;
-        let cases: [(&str, K, &str); 14] = [
+        let cases: [(&str, K, &str); 15] = [
             ("call load_table then", K::Identifier, "load_table"),
             ("the `renderer` class", K::Identifier, "renderer"),
             ("use x.align here", K::Identifier, "align"),
+            ("pass 'align' here", K::Identifier, "align"),
             ("use align() here", K::Identifier, "align"),
             ("it says 'no such column'", K::StringLiteral, "no such column"),
             ("put it into pkg/render.py", K::FileName, "pkg/render.py"),

@@ -81,19 +81,15 @@ pub(super) fn reference(number: u64) -> String {
     format!("#{number}")
 }
 
-/// The texts in quotes that are long enough to be known again.
+/// The texts in quotes that are long enough to be known again and more than a name.
 pub(super) fn literals(text: &[u8]) -> HashSet<String> {
     let quoted = LITERAL.captures_iter(text).filter_map(|found| {
         let quoted = found.get(1).or_else(|| found.get(2))?;
         let text = std::str::from_utf8(quoted.as_bytes()).ok()?.trim();
-        (text.len() >= LEAST_LITERAL).then(|| text.to_owned())
+        let is_more = text.bytes().any(|byte| !is_word(byte));
+        (text.len() >= LEAST_LITERAL && is_more).then(|| text.to_owned())
     });
     quoted.collect()
-}
-
-/// Whether a text is one word.
-pub(super) fn is_one_word(text: &str) -> bool {
-    text.bytes().all(is_word)
 }
 
 /// Every row of [`ROW`] words of a text, as a hash, with where it stands. Case
@@ -139,8 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn literals_are_long_enough_to_be_known_again() {
-        let found = literals(br#"raise X("no such column", 'short', "a\"b c d e")"#);
+    fn literals_are_long_and_more_than_a_name() {
+        let found =
+            literals(br#"raise X("no such column", 'short', 'identifier_only', "a\"b c d e")"#);
         let mut found: Vec<_> = found.into_iter().collect();
         found.sort();
         assert_eq!(found, ["a\\\"b c d e", "no such column"]);
