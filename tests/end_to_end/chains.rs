@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::environment::TestEnvironment;
+use crate::environment::{TestEnvironment, test_plugins};
 use crate::small_run;
 
 const RESOLVE: [&str; 8] =
@@ -111,4 +111,64 @@ fn thresholds_that_cannot_be_and_files_that_are_no_catalogue_are_named() {
     with(&["--min-strength", "1.5"]).ends_with(2).says("--min-strength");
     let elsewhere = [&MINE[..], &["--branch", "gone"]].concat();
     environment.catena(&elsewhere).ends_with(2).says("`gone`");
+}
+
+/// A repository of two pull requests with tests that are scripts: the second one
+/// says nothing that was not so before.
+fn grow_tested(environment: &TestEnvironment) {
+    let commit = |message: &str| {
+        environment.git("tested", &["add", "--all"]);
+        environment.git("tested", &["commit", "--quiet", "--message", message]);
+    };
+    environment.write("tested/words", "one\n");
+    environment.write("tested/check_words", "grep -q one words");
+    environment.git("tested", &["init", "--quiet", "--initial-branch=main"]);
+    commit("Begin");
+    environment.write("tested/words", "one\ntwo\n");
+    environment.write("tested/check_words", "grep -q two words");
+    environment.write("tested/check_kept", "grep -q one words");
+    commit("Add two (#1)");
+    environment.write("tested/words", "one\ntwo\nthree\n");
+    environment.write("tested/check_kept", "grep -q two words");
+    commit("Add three (#2)");
+    environment.write("tested/words", "one\ntwo\n");
+    commit("Take three back (#3)");
+    let lists = json!({"repository": "ada/tested", "chains": [[1], [1, 2, 3]]});
+    environment.write("tested.json", lists.to_string());
+    let resolve = ["chain", "resolve", "--clone", "tested", "--chains", "tested.json"];
+    environment.catena(&[&resolve[..], &["--output", "chains.json"]].concat()).succeeds();
+}
+
+#[test]
+fn chain_executes_where_tests_tell_the_states_of_each_stage_apart() {
+    let environment = TestEnvironment::new();
+    grow_tested(&environment);
+    let probe = test_plugins().join("program-probe");
+    environment.catena(&["program", "add", probe.to_str().unwrap()]).succeeds();
+    let tests = "{ echo '<testsuite>'; for check in {files}; do \
+                 echo \"<testcase name='$check'>\"; bash $check || echo '<failure/>'; \
+                 echo '</testcase>'; done; echo '</testsuite>'; } > {report}";
+    let chains = environment.read_json("chains.json");
+    let check = |arguments: &[&str]| {
+        let fixed = ["chain", "check", "chains.json", "--clone", "tested", "--tests", tests];
+        let which = ["--program", "program-probe", "--test-files", "check_*", "--run-files"];
+        environment.catena(&[&fixed[..], &which, &["check_*"], arguments].concat())
+    };
+    let first = chains["chains"][0]["id"].as_str().unwrap();
+    check(&["--chain", first]).succeeds().prints("1 of 1 chains execute at every stage");
+    let outcome = check(&["--json"]);
+    let told = outcome.ends_with(4).json();
+    let stage = |at: usize| {
+        let stage = &told["stages"][at];
+        let count = |name: &str| stage[name].as_u64().unwrap();
+        (count("fail_to_pass"), count("pass_to_pass"), count("failing"), stage["why"].as_str())
+    };
+    assert_eq!(stage(1), (1, 1, 0, None));
+    assert_eq!(stage(2), (0, 1, 0, Some("no: nothing tells the states apart")));
+    assert_eq!(stage(3), (0, 0, 0, Some("no: it changes no test")));
+    check(&["--chain", "none"]).ends_with(2).says("no chain is called `none`");
+    environment
+        .catena(&["chain", "check", "chains.json", "--clone", "tested"])
+        .ends_with(2)
+        .says("`python`");
 }

@@ -128,6 +128,7 @@ fn limited_run_of(environment: &TestEnvironment, commands: &[&str], limits: &str
              grant = { workspace = \"read-write\", programs = [\"native\"] }",
         )
         .table(&format!("[native.native]\ncommands = [\"make\", \"cc\"]\nlimits = {{ {limits} }}"))
+        .table("[recipes.\"ada/notes\"]\ntest = \"make test\"")
         .model(environment, &json!(replies))
 }
 
@@ -156,6 +157,7 @@ fn agent_builds_and_tests_a_c_project_outside_the_sandbox() {
     );
     let rollout = run.rollout(&environment);
     assert_eq!(rollout["end"]["outcome"], "accepted", "{rollout:#}");
+    assert!(environment.read(JOURNAL).contains("Its tests are run by `make test`."));
     let answers = answers(&environment);
     assert!(answers[0].contains("sum(2, 3) is -1"), "{}", answers[0]);
     assert!(answers[0].contains("status 2"), "{}", answers[0]);
@@ -318,6 +320,7 @@ fn run_that_would_show_its_own_files_to_commands_is_not_begun() {
     let clone = environment.path("notes");
     let shown = format!("commands = []\nread_only = [\"{}\"]", clone.display());
     begin("commands = [\"make\", \"cc\"]", &shown).ends_with(2).says("could read");
+    begin("test = \"make test\"", "test = \" \"").ends_with(2).says("a command line");
     begin("\"cc\"", "\"no-such-compiler\"").ends_with(2).says("there is no command");
     begin("commands = [\"make\", \"cc\"]", "commands = [\"/bin/sh\"]").ends_with(2).says("no name");
     assert!(!environment.path("run").exists());

@@ -1,6 +1,6 @@
 //! The `catena` binary: one file per subcommand in `commands`, and what they
 //! share: errors for people ([`failure`]), where things lie on this machine
-//! ([`machine`]), tables and JSON ([`output`]), progress ([`watch`]).
+//! ([`machine`]), a tool in this process ([`sandbox`]), tables and JSON ([`output`]), progress ([`watch`]).
 //!
 //! This is the only crate that prints, reads the environment or exits.
 #![allow(
@@ -14,6 +14,7 @@ mod demo;
 mod failure;
 mod machine;
 mod output;
+mod sandbox;
 mod watch;
 
 use std::process::ExitCode;
@@ -105,7 +106,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Demo(arguments) => commands::demo::run(&arguments, &machine, format),
         Command::Mine(arguments) => commands::mine::run(&arguments, format),
-        Command::Chain(command) => commands::chain::run(command, format),
+        Command::Chain(command) => commands::chain::run(command, &machine, format),
         Command::Run(arguments) => commands::run::run(&arguments, &machine, format),
         Command::Resume(arguments) => commands::resume::run(&arguments, &machine, format),
         Command::Verify(arguments) => commands::verify::run(&arguments, &machine, format),

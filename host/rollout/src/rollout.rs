@@ -20,7 +20,7 @@ use crate::models::Models;
 use crate::places::{Place, Places};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{Header, JOURNAL_VERSION, Record, RolloutEnd, RolloutId, StageOutcome};
-use crate::run_file::{ConversationScope, OnReject, RunFile};
+use crate::run_file::{ConversationScope, OnReject, Recipe, RunFile};
 use crate::stop::Stop;
 
 /// Why a rollout could not be brought to an end that can be put down.
@@ -74,6 +74,8 @@ pub struct Plan {
     pub judge: PluginSpec,
     /// Programs that any of them may start.
     pub programs: Vec<PluginSpec>,
+    /// How one works in the repository, where the run file says it.
+    pub recipe: Option<Recipe>,
     /// Commands outside the sandbox that scaffold or tools are granted, by name.
     pub native: BTreeMap<String, NativeUse>,
     /// How they are started.

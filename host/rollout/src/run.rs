@@ -133,6 +133,7 @@ impl Run {
             scaffold: inputs.prepared.scaffold,
             tools: inputs.prepared.tools,
             programs: inputs.prepared.programs,
+            recipe: file.recipes.get(inputs.chains.repository.name.as_str()).cloned(),
             native: inputs.prepared.native,
             launcher: options.launcher.clone(),
             judge: inputs.prepared.judge,

@@ -104,6 +104,9 @@ pub struct RunFile {
     pub only: Vec<ChainId>,
     /// Clones of the repositories that the chain file names.
     pub repositories: BTreeMap<String, PathBuf>,
+    /// How one works in a repository, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipes: BTreeMap<String, Recipe>,
     /// Repetitions of each chain.
     #[serde(default = "one")]
     pub trials: u32,
@@ -216,6 +219,14 @@ pub struct PluginUse {
     /// Values over those of its manifest's `[config]`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub config: toml::Table,
+}
+
+/// How one works in a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The command line that runs its tests, which agents are told with each query.
+    pub test: String,
 }
 
 /// A program and what the operator says of it.
@@ -379,6 +390,17 @@ impl RunFile {
         if let Some(tool) = self.tools.iter().find(|tool| tool.model.is_some()) {
             let found = tool.model.clone().unwrap_or_default();
             return wrong("tools.model", found, "a tool has no model of its own");
+        }
+        for (name, recipe) in &self.recipes {
+            let key = format!("recipes.{name}");
+            if !self.repositories.contains_key(name) {
+                let expected = "it must be one of `repositories`";
+                return wrong(&key, "of a repository without a clone".to_owned(), expected);
+            }
+            if recipe.test.trim().is_empty() || recipe.test.contains('\n') {
+                let found = format!("`{}`", recipe.test.trim());
+                return wrong(&format!("{key}.test"), found, "it must be a command line");
+            }
         }
         for pattern in &self.exclude {
             if let Err(err) = catena_tree::gitignore::check_pattern(pattern) {

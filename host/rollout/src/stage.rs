@@ -98,10 +98,20 @@ impl Rollout<'_> {
             round: at.number,
             rounds: self.plan.file.rounds(),
             overview: self.chain.overview.clone(),
-            query: at.stage.query.clone(),
+            query: self.query(at.stage),
             interface: at.stage.interface.clone(),
             carry: carry_for_task(carry),
             feedback,
+        }
+    }
+
+    /// What the agent is asked for, with the command that tests it where the run file
+    /// tells one.
+    fn query(&self, stage: &Stage) -> String {
+        let query = &stage.query;
+        match self.plan.recipe.as_ref().map(|recipe| recipe.test.trim()) {
+            Some(test) => format!("{}\n\nIts tests are run by `{test}`.", query.trim_end()),
+            None => query.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `catena chain`: making chain files and looking at them.
 
 pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod lint;
 pub(crate) mod resolve;
 pub(crate) mod show;
@@ -14,6 +15,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::machine::Machine;
 use crate::output::{Format, say};
 
 /// Make chain files and look at them.
@@ -25,14 +27,21 @@ pub(crate) enum Command {
     Lint(lint::Arguments),
     /// Turn lists of pull request numbers into a chain file, by a clone's history
     Resolve(resolve::Arguments),
+    /// Find out whether the tests of each pull request tell its two states apart
+    Check(check::Arguments),
     /// Explain the chains of a chain file, with the evidence for each link
     Show(show::Arguments),
 }
 
-pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    command: Command,
+    machine: &Machine,
+    format: Format,
+) -> Result<ExitCode, Failure> {
     match command {
         Command::Build(arguments) => build::run(&arguments, format),
         Command::Lint(arguments) => lint::run(&arguments, format),
+        Command::Check(arguments) => check::run(arguments, machine, format),
         Command::Resolve(arguments) => resolve::run(arguments, format),
         Command::Show(arguments) => show::run(&arguments, format),
     }
