@@ -14,9 +14,7 @@ use std::time::Duration;
 use catena_model::{
     Account, ConversationId, FailedAttempt, Gateway, ModelError, Purse, Reply, Usage,
 };
-use catena_plugin::{
-    Digest, Event, Exchange, NativeBytes, NativeEnd, NativeOutcome, NativeStart, ToolEnd, ToolStart,
-};
+use catena_plugin::{Digest, Event, Exchange, NativeEnd, ToolEnd, ToolStart};
 use catena_tree::ObjectError;
 use catena_worker::message::ObjectFailure;
 use serde::Serialize;
@@ -238,38 +236,6 @@ impl Ledger {
         }
         self.tell(ProgressEvent::ToolCall { tool });
         Some(end)
-    }
-
-    /// What came of a command outside the sandbox, if the journal has it. It can't be
-    /// run again to the same end.
-    pub(crate) fn finished_native(
-        &mut self,
-        start: &NativeStart,
-    ) -> Result<Option<NativeEnd>, JournalError> {
-        let Some(journaled) = self.journal.take() else {
-            self.journal.check_live()?;
-            return Ok(None);
-        };
-        if let Record::Native { request, end, .. } = &journaled
-            && *request == request_of(start)
-        {
-            self.native_taken += 1;
-            self.native_left = Some(end.clone());
-            return Ok(Some(NativeEnd::clone(end)));
-        }
-        let unknown = native_record(start, None, Duration::ZERO);
-        Err(self.journal.strayed(&journaled, &unknown))
-    }
-
-    /// Puts the end of a command down, so that it is never run again.
-    pub(crate) async fn note_native(
-        &mut self,
-        start: &NativeStart,
-        end: &NativeEnd,
-        wall: Duration,
-    ) -> Result<(), JournalError> {
-        self.journal.note(native_record(start, Some(end), wall))?;
-        self.journal.sync().await
     }
 
     /// Takes one record of work that is relied on as a whole.
@@ -495,30 +461,6 @@ impl Ledger {
                 Err(err)
             }
         }
-    }
-}
-
-/// Digest of what is asked of a command; how long it may take is not a part of it.
-fn request_of(start: &NativeStart) -> Digest {
-    digest(&NativeStart { wall: Duration::ZERO, ..start.clone() })
-}
-
-/// The record of a command, with its trees left as they were where none came of it.
-fn native_record(start: &NativeStart, end: Option<&NativeEnd>, wall: Duration) -> Record {
-    let end = end.cloned().unwrap_or_else(|| NativeEnd {
-        outcome: NativeOutcome::NotStarted("not run yet".to_owned()),
-        stdout: NativeBytes::default(),
-        stderr: NativeBytes::default(),
-        omitted_bytes: 0,
-        worktree: start.worktree.clone(),
-        scratch: start.scratch.clone(),
-    });
-    Record::Native {
-        request: request_of(start),
-        program: start.program.clone(),
-        command: start.command.clone(),
-        end: Box::new(end),
-        wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
