@@ -8,7 +8,9 @@ use rusqlite::types::Value as Cell;
 use serde_json::{Value, json};
 
 use crate::environment::{self, Outcome, TestEnvironment};
-use crate::github_server::{Fault, GitHubServer, World, large, pull_request, remark};
+use crate::github_server::{
+    Fault, GitHubServer, World, connection, issue, large, pull_request, reference, remark, thread,
+};
 
 /// What must not be found in anything that is written.
 const TOKEN: &str = "ghp_not_for_anybody";
@@ -311,4 +313,82 @@ fn cache_of_another_repository_is_not_written_to() {
     drop(catalogue);
     let outcome = mine(&environment, &server, &[]);
     outcome.ends_with(2).says("is of another repository, `owner/name`");
+}
+
+/// A repository in which four pull requests landed, three of them unmarked.
+fn history(environment: &TestEnvironment) -> Vec<String> {
+    std::fs::create_dir(environment.path("clone")).unwrap();
+    environment.git("clone", &["init", "-q", "-b", "main"]);
+    let mut commits = Vec::new();
+    for (place, message) in
+        ["Begin", "One", "Two", "Three (#99)", "Four, first step", "Four, last step"]
+            .iter()
+            .enumerate()
+    {
+        let text = format!("{place} and no other\n").repeat(20);
+        environment.write(&format!("clone/src/{place}.txt"), text);
+        environment.git("clone", &["add", "-A"]);
+        environment.git("clone", &["commit", "-q", "-m", message]);
+        commits.push(environment.git("clone", &["rev-parse", "HEAD"]));
+    }
+    commits
+}
+
+fn merged(number: u64, title: &str, commit: &str) -> Value {
+    let mut found = pull_request(number);
+    found["title"] = title.into();
+    found["mergeCommit"] = json!({ "oid": commit });
+    found
+}
+
+#[test]
+fn discussions_make_the_chains_that_messages_do_not_tell_of() {
+    let environment = TestEnvironment::new();
+    let commits = history(&environment);
+    let mut one = merged(11, "Tables", &commits[1]);
+    let mut two = merged(12, "Tables with borders", &commits[2]);
+    let mut three = merged(13, "Borders of tables", &commits[3]);
+    let mut four = merged(14, "Four", &commits[5]);
+    one["comments"] = connection([remark("C_1", "This was continued: follow-up in #12")]);
+    two["reviewThreads"] =
+        connection([thread("RT_1", vec![remark("C_2", "the loop of #11 did it better")])]);
+    two["closingIssuesReferences"] = connection([issue(7, "Borders overlap", "since #11")]);
+    three["body"] = "A follow-up to #12.".into();
+    three["timelineItems"] = connection([reference("CR_1", 14)]);
+    let step = |message: &str| json!({"commit": {"oid": commits[0], "message": message, "author": {"name": "Ann"}}});
+    four["title"] = "Four, last step".into();
+    four["commits"] = connection([step("Four, first step"), step("Four, last step")]);
+    let mut backport = merged(99, "Backport", &"b".repeat(40));
+    backport["baseRefName"] = "0.2".into();
+    let server = GitHubServer::start(World::of(vec![one, two, three, four, backport]));
+    let more = ["--clone", "clone", "--output", "catalogue.db"];
+    let outcome = mine(&environment, &server, &more);
+    outcome.succeeds().prints("4 pull requests").prints("3 were discussed on GitHub");
+    let build = ["chain", "build", "--catalogue", "catalogue.db", "--clone", "clone"];
+    let outcome = environment.catena(&[&build[..], &["--output", "chains.json"]].concat());
+    outcome.succeeds().prints("landed commit by commit (a rebase)");
+    let chains = environment.read_json("chains.json");
+    assert_eq!(chains["repository"]["license"], "MIT");
+    let chain = &chains["chains"][0];
+    assert_eq!(chain["id"], "name-11-12-13", "{chains:#}");
+    assert_eq!(chain["stages"][2]["pull_request"]["body"], "A follow-up to #12.");
+    assert_eq!(chain["stages"][2]["merge"], commits[3].as_str());
+    let edges = chain["edges"].as_array().unwrap();
+    let evidence = |edge: &Value| -> Vec<String> {
+        let pieces = edge["evidence"].as_array().unwrap().iter();
+        pieces.map(|it| format!("{} {} {}", it["kind"], it["place"], it["author"])).collect()
+    };
+    let first: Vec<String> = evidence(&edges[0]);
+    assert!(first.contains(&r#""follows-up" "under-earlier" "rob""#.to_owned()), "{first:?}");
+    assert!(first.contains(&r#""mentions" "review" "rob""#.to_owned()), "{first:?}");
+    assert!(first.contains(&r#""mentions" {"issue":{"issue":7}} "ida""#.to_owned()), "{first:?}");
+    assert_eq!(evidence(&edges[1]), [r#""follows-up" "body" null"#]);
+    let shown = environment.catena(&["chain", "show", "chains.json", "name-11-12-13"]);
+    shown.succeeds().prints("mentions it, in issue #7 by ida: since #11");
+    // Without GitHub, from what it told before.
+    let offline = ["mine", "--repository", "owner/name", "--cache", "name.github.db"];
+    let offline = [&offline[..], &["--clone", "clone", "--output", "again.db"]].concat();
+    environment.catena(&offline).succeeds().prints("3 were discussed on GitHub");
+    let (before, after) = (rows(&environment, "catalogue.db"), rows(&environment, "again.db"));
+    assert_eq!(before, after);
 }

@@ -13,7 +13,8 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::{Value, json};
 
-pub(crate) use world::{World, large, pull_request, remark};
+pub(crate) use executor::connection;
+pub(crate) use world::{World, issue, large, pull_request, reference, remark, thread};
 
 /// What happens to a request in the place of an answer.
 #[derive(Clone)]

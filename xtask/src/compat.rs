@@ -6,6 +6,7 @@
 
 mod carry;
 mod datasets;
+mod github_schema;
 mod mini_swe_agent;
 mod model_server;
 mod python_guest;
@@ -38,6 +39,8 @@ pub(crate) enum Check {
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         chains: PathBuf,
     },
+    /// Validate GraphQL documents and the tests' answers against GitHub's schema
+    GithubSchema,
     /// Play the same replies to the real mini-swe-agent and to `scaffold-mini`
     MiniSweAgent,
     /// Ask a model server that others wrote, and roll out over it
@@ -59,6 +62,7 @@ pub(crate) fn run(
     match check {
         Some(Check::Datasets { data }) => datasets::run(checkout, phases, data.as_deref()),
         Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
+        Some(Check::GithubSchema) => github_schema::run(checkout, phases),
         Some(Check::MiniSweAgent) => mini_swe_agent::run(checkout, phases),
         Some(Check::ModelServer) => model_server::run(checkout, phases),
         Some(Check::PythonGuest) => python_guest::run(checkout, phases),
@@ -66,6 +70,7 @@ pub(crate) fn run(
         Some(Check::PythonSuites) => python_suites::run(checkout, phases),
         None => {
             datasets::run(checkout, phases, None)?;
+            github_schema::run(checkout, phases)?;
             mini_swe_agent::run(checkout, phases)?;
             model_server::run(checkout, phases)?;
             python_guest::run(checkout, phases)

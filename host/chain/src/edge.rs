@@ -30,6 +30,9 @@ pub struct Evidence {
     pub kind: EdgeKind,
     /// Where it stands.
     pub place: Place,
+    /// Who wrote it, where that is known and not the author of the later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// The words or lines in question, shortened.
     pub excerpt: String,
 }
@@ -74,6 +77,15 @@ pub enum Place {
     Comment,
     /// A review of it, or a remark on one of its lines.
     Review,
+    /// A comment or review under the earlier pull request, which names the later.
+    UnderEarlier,
+    /// An issue that the later pull request closed.
+    Issue {
+        /// Its number.
+        issue: u64,
+    },
+    /// GitHub's list of where the earlier pull request is mentioned.
+    CrossReference,
     /// Lines of a file, by blame.
     Lines {
         /// The file at the later pull request's base.

@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 
-use catena_chain::{Chain, Edge, EdgeKind, Evidence};
+use catena_chain::{Chain, Edge};
 use catena_tree::ObjectDatabase;
 
 use crate::catalogue::Catalogue;
 use crate::links::{Link, Links};
-use crate::lists::{ChainLists, ListedChain};
+use crate::lists::{ChainLists, ListedChain, ListedPullRequest};
 use crate::resolve::{Progress, Resolution, ResolveError, ResolveOptions, resolve};
 use crate::select::{SelectOptions, Selection, select};
 
@@ -40,44 +40,44 @@ pub fn build(
     let selection = select(catalogue, &links, options);
     let lists = ChainLists {
         repository: Some(catalogue.repository.clone()),
-        license,
+        license: license.or_else(|| catalogue.license.clone()),
         branch: Some(catalogue.branch.clone()),
-        chains: selection.chains.iter().map(|chain| ListedChain::of_numbers(chain)).collect(),
+        chains: selection.chains.iter().map(|chain| listed(chain, catalogue)).collect(),
     };
     let mut resolution = resolve(db, &lists, &ResolveOptions::default(), progress)?;
     let by_ends: HashMap<(u64, u64), &Link> =
         links.accepted.iter().map(|link| ((link.later, link.earlier), link)).collect();
     for chain in &mut resolution.file.chains {
-        add_lines(chain, &by_ends);
+        set_edges(chain, &by_ends);
     }
     Ok(Built { resolution, selection, links })
 }
 
-/// Adds to a chain, whose edges come from texts, what the links know of lines.
-fn add_lines(chain: &mut Chain, links: &HashMap<(u64, u64), &Link>) {
+/// A chain with what the catalogue knows of its pull requests.
+fn listed(numbers: &[u64], catalogue: &Catalogue) -> ListedChain {
+    let known = numbers.iter().filter_map(|number| catalogue.pull_request(*number));
+    let stages = known.map(|mined| ListedPullRequest {
+        number: mined.number,
+        commit: Some(mined.commit),
+        title: Some(mined.title.clone()),
+        body: Some(mined.body.clone()),
+        author: Some(mined.author.clone()),
+        ..ListedPullRequest::default()
+    });
+    ListedChain { stages: stages.collect(), ..ListedChain::default() }
+}
+
+/// Gives a chain the edges that the links between its stages are.
+fn set_edges(chain: &mut Chain, links: &HashMap<(u64, u64), &Link>) {
     let number = |stage: &catena_chain::Stage| stage.pull_request.as_ref().map(|it| it.number);
+    let mut edges = Vec::new();
     for (place, later) in chain.stages.iter().enumerate() {
         for earlier in chain.stages.iter().take(place) {
             let (Some(from), Some(to)) = (number(later), number(earlier)) else { continue };
             let Some(link) = links.get(&(from, to)) else { continue };
-            let is_touch = |piece: &&Evidence| piece.kind == EdgeKind::TouchesLinesOf;
-            let touches: Vec<Evidence> = link.evidence.iter().filter(is_touch).cloned().collect();
-            if touches.is_empty() {
-                continue;
-            }
-            let ends = (&later.id, &earlier.id);
-            let known = chain.edges.iter_mut().find(|edge| (&edge.from, &edge.to) == ends);
-            if let Some(edge) = known {
-                edge.evidence.extend(touches);
-            } else {
-                let (from, to) = (later.id.clone(), earlier.id.clone());
-                chain.edges.push(Edge { from, to, evidence: touches });
-            }
+            let (from, to) = (later.id.clone(), earlier.id.clone());
+            edges.push(Edge { from, to, evidence: link.evidence.clone() });
         }
     }
-    let places: HashMap<_, _> =
-        chain.stages.iter().enumerate().map(|(place, stage)| (stage.id.clone(), place)).collect();
-    chain
-        .edges
-        .sort_by_key(|edge| (places.get(&edge.from).copied(), places.get(&edge.to).copied()));
+    chain.edges = edges;
 }

@@ -11,12 +11,15 @@ use catena_tree::database::Commit;
 use catena_tree::{CommitId, ObjectDatabase, ObjectError, TreeId};
 
 use crate::clone::{IndexError, Landing, LandingKind, PullRequestIndex};
+use crate::discussion::Discussion;
 use crate::message;
 use crate::origins::{FileStep, Origins, Readable, Step};
 
 mod store;
+mod told;
 
 pub use store::CatalogueError;
+pub use told::Told;
 
 /// Pull requests between two reports of progress.
 const REPORT_EVERY: usize = 100;
@@ -26,6 +29,8 @@ const REPORT_EVERY: usize = 100;
 pub struct Catalogue {
     /// The repository.
     pub repository: RepositoryName,
+    /// SPDX identifier of its licence, as far as GitHub told.
+    pub license: Option<String>,
     /// The branch.
     pub branch: String,
     /// Its newest commit at the time.
@@ -61,6 +66,8 @@ pub struct MinedPullRequest {
     pub files: Vec<MinedFile>,
     /// Lines of earlier pull requests that it changed or deleted.
     pub touches: Vec<Touch>,
+    /// What GitHub tells of it; nothing in a catalogue of a clone alone.
+    pub discussion: Discussion,
 }
 
 /// A commit of a pull request.
@@ -156,20 +163,47 @@ impl Catalogue {
         options: &MineOptions,
         progress: &mut dyn FnMut(MineProgress),
     ) -> Result<Self, MineError> {
-        let index = PullRequestIndex::build(db, branch, &mut |read| {
+        Self::mine_told(db, &Told::nothing(repository), branch, options, progress)
+    }
+
+    /// Mines the pull requests that landed on `branch` of a clone, with what
+    /// GitHub told of them: its word on branches and merge commits wins over what
+    /// messages say, and its texts take the place of those of the commits.
+    #[tracing::instrument(skip_all, fields(branch))]
+    pub fn mine_told(
+        db: &ObjectDatabase,
+        told: &Told,
+        branch: &str,
+        options: &MineOptions,
+        progress: &mut dyn FnMut(MineProgress),
+    ) -> Result<Self, MineError> {
+        let mut index = PullRequestIndex::build(db, branch, &mut |read| {
             if let crate::Progress::History { commits } = read {
                 progress(MineProgress::History { commits });
             }
         })?;
+        for cached in &told.pull_requests {
+            let commit = cached.merge_commit.as_deref().and_then(|id| id.parse().ok());
+            let Some(commit) = commit else { continue };
+            let landing = index.landed_by(db, commit).map_err(|source| MineError::Commit {
+                branch: branch.to_owned(),
+                commit,
+                source,
+            })?;
+            index.tell(cached.number, &cached.base_branch, landing, commit);
+        }
         let miner = Miner::new(db, &index, options);
-        let pull_requests = miner.pull_requests(progress)?;
+        let mut pull_requests = miner.pull_requests(progress)?;
+        told.add_to(&mut pull_requests);
         let tip = db.resolve(branch).map_err(IndexError::from)?;
         let elsewhere = index
             .all_elsewhere()
             .filter(|(number, _)| index.landings(*number).is_empty())
             .map(|(number, place)| (number, place.branch.clone()))
             .collect();
-        Ok(Self { repository, branch: branch.to_owned(), tip, pull_requests, elsewhere })
+        let (repository, license) = (told.repository.clone(), told.license.clone());
+        let branch = branch.to_owned();
+        Ok(Self { repository, license, branch, tip, pull_requests, elsewhere })
     }
 
     /// The pull request `number`, if it landed on the branch.
@@ -283,6 +317,7 @@ impl<'a> Miner<'a> {
             touches: self.touches(number, files),
             commits: commits.into_iter().map(mined_commit).collect(),
             files: files.iter().map(mined_file).collect(),
+            discussion: Discussion::default(),
         })
     }
 

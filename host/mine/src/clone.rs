@@ -4,7 +4,7 @@
 //! the first parent of each commit is the state before it. What landed on other
 //! branches is known only as far as needed to say so.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use catena_tree::database::{Commit, DatabaseError};
 use catena_tree::{CommitId, ObjectDatabase, ObjectError, TreeId};
@@ -96,6 +96,8 @@ pub struct PullRequestIndex {
     branch: String,
     /// Commits and their trees along first parents, oldest first.
     line: Vec<(CommitId, TreeId)>,
+    /// The place of each in it.
+    positions: HashMap<CommitId, usize>,
     landings: HashMap<u64, Vec<Landing>>,
     elsewhere: HashMap<u64, Elsewhere>,
     /// Single-parent commits of the branch by author and message.
@@ -138,10 +140,12 @@ impl PullRequestIndex {
             }
         }
         progress(Progress::History { commits: line.len() });
-        let on_line: HashSet<CommitId> = line.iter().map(|commit| commit.id).collect();
+        let ids = line.iter().rev().map(|commit| commit.id);
+        let positions = ids.enumerate().map(|(position, id)| (id, position)).collect();
         let mut index = Self {
             branch: branch.to_owned(),
             line: line.iter().rev().map(|commit| (commit.id, commit.tree)).collect(),
+            positions,
             landings: HashMap::new(),
             elsewhere: HashMap::new(),
             plain: HashMap::new(),
@@ -150,7 +154,7 @@ impl PullRequestIndex {
             index.add(commit, position);
         }
         for (name, tip) in other_branches(db)? {
-            index.add_elsewhere(db, &name, tip, &on_line).map_err(history)?;
+            index.add_elsewhere(db, &name, tip).map_err(history)?;
         }
         Ok(index)
     }
@@ -217,6 +221,44 @@ impl PullRequestIndex {
         Ok(single.then(|| landing.clone()))
     }
 
+    /// The landing by this commit of the branch, if it is on its line.
+    pub(crate) fn landed_by(
+        &self,
+        db: &ObjectDatabase,
+        commit: CommitId,
+    ) -> Result<Option<Landing>, ObjectError> {
+        let Some(position) = self.positions.get(&commit).copied() else { return Ok(None) };
+        let commit = db.commit(commit)?;
+        let kind = match commit.parents.len() {
+            2.. => LandingKind::Merge,
+            _ => LandingKind::Squash,
+        };
+        Ok(Some(Landing { commit, kind, position }))
+    }
+
+    /// Takes note of what GitHub says of `number`: that it was merged into `base`
+    /// and landed by `commit`. It wins over what messages say.
+    pub(crate) fn tell(
+        &mut self,
+        number: u64,
+        base: &str,
+        landing: Option<Landing>,
+        commit: CommitId,
+    ) {
+        if let Some(landing) = landing {
+            let landings = self.landings.entry(number).or_default();
+            landings.retain(|other| other.commit.id != commit);
+            landings.insert(0, landing);
+            self.elsewhere.remove(&number);
+        } else if base != self.branch.rsplit_once('/').map_or(&*self.branch, |(_, name)| name)
+            && base != self.branch
+        {
+            self.landings.remove(&number);
+            let branch = base.to_owned();
+            self.elsewhere.insert(number, Elsewhere { branch, commit });
+        }
+    }
+
     fn add(&mut self, commit: Commit, position: usize) {
         let stamp = message::stamp(&commit.message).filter(|_| commit.time >= FIRST_PULL_REQUESTS);
         let (number, kind) = match (stamp, commit.parents.len()) {
@@ -242,11 +284,10 @@ impl PullRequestIndex {
         db: &ObjectDatabase,
         name: &str,
         tip: CommitId,
-        on_line: &HashSet<CommitId>,
     ) -> Result<(), ObjectError> {
         for commit in db.first_parents(tip) {
             let commit = commit?;
-            if on_line.contains(&commit.id) {
+            if self.positions.contains_key(&commit.id) {
                 break;
             }
             let stamp = message::stamp(&commit.message);

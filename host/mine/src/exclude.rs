@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::{Regex, RegexSet};
 
 use crate::catalogue::MinedPullRequest;
+use crate::clone::LandingKind;
 use crate::commits::MAX_COMMITS;
 use crate::message::pattern;
 use crate::origins::Readable;
@@ -35,6 +36,9 @@ pub enum Exclusion {
     /// A program wrote it.
     #[error("written by a bot")]
     Bot,
+    /// It landed commit by commit, so no commit stands for the whole of it.
+    #[error("landed commit by commit (a rebase)")]
+    Rebased,
     /// It repeats on one branch what landed on another.
     #[error("a backport")]
     Backport,
@@ -98,8 +102,11 @@ pub fn exclusion(pull_request: &MinedPullRequest, limits: &StageLimits) -> Optio
     let files = &pull_request.files;
     let lines = pull_request.changed_lines();
     let all = |what: &dyn Fn(&str) -> bool| files.iter().all(|file| what(&file.path));
-    let reasons: [(Exclusion, &dyn Fn() -> bool); 8] = [
-        (Exclusion::Bot, &|| BOT.is_match(&pull_request.author)),
+    let reasons: [(Exclusion, &dyn Fn() -> bool); 9] = [
+        (Exclusion::Bot, &|| pull_request.discussion.by_bot || BOT.is_match(&pull_request.author)),
+        (Exclusion::Rebased, &|| {
+            pull_request.kind == LandingKind::Rebase && pull_request.commits.len() > 1
+        }),
         (Exclusion::Backport, &|| BACKPORT.is_match(&pull_request.title)),
         (Exclusion::Synchronisation, &|| pull_request.commits.len() >= MAX_COMMITS),
         (Exclusion::Missing, &|| files.iter().any(|file| file.content == Readable::Missing)),

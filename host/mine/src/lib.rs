@@ -9,6 +9,7 @@
 //! * [`clone`]: which commit of a clone landed which pull request.
 //! * [`origins`]: which commit wrote each line, in one pass over the history.
 //! * [`catalogue`]: all pull requests of a branch with what they changed, kept in a file.
+//! * [`discussion`]: what was said of them on GitHub.
 //! * [`links`]: which pull requests hang together, and by what evidence.
 //! * [`exclude`]: which make no stage of a chain.
 //! * [`select`](mod@select), [`build`](mod@build): from links to chains.
@@ -17,12 +18,13 @@
 //! * [`template`]: the plain queries a stage has until a writer made better ones.
 //!
 //! A clone knows what was merged and how, not what was discussed: texts of pull
-//! requests and most references between them are only in the lists, if there.
+//! requests and most references between them come from GitHub or from lists.
 
 pub mod build;
 pub mod catalogue;
 pub mod clone;
 mod commits;
+pub mod discussion;
 pub mod exclude;
 pub mod github;
 pub mod links;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use catena_chain::{EdgeKind, Evidence, Place};
 
 use crate::catalogue::{Catalogue, MinedPullRequest, Touch};
+use crate::discussion::{self, Unlinked};
 use crate::message;
 
 /// Pull requests landed in between that halve the strength of a link.
@@ -91,6 +92,7 @@ impl Links {
             .map(|(place, pull_request)| (pull_request.number, place))
             .collect();
         let mut links = Self::default();
+        let mut discussed = links.discussed(catalogue, &places);
         for (place, later) in catalogue.pull_requests.iter().enumerate() {
             let mut seen: BTreeMap<usize, Vec<Evidence>> = BTreeMap::new();
             for (number, evidence) in references(later) {
@@ -106,6 +108,13 @@ impl Links {
                         });
                     }
                     Err(None) => {}
+                }
+            }
+            for (earlier, evidence) in discussed.remove(&place).unwrap_or_default() {
+                let known = seen.entry(earlier).or_default();
+                // GitHub's list repeats what was read in a text.
+                if evidence.place != Place::CrossReference || known.is_empty() {
+                    known.push(evidence);
                 }
             }
             links.rejected.extend(stamps(later));
@@ -134,6 +143,27 @@ impl Links {
             }
         }
         links
+    }
+}
+
+impl Links {
+    /// Evidence in discussions for links from each later to earlier ones.
+    fn discussed(
+        &mut self,
+        catalogue: &Catalogue,
+        places: &HashMap<u64, usize>,
+    ) -> HashMap<usize, Vec<(usize, Evidence)>> {
+        let (said, unlinked) = discussion::evidence(catalogue, places);
+        let unlinked = unlinked.into_iter().map(|it| {
+            let Unlinked { from, to, reason, evidence } = it;
+            RejectedReference { from, to, reason, evidence }
+        });
+        self.rejected.extend(unlinked);
+        let mut discussed: HashMap<usize, Vec<(usize, Evidence)>> = HashMap::new();
+        for said in said {
+            discussed.entry(said.later).or_default().push((said.earlier, said.evidence));
+        }
+        discussed
     }
 }
 
@@ -169,7 +199,7 @@ fn references(pull_request: &MinedPullRequest) -> Vec<(u64, Evidence)> {
         .flat_map(|(place, text)| {
             message::references(text).into_iter().map(move |reference| {
                 let (kind, excerpt) = (reference.kind, reference.excerpt);
-                (reference.number, Evidence { kind, place: place.clone(), excerpt })
+                (reference.number, Evidence { kind, place: place.clone(), author: None, excerpt })
             })
         })
         .collect()
@@ -181,7 +211,8 @@ fn stamps(pull_request: &MinedPullRequest) -> Vec<RejectedReference> {
     for (place, text) in texts(pull_request) {
         for stamp in message::listed_stamps(text) {
             let kind = EdgeKind::Mentions;
-            let evidence = Evidence { kind, place: place.clone(), excerpt: stamp.excerpt };
+            let (place, excerpt) = (place.clone(), stamp.excerpt);
+            let evidence = Evidence { kind, place, author: None, excerpt };
             let (to, reason) = (stamp.number, NoLink::Stamp);
             rejected.push(RejectedReference { from, to, reason, evidence });
         }
@@ -196,6 +227,7 @@ fn lines_evidence(touch: &Touch) -> Evidence {
     Evidence {
         kind: EdgeKind::TouchesLinesOf,
         place: Place::Lines { path: touch.path.clone() },
+        author: None,
         excerpt: format!("{lines} {noun}, the first: {}", touch.example),
     }
 }

@@ -25,6 +25,7 @@
 use std::path::Path;
 
 use catena_chain::{ChainId, ReadError, RepositoryName, StageId, read};
+use catena_tree::CommitId;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -58,6 +59,8 @@ pub struct ListedChain {
 pub struct ListedPullRequest {
     /// Its number.
     pub number: u64,
+    /// The commit that landed it, where that is known better than from messages.
+    pub commit: Option<CommitId>,
     /// Id of the stage it becomes; `pr-<number>` where absent.
     pub id: Option<StageId>,
     /// Its title.
@@ -126,6 +129,7 @@ struct ChainObject {
 #[serde(deny_unknown_fields)]
 struct PullRequestObject {
     number: u64,
+    commit: Option<CommitId>,
     id: Option<StageId>,
     title: Option<String>,
     body: Option<String>,
@@ -211,8 +215,27 @@ impl<'de> Visitor<'de> for PullRequestVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ListedPullRequest, A::Error> {
-        let PullRequestObject { number, id, title, body, author, comments, query, interface } =
-            Deserialize::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(ListedPullRequest { number, id, title, body, author, comments, query, interface })
+        let PullRequestObject {
+            number,
+            commit,
+            id,
+            title,
+            body,
+            author,
+            comments,
+            query,
+            interface,
+        } = Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(ListedPullRequest {
+            number,
+            commit,
+            id,
+            title,
+            body,
+            author,
+            comments,
+            query,
+            interface,
+        })
     }
 }

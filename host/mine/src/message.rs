@@ -22,6 +22,8 @@ pub struct Reference {
     pub number: u64,
     /// What is said about it.
     pub kind: EdgeKind,
+    /// What it is said to do to the one that refers to it, as in "fixed by #12".
+    pub done_by_it: Option<EdgeKind>,
     /// The words around it.
     pub excerpt: String,
 }
@@ -56,6 +58,20 @@ static KINDS: LazyLock<[(Regex, EdgeKind); 4]> = LazyLock::new(|| {
         (before(r"supersede[sd]?|replace[sd]?"), EdgeKind::Supersedes),
     ]
 });
+/// Words in front of a reference that say what the other one did.
+static DONE: LazyLock<[(Regex, EdgeKind); 4]> = LazyLock::new(|| {
+    let before = |words: &str| pattern(&format!(r"(?i)\b(?:{words})\s*:?\s*(?:pr\s*)?$"));
+    [
+        (
+            before(r"(?:follow(?:ed)?[ -]?up|continued)(?: pr)?(?: (?:in|by|with|at|here))?"),
+            EdgeKind::FollowsUp,
+        ),
+        (before(r"(?:fixed|fix|resolved) (?:in|by|with|at)"), EdgeKind::Fixes),
+        (before(r"(?:reverted|taken back) (?:in|by|with)"), EdgeKind::Reverts),
+        (before(r"(?:superseded|replaced) (?:in|by|with)"), EdgeKind::Supersedes),
+    ]
+});
+
 static NUMBER: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)(?:\B#|\bgh-|/(?:pull|issues)/)(\d{1,9})\b"));
 
@@ -105,7 +121,10 @@ pub fn references(text: &str) -> Vec<Reference> {
             let before = line.get(end_before..whole.start()).unwrap_or_default();
             end_before = whole.end();
             let kind = if reverts(line, whole.start()) { EdgeKind::Reverts } else { kind(before) };
-            references.push(Reference { number, kind, excerpt: excerpt(line, whole.start()) });
+            let done = DONE.iter().find(|(words, _)| words.is_match(before));
+            let done_by_it = done.map(|(_, kind)| *kind);
+            let excerpt = excerpt(line, whole.start());
+            references.push(Reference { number, kind, done_by_it, excerpt });
         }
     }
     references
@@ -190,6 +209,16 @@ mod tests {
         assert_eq!(kinds("as discussed in the review of #12"), [(12, EdgeKind::Mentions)]);
         assert_eq!(kinds("Revert \"Faster (#12)\" (#15)"), [(12, EdgeKind::Reverts)]);
         assert_eq!(kinds("see https://example.org/a/b/pull/77"), [(77, EdgeKind::Mentions)]);
+    }
+
+    #[test]
+    fn what_a_later_one_did_is_understood() {
+        let done = |text| references(text).first().and_then(|found| found.done_by_it);
+        assert_eq!(done("This was fixed by #12"), Some(EdgeKind::Fixes));
+        assert_eq!(done("follow-up in #12"), Some(EdgeKind::FollowsUp));
+        assert_eq!(done("Reverted in gh-12, sadly"), Some(EdgeKind::Reverts));
+        assert_eq!(done("superseded by PR #12"), Some(EdgeKind::Supersedes));
+        assert_eq!(done("fixes #12"), None);
     }
 
     #[test]

@@ -112,6 +112,14 @@ pub enum Reason {
         /// The branch that was looked through.
         branch: String,
     },
+    /// The commit that is said to have landed it is not on the branch.
+    #[error("commit {commit}, which is said to have landed it, is not on the line of `{branch}`")]
+    NotOnBranch {
+        /// The commit.
+        commit: CommitId,
+        /// The branch that was looked through.
+        branch: String,
+    },
     /// The commit is the first of the repository.
     #[error("commit {commit} has no parent, so there is no state before it")]
     NoBase {
@@ -305,7 +313,7 @@ impl Resolver<'_> {
         for pull_request in &listed.stages {
             let number = pull_request.number;
             let seen = landed.iter().any(|(other, _)| other.number == number);
-            let landing = if seen { Err(Reason::Repeated) } else { self.landing(number) };
+            let landing = if seen { Err(Reason::Repeated) } else { self.landing(pull_request) };
             match landing {
                 Ok(landing) => landed.push((pull_request, landing)),
                 Err(reason) => faults.push(Fault { number: Some(number), reason }),
@@ -314,7 +322,14 @@ impl Resolver<'_> {
         if faults.is_empty() { Ok(landed) } else { Err(faults) }
     }
 
-    fn landing(&self, number: u64) -> Result<Landing, Reason> {
+    fn landing(&self, listed: &ListedPullRequest) -> Result<Landing, Reason> {
+        let number = listed.number;
+        if let Some(commit) = listed.commit {
+            let landing = self.index.landed_by(self.db, commit);
+            let landing = landing.map_err(|err| Reason::Unreadable(err.to_string()))?;
+            let branch = self.index.branch().to_owned();
+            return landing.ok_or(Reason::NotOnBranch { commit, branch });
+        }
         if let Some(landing) = self.index.landings(number).first() {
             return Ok(landing.clone());
         }
@@ -487,7 +502,8 @@ fn evidence(texts: &[(Place, String)], number: u64) -> Vec<Evidence> {
         for reference in message::references(text) {
             if reference.number == number {
                 let (kind, excerpt) = (reference.kind, reference.excerpt);
-                found.push(Evidence { kind, place: place.clone(), excerpt });
+                let place = place.clone();
+                found.push(Evidence { kind, place, author: None, excerpt });
             }
         }
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use catena_chain::RepositoryName;
-use catena_mine::catalogue::{Catalogue, MineOptions, MineProgress};
+use catena_mine::catalogue::{Catalogue, MineOptions, MineProgress, Told};
+use catena_mine::discussion::Discussion;
 use catena_mine::github::{Cache, FetchOptions, Fetched};
 use catena_mine::origins::Readable;
 use catena_tree::ObjectDatabase;
@@ -24,13 +25,11 @@ pub(crate) struct Arguments {
     /// Ask GitHub for the pull requests of this repository
     #[arg(value_name = "OWNER/NAME", required_unless_present = "clone")]
     github: Option<RepositoryName>,
-    /// A clone of the repository; nothing is written to it
-    #[arg(
-        long, value_name = "PATH", value_hint = ValueHint::DirPath, requires = "output",
-        conflicts_with = "github", requires = "repository"
-    )]
+    /// A clone of the repository, for a catalogue of both; nothing is written to it
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath, requires = "output")]
     clone: Option<PathBuf>,
-    /// The repository that the clone is of, where GitHub is not asked
+    /// The repository that the clone is of, where GitHub is not asked; with
+    /// `--cache`, what it told before is put to what the clone knows
     #[arg(long, value_name = "OWNER/NAME", requires = "clone", conflicts_with = "github")]
     repository: Option<RepositoryName>,
     /// The catalogue to write, an SQLite file
@@ -56,24 +55,49 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     let since = arguments.since.map(|day| day.to_zoned(jiff::tz::TimeZone::UTC)).transpose();
     let since = since.map_err(Failure::input)?.map(|day| day.timestamp().as_second());
     let options = MineOptions { limit: arguments.limit, since };
-    if let Some(repository) = &arguments.github {
-        let limit = options.limit.map(|limit| limit as u64);
-        let options = FetchOptions { limit, since };
-        let path = arguments.cache.clone();
-        let path = path.unwrap_or_else(|| github::default_cache(repository));
-        let (cache, fetched) =
-            github::fetch(&arguments.server, repository, &path, &options, format)?;
-        return report_fetched(cache, &fetched, &path, format);
-    }
-    let (Some(clone), Some(repository), Some(output)) =
-        (&arguments.clone, &arguments.repository, &arguments.output)
-    else {
-        let missing = anyhow::anyhow!("a clone needs `--repository` and `--output`");
-        return Err(Failure::input(missing));
+    let told = match &arguments.github {
+        Some(repository) => {
+            let limit = options.limit.map(|limit| limit as u64);
+            let options = FetchOptions { limit, since };
+            let path = arguments.cache.clone();
+            let path = path.unwrap_or_else(|| github::default_cache(repository));
+            let server = &arguments.server;
+            let (mut cache, fetched) = github::fetch(server, repository, &path, &options, format)?;
+            if arguments.clone.is_none() {
+                return report_fetched(cache, &fetched, &path, format);
+            }
+            told(&mut cache, repository)?
+        }
+        None => told_before(arguments)?,
     };
-    let catalogue = mine_clone(clone, repository, arguments, &options, format)?;
+    let (Some(clone), Some(output)) = (&arguments.clone, &arguments.output) else {
+        return Err(Failure::input(anyhow::anyhow!("a clone needs `--output`")));
+    };
+    let catalogue = mine_clone(clone, &told, arguments, &options, format)?;
     catalogue.save(output).map_err(anyhow::Error::from)?;
     report(&catalogue, output, format)
+}
+
+/// What the cache has, if one is named, where GitHub is not asked.
+fn told_before(arguments: &Arguments) -> Result<Told, Failure> {
+    let Some(repository) = &arguments.repository else {
+        return Err(Failure::input(anyhow::anyhow!(
+            "nobody says of which repository the clone is"
+        ))
+        .with_hint("name it: `catena mine OWNER/NAME` asks GitHub too, `--repository` does not"));
+    };
+    match &arguments.cache {
+        Some(path) if path.exists() => told(&mut github::open(path)?, repository),
+        Some(path) => {
+            let missing = anyhow::anyhow!("there is no cache `{}`", path.display());
+            Err(Failure::input(missing).with_hint("`catena mine OWNER/NAME` makes one"))
+        }
+        None => Ok(Told::nothing(repository.clone())),
+    }
+}
+
+fn told(cache: &mut Cache, repository: &RepositoryName) -> Result<Told, Failure> {
+    Told::from_cache(cache, repository.clone()).map_err(|err| github::failure(err.into()))
 }
 
 fn report_fetched(
@@ -110,7 +134,7 @@ fn report_fetched(
 
 fn mine_clone(
     path: &Path,
-    repository: &RepositoryName,
+    told: &Told,
     arguments: &Arguments,
     options: &MineOptions,
     format: Format,
@@ -136,7 +160,7 @@ fn mine_clone(
             bar.set_position(done as u64);
         }
     };
-    let mined = Catalogue::mine(&clone, repository.clone(), &branch, options, &mut show);
+    let mined = Catalogue::mine_told(&clone, told, &branch, options, &mut show);
     bar.finish_and_clear();
     mined.map_err(|err| {
         Failure::input(err).with_hint("a shallow clone needs `git fetch --unshallow`")
@@ -150,6 +174,8 @@ fn report(catalogue: &Catalogue, output: &Path, format: Format) -> Result<ExitCo
     }
     let all = &catalogue.pull_requests;
     let touching = all.iter().filter(|pull_request| !pull_request.touches.is_empty()).count();
+    let quiet = Discussion::default();
+    let discussed = all.iter().filter(|pull_request| pull_request.discussion != quiet).count();
     let missing = all
         .iter()
         .flat_map(|pull_request| &pull_request.files)
@@ -165,6 +191,7 @@ fn report(catalogue: &Catalogue, output: &Path, format: Format) -> Result<ExitCo
             "landed": kinds,
             "landed_elsewhere": catalogue.elsewhere.len(),
             "touching_earlier_lines": touching,
+            "discussed": discussed,
             "missing_contents": missing,
         }))?;
         return Ok(ExitCode::SUCCESS);
@@ -175,6 +202,9 @@ fn report(catalogue: &Catalogue, output: &Path, format: Format) -> Result<ExitCo
         say!("  {} landed by {kind}", count(number));
     }
     say!("  {} change lines of an earlier one", count(touching));
+    if discussed > 0 {
+        say!("  {} were discussed on GitHub", count(discussed));
+    }
     if !catalogue.elsewhere.is_empty() {
         say!("{} more landed on other branches only", count(catalogue.elsewhere.len()));
     }

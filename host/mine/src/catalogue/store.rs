@@ -12,20 +12,24 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
 
 use super::{Catalogue, MinedCommit, MinedFile, MinedPullRequest, Touch};
 use crate::clone::LandingKind;
+use crate::discussion::Discussion;
 use crate::origins::Readable;
 
+mod discussion;
+
 /// Version of the tables, kept as SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// SQLite's `application_id`: the letters `Ctna`.
 const APPLICATION: i64 = 0x4374_6e61;
 
 const TABLES: &str = "
-CREATE TABLE catalogue (repository TEXT NOT NULL, branch TEXT NOT NULL, tip TEXT NOT NULL) STRICT;
+CREATE TABLE catalogue (
+    repository TEXT NOT NULL, branch TEXT NOT NULL, tip TEXT NOT NULL, license TEXT) STRICT;
 CREATE TABLE pull_request (
     number INTEGER PRIMARY KEY, merge_commit TEXT NOT NULL, kind TEXT NOT NULL,
     position INTEGER NOT NULL, time INTEGER NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL,
-    author TEXT NOT NULL) STRICT;
+    author TEXT NOT NULL, by_bot INTEGER NOT NULL) STRICT;
 CREATE TABLE pull_request_commit (
     number INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL, message TEXT NOT NULL,
     PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
@@ -36,6 +40,16 @@ CREATE TABLE file (
 CREATE TABLE touch (
     number INTEGER NOT NULL, ordinal INTEGER NOT NULL, earlier INTEGER NOT NULL,
     path TEXT NOT NULL, lines INTEGER NOT NULL, example TEXT NOT NULL,
+    PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
+CREATE TABLE remark (
+    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, in_review INTEGER NOT NULL, author TEXT,
+    text TEXT NOT NULL, PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
+CREATE TABLE closed_issue (
+    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, issue INTEGER NOT NULL,
+    title TEXT NOT NULL, author TEXT, body TEXT NOT NULL,
+    PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
+CREATE TABLE citation (
+    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, source INTEGER NOT NULL, author TEXT,
     PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
 CREATE TABLE elsewhere (number INTEGER PRIMARY KEY, branch TEXT NOT NULL) STRICT;
 ";
@@ -115,8 +129,8 @@ impl Catalogue {
         let transaction = connection.transaction()?;
         transaction.execute_batch(TABLES)?;
         transaction.execute(
-            "INSERT INTO catalogue VALUES (?, ?, ?)",
-            params![self.repository.as_str(), self.branch, self.tip.to_string()],
+            "INSERT INTO catalogue VALUES (?, ?, ?, ?)",
+            params![self.repository.as_str(), self.branch, self.tip.to_string(), self.license],
         )?;
         for pull_request in &self.pull_requests {
             write_pull_request(&transaction, pull_request)?;
@@ -152,8 +166,8 @@ fn write_pull_request(
     pull_request: &MinedPullRequest,
 ) -> rusqlite::Result<()> {
     let number = signed(pull_request.number);
-    let mut insert =
-        transaction.prepare_cached("INSERT INTO pull_request VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut insert = transaction
+        .prepare_cached("INSERT INTO pull_request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
     insert.execute(params![
         number,
         pull_request.commit.to_string(),
@@ -163,7 +177,9 @@ fn write_pull_request(
         pull_request.title,
         pull_request.body,
         pull_request.author,
+        pull_request.discussion.by_bot,
     ])?;
+    discussion::write(transaction, number, &pull_request.discussion)?;
     let mut insert =
         transaction.prepare_cached("INSERT INTO pull_request_commit VALUES (?, ?, ?, ?)")?;
     for (ordinal, commit) in pull_request.commits.iter().enumerate() {
@@ -198,7 +214,8 @@ fn signed(number: u64) -> i64 {
 
 /// The tables as they were read, before anything is made of them.
 struct Rows {
-    head: (String, String, String),
+    head: (String, String, String, Option<String>),
+    discussions: BTreeMap<u64, Discussion>,
     pull_requests: Vec<PullRequestRow>,
     commits: BTreeMap<u64, Vec<(String, String)>>,
     files: BTreeMap<u64, Vec<(MinedFile, String)>>,
@@ -215,20 +232,23 @@ struct PullRequestRow {
     title: String,
     body: String,
     author: String,
+    by_bot: bool,
 }
 
 impl Rows {
     fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let head =
-            connection.query_row("SELECT repository, branch, tip FROM catalogue", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
+        let head = connection.query_row(
+            "SELECT repository, branch, tip, license FROM catalogue",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )?;
         let elsewhere = connection
             .prepare("SELECT number, branch FROM elsewhere")?
             .query_map([], |row| Ok((number(row, 0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         Ok(Self {
             head,
+            discussions: discussion::read(connection)?,
             pull_requests: pull_requests(connection)?,
             commits: grouped(
                 connection,
@@ -257,9 +277,11 @@ impl Rows {
     }
 
     fn assemble(mut self) -> Result<Catalogue, String> {
-        let (repository, branch, tip) = self.head;
+        let (repository, branch, tip, license) = self.head;
         let mut mined = Vec::with_capacity(self.pull_requests.len());
         for row in self.pull_requests {
+            let mut discussion = self.discussions.remove(&row.number).unwrap_or_default();
+            discussion.by_bot = row.by_bot;
             let commits = self.commits.remove(&row.number).unwrap_or_default();
             let files = self.files.remove(&row.number).unwrap_or_default();
             mined.push(MinedPullRequest {
@@ -280,10 +302,12 @@ impl Rows {
                     .map(|(file, name)| Ok(MinedFile { content: content(&name)?, ..file }))
                     .collect::<Result<_, String>>()?,
                 touches: self.touches.remove(&row.number).unwrap_or_default(),
+                discussion,
             });
         }
         Ok(Catalogue {
             repository: parse(&repository)?,
+            license,
             branch,
             tip: parse(&tip)?,
             pull_requests: mined,
@@ -293,7 +317,7 @@ impl Rows {
 }
 
 fn pull_requests(connection: &Connection) -> rusqlite::Result<Vec<PullRequestRow>> {
-    let columns = "number, merge_commit, kind, position, time, title, body, author";
+    let columns = "number, merge_commit, kind, position, time, title, body, author, by_bot";
     let query = format!("SELECT {columns} FROM pull_request ORDER BY position, number");
     let mut statement = connection.prepare(&query)?;
     let rows = statement.query_map([], |row| {
@@ -306,6 +330,7 @@ fn pull_requests(connection: &Connection) -> rusqlite::Result<Vec<PullRequestRow
             title: row.get(5)?,
             body: row.get(6)?,
             author: row.get(7)?,
+            by_bot: row.get(8)?,
         })
     })?;
     rows.collect()

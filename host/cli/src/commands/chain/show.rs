@@ -115,7 +115,9 @@ fn evidence(edge: &Edge) -> Vec<String> {
                 EdgeKind::Mentions => "mentions it",
                 EdgeKind::TouchesLinesOf => "changes its lines",
             };
-            format!("{says}, {}: {}", place(&piece.place), piece.excerpt)
+            let by = piece.author.as_ref().map(|author| format!(" by {author}"));
+            let by = by.unwrap_or_default();
+            format!("{says}, {}{by}: {}", place(&piece.place), piece.excerpt)
         })
         .collect()
 }
@@ -131,6 +133,9 @@ fn place(place: &Place) -> String {
         }
         Place::Comment => "in a comment".to_owned(),
         Place::Review => "in a review".to_owned(),
+        Place::UnderEarlier => "in a comment under the earlier one".to_owned(),
+        Place::Issue { issue } => format!("in issue #{issue}"),
+        Place::CrossReference => "in GitHub's list of mentions".to_owned(),
         Place::Lines { path } => format!("in {path}"),
     }
 }
