@@ -197,6 +197,10 @@ fn command_outside_the_sandbox_reaches_neither_the_network_nor_files_of_the_host
         "native sh -c 'env | sort; id -u; hostname; ls /; echo no > /usr/made; ls /proc | grep -c ^[0-9]'",
         "native sh -c 'ln -s /etc link; ln -s / tmp-link; echo made > link/made'; ls -l link",
         "native unshare -Ur true; echo nested $?",
+        "native sh -c 'echo no > /made; echo no > /dev/made; echo no > /home/made; \
+         test -w /proc/sys/kernel/core_pattern || echo kernel is safe; echo yes > /dev/shm/made'; \
+         native sh -c 'ls /dev/shm | wc -l'; native echo \"$(head -c 200000 /dev/zero | tr '\\0' a)\" \
+         | wc -c; echo went on",
     ];
     run_of(&environment, &commands).rollout(&environment);
     let answers = answers(&environment);
@@ -210,6 +214,10 @@ fn command_outside_the_sandbox_reaches_neither_the_network_nor_files_of_the_host
     assert!(answers[2].contains("link -> /etc"), "{}", answers[2]);
     assert!(!Path::new("/etc/made").exists());
     assert!(!answers[3].contains("nested 0"), "{}", answers[3]);
+    assert_eq!(answers[4].matches("Read-only file system").count(), 3, "{}", answers[4]);
+    for told in ["kernel is safe\n", "\n0\n", "went on"] {
+        assert!(answers[4].contains(told), "`{told}` in {}", answers[4]);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! target directory. Their figures are for notes and docs.
 
 mod carry;
+mod chains;
 mod datasets;
 mod github_schema;
 mod mini_swe_agent;
@@ -41,6 +42,12 @@ pub(crate) enum Check {
     },
     /// Validate GraphQL documents and the tests' answers against GitHub's schema
     GithubSchema,
+    /// Run the tests of real chains of Python repositories in the sandbox
+    Chains {
+        /// A directory with clones of click and attrs under these names
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        clones: PathBuf,
+    },
     /// Play the same replies to the real mini-swe-agent and to `scaffold-mini`
     MiniSweAgent,
     /// Ask a model server that others wrote, and roll out over it
@@ -63,6 +70,7 @@ pub(crate) fn run(
         Some(Check::Datasets { data }) => datasets::run(checkout, phases, data.as_deref()),
         Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
         Some(Check::GithubSchema) => github_schema::run(checkout, phases),
+        Some(Check::Chains { clones }) => chains::run(checkout, phases, &clones),
         Some(Check::MiniSweAgent) => mini_swe_agent::run(checkout, phases),
         Some(Check::ModelServer) => model_server::run(checkout, phases),
         Some(Check::PythonGuest) => python_guest::run(checkout, phases),

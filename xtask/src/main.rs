@@ -16,6 +16,7 @@
 
 mod checkout;
 mod compat;
+mod costs;
 mod demo;
 mod failure;
 mod fuzz;
@@ -70,6 +71,8 @@ enum Command {
     },
     /// Measure many rollouts that wait on a slow model server
     Load(load::Load),
+    /// Measure command lines in the sandbox, in bash and under bubblewrap
+    Costs(costs::Costs),
     /// Check the architecture rules
     Tidy,
     /// Build the shipped plugins and print where they are
@@ -105,6 +108,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Compat { check } => compat::run(&checkout, &mut phases, check),
         Command::Fuzz { target, seconds } => fuzz::run(&checkout, &mut phases, target, seconds),
         Command::Load(what) => load::run(&checkout, &mut phases, &what),
+        Command::Costs(what) => costs::run(&checkout, &mut phases, &what),
         Command::Tidy => tidy::run(&checkout),
         Command::Guests => {
             let plugins = guests::build_all(&checkout.root)?;

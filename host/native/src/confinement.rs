@@ -43,6 +43,8 @@ pub(crate) struct Places {
     pub(crate) worktree: PathBuf,
     pub(crate) temporary: PathBuf,
     pub(crate) home: PathBuf,
+    /// What processes share in the place of memory.
+    pub(crate) shared: PathBuf,
     /// `passwd` and `group`.
     pub(crate) etc: PathBuf,
 }
@@ -102,6 +104,10 @@ pub(crate) fn command_line(
     line.bind(worktree, &places.worktree, Path::new("/workspace"));
     line.bind("--bind", &places.temporary, Path::new("/tmp"));
     line.bind("--bind", &places.home, Path::new("/home/agent"));
+    line.bind("--bind", &places.shared, Path::new("/dev/shm"));
+    // What is written to two of these would be in memory that nothing bounds. The
+    // third has settings of the kernel, which a host that is root could change.
+    line.add(["--remount-ro", "/dev", "--remount-ro", "/", "--remount-ro", "/proc"]);
     line.add(["--chdir", &start.directory, "--"]);
     line.add(start.command.iter());
     line.0

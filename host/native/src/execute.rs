@@ -48,10 +48,23 @@ pub(crate) struct Executed {
     pub(crate) stderr: Captured,
 }
 
+/// Whether a process can't be started for what its arguments are.
+fn is_of_arguments(err: &io::Error) -> bool {
+    matches!(err.kind(), io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput)
+}
+
 impl Execution<'_> {
     /// Runs a command to its end.
     pub(crate) fn run(&self, start: &NativeStart) -> io::Result<Executed> {
-        let mut child = self.spawn(start)?;
+        let mut child = match self.spawn(start) {
+            // The command line is the caller's.
+            Err(err) if is_of_arguments(&err) => {
+                let nothing = || Captured { bytes: Vec::new(), omitted: 0 };
+                let outcome = NativeOutcome::NotStarted(err.to_string());
+                return Ok(Executed { outcome, stdout: nothing(), stderr: nothing() });
+            }
+            spawned => spawned?,
+        };
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let output = self.settings.limits.output.0;

@@ -32,11 +32,12 @@ pub enum Probed {
     Leaks(String),
 }
 
-/// What a command tries: to write, to read a file of the host's, and to see the
-/// host's network.
+/// What a command tries: to write, to read a file of the host's, to change the
+/// kernel's settings, and to see the host's network.
 const SCRIPT: &str = "echo made > /workspace/made && echo wrote; \
     test -e \"$SECRET\" && echo secret; \
     test -e /etc/shadow && echo shadow; \
+    test -w /proc/sys/kernel/core_pattern && echo kernel; \
     cat /proc/net/tcp; echo end";
 
 /// How long it has.
@@ -57,6 +58,7 @@ pub fn probe(dir: &Path, launcher: &Launcher) -> io::Result<Probed> {
         worktree: place("workspace")?,
         temporary: place("tmp")?,
         home: place("home")?,
+        shared: place("shared")?,
         etc: place("etc")?,
     };
     confinement::write_identity(&places.etc)?;
@@ -82,6 +84,9 @@ pub fn probe(dir: &Path, launcher: &Launcher) -> io::Result<Probed> {
             if said.lines().any(|line| line == "secret" || line == "shadow") =>
         {
             Probed::Leaks("files of the host".to_owned())
+        }
+        NativeOutcome::Ended(0) if said.lines().any(|line| line == "kernel") => {
+            Probed::Leaks("settings of the kernel".to_owned())
         }
         NativeOutcome::Ended(0) if said.contains(&port) => {
             Probed::Leaks("the network of the host".to_owned())

@@ -7,6 +7,7 @@
 //!   scratch/     tmp for /tmp, home for /home/agent
 //!   state/       what is known of both; no command sees it
 //!   etc/         passwd and group
+//!   shared/      /dev/shm, empty for each command
 //!   status.json  what the backend tells of the command that runs
 //! ```
 //!
@@ -40,6 +41,9 @@ pub enum NativeError {
     /// It can't be started or waited for.
     #[error("can't run a command outside the sandbox")]
     Run(#[source] io::Error),
+    /// What is to be mounted is something else.
+    #[error("`{0}` is no directory")]
+    NotADirectory(PathBuf),
     /// What confines it is gone.
     #[error("`bwrap` is not on this machine")]
     NoBackend,
@@ -114,9 +118,11 @@ impl Room {
             worktree: self.worktree.dir.clone(),
             temporary: self.scratch.dir.join("tmp"),
             home: self.scratch.dir.join("home"),
+            shared: self.dir.join("shared"),
             etc: self.dir.join("etc"),
         };
-        let written = self.allowance(&bounds.quota);
+        check_mounted(&places)?;
+        let written = self.allowance(&bounds.quota, &places);
         let execution = Execution {
             backend: &backend,
             version: self.version,
@@ -162,12 +168,13 @@ impl Room {
     }
 
     /// The bytes that may be in the directories while a command runs.
-    fn allowance(&mut self, quota: &Quota) -> Vec<(PathBuf, u64)> {
+    fn allowance(&mut self, quota: &Quota, places: &Places) -> Vec<(PathBuf, u64)> {
         let at_first = *self.at_first.get_or_insert_with(|| size_of(&self.worktree.dir));
         let more = quota.bytes.saturating_mul(2).saturating_add(SLACK);
         vec![
             (self.worktree.dir.clone(), at_first.saturating_add(more)),
             (self.scratch.dir.clone(), more),
+            (places.shared.clone(), quota.bytes),
         ]
     }
 }
@@ -184,6 +191,21 @@ fn remove(dir: &Path) -> io::Result<()> {
         Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
         _ => Ok(()),
     }
+}
+
+/// Checks that what is mounted is what it seems: the backend follows symlinks, and
+/// a worker that was broken into could send a scratch of such. Empties what
+/// processes shared.
+fn check_mounted(places: &Places) -> Result<(), NativeError> {
+    let emptied = remove(&places.shared).and_then(|()| fs::create_dir(&places.shared));
+    emptied.map_err(NativeError::Run)?;
+    for dir in [&places.worktree, &places.temporary, &places.home] {
+        let metadata = fs::symlink_metadata(dir).map_err(NativeError::Run)?;
+        if !metadata.is_dir() {
+            return Err(NativeError::NotADirectory(dir.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// Scratch with the two directories that are always there.
