@@ -5,7 +5,7 @@
 //! build lies in cargo's target directory; afterwards plain `cargo run` and
 //! `cargo test` work too.
 //!
-//! Reading order: [`demo`], [`test`], [`tidy`], [`fuzz`], [`load`], [`compat`] are the commands,
+//! Reading order: [`demo`], [`test`], [`tidy`], [`fuzz`], [`load`], [`compat`], [`commands`] are the commands,
 //! [`guests`] builds the plugins, [`checkout`], [`phase`] and [`failure`] are
 //! what all of them stand on.
 #![allow(
@@ -15,6 +15,7 @@
 )]
 
 mod checkout;
+mod commands;
 mod compat;
 mod costs;
 mod demo;
@@ -61,6 +62,8 @@ enum Command {
         #[command(subcommand)]
         check: Option<compat::Check>,
     },
+    /// Count the commands that agents typed, in trajectories on this machine
+    Commands(commands::Commands),
     /// Run a fuzz target; needs a C++ compiler
     Fuzz {
         /// The target
@@ -106,6 +109,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo { arguments } => demo::run(&checkout, &mut phases, &arguments),
         Command::Test { arguments } => test::run(&checkout, &mut phases, &arguments),
         Command::Compat { check } => compat::run(&checkout, &mut phases, check),
+        Command::Commands(what) => commands::run(&checkout, &what),
         Command::Fuzz { target, seconds } => fuzz::run(&checkout, &mut phases, target, seconds),
         Command::Load(what) => load::run(&checkout, &mut phases, &what),
         Command::Costs(what) => costs::run(&checkout, &mut phases, &what),
