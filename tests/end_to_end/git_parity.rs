@@ -22,7 +22,7 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// Each is a session of commands in a fresh copy of the repository.
-const SESSIONS: [&[&str]; 11] = [
+const SESSIONS: [&[&str]; 12] = [
     &[
         "git status",
         "git status -s",
@@ -108,6 +108,18 @@ const SESSIONS: [&[&str]; 11] = [
         "git apply fix.patch; git diff",
         "git apply fix.patch 2> /dev/null; echo $?",
         "git apply --stat fix.patch",
+    ],
+    &[
+        "cp src/list.py old.py; sed -i 's/head/first/' src/list.py; git diff --no-index old.py src/list.py; echo $?",
+        "git diff --no-index --stat old.py src/list.py",
+        "git diff --no-index -U1 old.py src/list.py",
+        "git diff --no-index old.py old.py; echo $?",
+        "git diff --no-index /dev/null src/text.py",
+        "cp -r src lib; echo x > lib/text.py; rm lib/list.py; echo n > lib/new.py; git diff --no-index src lib",
+        "git diff src > p; git apply -R p; git status -s src; cat src/list.py",
+        "git apply p; git apply --reverse --check p; echo $?; git status -s src",
+        "git rm -q docs/use.md; git diff HEAD -- docs > d; git apply -R d; cat docs/use.md",
+        "git reflog | wc -l",
     ],
     &[
         "git grep -n items",

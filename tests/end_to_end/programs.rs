@@ -135,6 +135,15 @@ fn program_ends_within_its_callers_limits() {
     assert_eq!(overdue["outcome"], "timed-out", "{overdue}");
     assert_eq!(overdue["content"], "begun\nspinning\non\n");
     assert!(output(&environment, "probe abort; echo $?").ends_with("134\n"));
+    // `timeout` ends a program, and the command line goes on.
+    for command in ["timeout 0.5 probe spin; echo $?", "timeout 0.5 bash -c 'probe spin'; echo $?"]
+    {
+        assert_eq!(output(&environment, command), "spinning\n124\n", "{command}");
+    }
+    assert_eq!(
+        output(&environment, "timeout 9 probe variable _TIMEOUT_MILLISECONDS; echo $?"),
+        "-\n0\n"
+    );
 }
 
 #[test]

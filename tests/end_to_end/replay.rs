@@ -76,6 +76,33 @@ fn call_that_ran_out_of_time_is_taken_as_it_was_recorded() {
 }
 
 #[test]
+fn session_of_the_shell_goes_on_after_a_resume() {
+    let environment = environment();
+    let replies = [
+        command("mkdir lib; cd lib; X=kept; keep() { echo \"$X $PWD\" > $1; }"),
+        command("keep here.txt; cd .."),
+        command("keep there.txt; cat lib/here.txt there.txt"),
+        submit(),
+    ];
+    let tool = "plugin = \"tool-bash\"\ngrant = { workspace = \"read-write\" }\n\
+                config = { shell = \"session\" }";
+    let run = RunFile::of("scaffold-mini")
+        .key("refinements = 0")
+        .scaffold("grant = { model = true }")
+        .tool(tool)
+        .model(&environment, &json!(replies));
+    let tree = run.rollout(&environment)["stages"][0]["tree"].clone();
+    let whole = lines(&environment, SMALL);
+    assert!(whole.concat().contains(r"kept /workspace/lib\\nkept /workspace\\n"));
+    for kept in 1..whole.len() {
+        environment.write(SMALL, whole[..kept].concat());
+        environment.catena(&["resume", "run"]).succeeds();
+        assert_eq!(first_rollout(&environment)["stages"][0]["tree"], tree, "{kept}");
+    }
+    environment.catena(&["verify", "run"]).succeeds();
+}
+
+#[test]
 fn round_that_ran_out_of_time_is_taken_as_it_was_recorded() {
     let environment = environment();
     let run = RunFile::of("scaffold-spins").scaffold("limits = { wall = \"200ms\" }");

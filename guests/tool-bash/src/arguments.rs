@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use catena_sdk::tools::ToolDefinition;
 use serde::Deserialize;
 
-use crate::config::Config;
+use crate::config::{Config, Shell};
 
 /// Name by which the model calls the tool.
 pub(crate) const NAME: &str = "bash";
@@ -18,13 +18,16 @@ pub(crate) struct Arguments {
     /// Seconds after which it is ended.
     #[serde(default)]
     pub(crate) timeout_seconds: Option<NonZeroU32>,
+    /// Whether a session begins anew with this command.
+    #[serde(default)]
+    pub(crate) restart: bool,
 }
 
 /// The tool's definition under a configuration.
 pub(crate) fn definition(config: &Config) -> ToolDefinition {
     let default = config.timeout_seconds;
     let most = config.max_timeout_seconds;
-    let parameters = serde_json::json!({
+    let mut parameters = serde_json::json!({
         "type": "object",
         "properties": {
             "command": {
@@ -40,12 +43,25 @@ pub(crate) fn definition(config: &Config) -> ToolDefinition {
         },
         "required": ["command"],
     });
+    let manner = match config.shell {
+        Shell::PerCommand => "in /workspace, in a new shell each time,",
+        Shell::Session => {
+            if let Some(properties) = parameters.pointer_mut("/properties") {
+                properties["restart"] = serde_json::json!({
+                    "type": "boolean",
+                    "description": "Start the shell anew before the command.",
+                });
+            }
+            "in a shell that keeps its directory, variables and functions, begun in /workspace,"
+        }
+    };
     ToolDefinition {
         name: NAME.to_owned(),
-        description: "Runs a bash command in /workspace, in a new shell each time, and returns \
-                      its output and exit status. The usual text and file commands, patch, tar \
-                      and jq are there, and git for the changes made here. There is no network."
-            .to_owned(),
+        description: format!(
+            "Runs a bash command {manner} and returns its output and exit status. The usual text \
+             and file commands, patch, tar and jq are there, and git for the changes made here. \
+             There is no network."
+        ),
         parameters: parameters.to_string(),
     }
 }
@@ -61,7 +77,10 @@ mod tests {
     fn command_alone_is_enough() {
         let arguments: Arguments =
             parse_arguments(r#"{"command": "ls", "description": "look"}"#).unwrap();
-        assert_eq!(arguments, Arguments { command: "ls".to_owned(), timeout_seconds: None });
+        assert_eq!(
+            arguments,
+            Arguments { command: "ls".to_owned(), timeout_seconds: None, restart: false }
+        );
     }
 
     #[test]
@@ -89,5 +108,13 @@ mod tests {
         let names: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
         assert_eq!(names, ["command", "timeout_seconds"]);
         assert_eq!(schema["required"], serde_json::json!(["command"]));
+    }
+
+    #[test]
+    fn session_can_be_begun_anew() {
+        let config = Config { shell: Shell::Session, ..crate::config::shipped() };
+        let definition = definition(&config);
+        assert!(definition.parameters.contains("restart"), "{}", definition.parameters);
+        assert!(definition.description.contains("keeps its directory"));
     }
 }

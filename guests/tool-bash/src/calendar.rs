@@ -11,6 +11,7 @@ const RECENT: u64 = 31_556_952 / 2;
 struct Moment {
     weekday: &'static str,
     month: &'static str,
+    month_number: u64,
     day: u64,
     year: u64,
     hour: u64,
@@ -35,6 +36,7 @@ impl Moment {
         Self {
             weekday: name(&DAYS, days % 7),
             month: name(&MONTHS, month),
+            month_number: month + 1,
             day: of_year - (153 * month_from_march + 2) / 5 + 1,
             year: era * 400 + year_of_era + u64::from(month < 2),
             hour: rest / 3_600,
@@ -46,8 +48,16 @@ impl Moment {
 
 /// As `git log` shows it.
 pub(crate) fn git_date(seconds: u64) -> String {
-    let Moment { weekday, month, day, year, hour, minute, second } = Moment::of(seconds);
+    let Moment { weekday, month, day, year, hour, minute, second, .. } = Moment::of(seconds);
     format!("{weekday} {month} {day} {hour:02}:{minute:02}:{second:02} {year} +0000")
+}
+
+/// With all its digits, as `diff` and `stat` show it.
+pub(crate) fn full(seconds: u64, nanoseconds: u32) -> String {
+    let Moment { month_number, day, year, hour, minute, second, .. } = Moment::of(seconds);
+    format!(
+        "{year:04}-{month_number:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanoseconds:09} +0000"
+    )
 }
 
 /// As `ls -l` shows it at the moment `now`.
@@ -69,6 +79,11 @@ mod tests {
         assert_eq!(git_date(0), "Thu Jan 1 00:00:00 1970 +0000");
         assert_eq!(git_date(1_700_000_000), "Tue Nov 14 22:13:20 2023 +0000");
         assert_eq!(git_date(1_709_164_800), "Thu Feb 29 00:00:00 2024 +0000");
+    }
+
+    #[test]
+    fn full_moment_has_all_digits() {
+        assert_eq!(full(1_709_164_800, 5), "2024-02-29 00:00:00.000000005 +0000");
     }
 
     #[test]

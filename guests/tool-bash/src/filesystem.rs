@@ -25,13 +25,19 @@ pub(crate) type SetExecutable = fn(&str, bool) -> io::Result<()>;
 pub(crate) struct Mounted {
     root: PathBuf,
     set_executable: SetExecutable,
+    file_limit: u64,
     executable: Mutex<BTreeMap<PathBuf, bool>>,
 }
 
 impl Mounted {
-    /// Serves what is below `root`.
-    pub(crate) fn new(root: impl Into<PathBuf>, set_executable: SetExecutable) -> Self {
-        Self { root: root.into(), set_executable, executable: Mutex::default() }
+    /// Serves what is below `root`; files of more than `file_limit` bytes are not
+    /// read whole.
+    pub(crate) fn new(
+        root: impl Into<PathBuf>,
+        set_executable: SetExecutable,
+        file_limit: u64,
+    ) -> Self {
+        Self { root: root.into(), set_executable, file_limit, executable: Mutex::default() }
     }
 
     /// Where `std::fs` finds a path of this mount, which starts with `/`.
@@ -41,6 +47,13 @@ impl Mounted {
             Ok(inside) => self.root.join(inside),
             Err(_) => self.root.join(path),
         }
+    }
+
+    fn whole(&self, place: &Path) -> io::Result<Vec<u8>> {
+        if fs::metadata(place)?.len() > self.file_limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        fs::read(place)
     }
 
     fn is_marked(&self, path: &Path) -> Option<bool> {
@@ -84,7 +97,7 @@ impl Mounted {
 #[async_trait]
 impl FsBackend for Mounted {
     async fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        Ok(fs::read(self.locate(path))?)
+        Ok(self.whole(&self.locate(path))?)
     }
 
     async fn write(&self, path: &Path, content: &[u8]) -> Result<()> {
@@ -144,7 +157,7 @@ impl FsBackend for Mounted {
 
     async fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         let source = self.locate(from);
-        fs::write(self.locate(to), fs::read(&source)?)?;
+        fs::copy(&source, self.locate(to))?;
         if self.is_marked(from).unwrap_or_else(|| starts_as_script(&source)) {
             self.mark(to, true)?;
         }

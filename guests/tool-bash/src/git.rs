@@ -12,6 +12,8 @@ mod change;
 mod commit;
 mod diffstat;
 mod log;
+mod no_index;
+mod reverse;
 mod show;
 mod stash;
 mod state;
@@ -54,6 +56,9 @@ impl Said {
 #[async_trait]
 impl Builtin for Git {
     async fn execute(&self, ctx: BuiltinContext<'_>) -> bashkit::Result<ExecResult> {
+        if let Some(said) = no_index::diff(&ctx).await {
+            return Ok(said);
+        }
         let input = Input::of(&ctx).await;
         let answer = Words::parse(ctx.args, ctx.cwd).and_then(|words| dispatch(words, &input));
         Ok(match answer {
@@ -112,6 +117,7 @@ fn dispatch(words: Words, input: &Input) -> Result<Said, Refusal> {
         "diff" => show::diff(it, words),
         "show" => log::show(it, words),
         "log" => log::log(it, words),
+        "reflog" => log::reflog(it, words),
         "grep" => show::grep(it, words),
         "ls-files" => show::ls_files(it, words),
         "rev-parse" => show::rev_parse(it, &words),

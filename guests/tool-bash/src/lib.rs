@@ -2,31 +2,43 @@
 //! commands, wholly inside the sandbox and without processes.
 //!
 //! The interpreter and its commands are those of the crate `bashkit`. [`shell`]
-//! runs one command in it, [`filesystem`] is what it sees, [`git`] the one
-//! command that is ours, [`program`] starts those of the host; [`arguments`], [`config`] and [`output`] are the
-//! tool's edges.
+//! runs one command in it, [`filesystem`] is what it sees. Commands of ours are
+//! [`git`], [`diff`], [`ls`], [`shred`], those without a network ([`no_network`]) and those that read large files in pieces, [`streams`];
+//! [`program`] starts those of the host, [`time_limit`] bounds both. [`session`] keeps a
+//! shell from one command to the next. [`options`], [`places`] and [`calendar`] serve
+//! several commands; [`arguments`], [`config`] and [`output`] are the tool's edges.
 
 mod arguments;
 mod calendar;
 mod config;
+mod diff;
 mod filesystem;
 mod git;
 mod ls;
+mod no_network;
+mod options;
 mod output;
+mod places;
 mod program;
 #[cfg(missing_pthread)]
 mod pthread;
+mod session;
 mod shell;
+mod shred;
+mod streams;
+mod time_limit;
 
 use std::io;
+use std::path::Path;
 
 use catena_sdk::tool_provider::parse_arguments;
 use catena_sdk::tools::{ToolCall, ToolDefinition, ToolError, ToolOutput};
 use catena_sdk::workspace;
 
 use crate::arguments::Arguments;
-use crate::config::Config;
-use crate::shell::Mount;
+use crate::config::{Config, Shell};
+use crate::session::Session;
+use crate::shell::{Mount, Surroundings};
 
 struct BashTool;
 
@@ -43,7 +55,13 @@ impl catena_sdk::ToolProvider for BashTool {
         let arguments: Arguments = parse_arguments(&call.arguments)?;
         let timeout =
             config.timeout(arguments.timeout_seconds.map(|seconds| u64::from(seconds.get())));
-        shell::run(&arguments.command, timeout, &config, mounts(), &program::names())
+        let session =
+            (config.shell == Shell::Session).then(|| Session::below(Path::new(workspace::HOME)));
+        if let Some(session) = session.as_ref().filter(|_| arguments.restart) {
+            session.forget();
+        }
+        let surroundings = Surroundings { mounts: mounts(), programs: program::names(), session };
+        shell::run(&arguments.command, timeout, &config, surroundings)
     }
 }
 

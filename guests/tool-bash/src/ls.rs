@@ -36,6 +36,38 @@ enum Order {
     None,
 }
 
+/// How times are shown.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Times {
+    #[default]
+    Locale,
+    Full,
+    Long,
+    Seconds,
+}
+
+impl Times {
+    fn of(style: &str) -> Result<Self, String> {
+        match style {
+            "full-iso" => Ok(Self::Full),
+            "long-iso" | "+%Y-%m-%d %H:%M" => Ok(Self::Long),
+            "+%s" => Ok(Self::Seconds),
+            "locale" | "iso" => Ok(Self::Locale),
+            other => Err(format!("ls: time style '{other}' is not there\n")),
+        }
+    }
+
+    fn show(self, modified: u64, now: u64) -> String {
+        let full = calendar::full(modified, 0);
+        match self {
+            Self::Locale => calendar::ls_date(modified, now),
+            Self::Long => full.get(..16).unwrap_or_default().to_owned(),
+            Self::Full => full,
+            Self::Seconds => modified.to_string(),
+        }
+    }
+}
+
 /// What the command line says.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
@@ -48,6 +80,11 @@ struct Options {
     recursive: bool,
     directories_themselves: bool,
     slash: bool,
+    directories_first: bool,
+    blocks: bool,
+    commas: bool,
+    quoted: bool,
+    times: Times,
     classified: bool,
     paths: Vec<String>,
 }
@@ -67,7 +104,22 @@ impl Options {
                 "--recursive" => options.recursive = true,
                 "--directory" => options.directories_themselves = true,
                 "--classify" => options.classified = true,
-                "--group-directories-first" => {}
+                "--group-directories-first" => options.directories_first = true,
+                "--size" => options.blocks = true,
+                "--quote-name" => options.quoted = true,
+                "--full-time" => (options.long, options.times) = (true, Times::Full),
+                word if word.starts_with("--time-style=") => {
+                    options.times = Times::of(word.trim_start_matches("--time-style="))?;
+                }
+                word if word.starts_with("--sort=") => {
+                    options.order = match word.trim_start_matches("--sort=") {
+                        "time" => Order::Time,
+                        "size" => Order::Size,
+                        "none" => Order::None,
+                        _ => Order::Name,
+                    };
+                }
+                word if word.starts_with("--time=") => {}
                 word if word.starts_with("--color") => {}
                 word if word.starts_with("--") => {
                     return Err(format!("ls: unrecognized option '{word}'\n"));
@@ -100,7 +152,10 @@ impl Options {
             'U' | 'f' => self.order = Order::None,
             'p' => self.slash = true,
             'F' => self.classified = true,
-            '1' | 'G' | 'q' | 'v' | 'b' | 'N' | 'C' | 'x' => {}
+            's' => self.blocks = true,
+            'm' => self.commas = true,
+            'Q' => self.quoted = true,
+            '1' | 'G' | 'q' | 'v' | 'b' | 'N' | 'C' | 'x' | 'c' | 'u' | 'k' | 'H' | 'L' => {}
             other => return Err(format!("ls: invalid option -- '{other}'\n")),
         }
         Ok(())
@@ -270,10 +325,13 @@ impl Listing<'_> {
         if self.options.reversed {
             listed.reverse();
         }
+        if self.options.directories_first {
+            listed.sort_by_key(|one| !one.is_directory());
+        }
     }
 
     fn print(&mut self, listed: &[Listed], blocks: Option<u64>) {
-        if self.options.long
+        if (self.options.long || self.options.blocks)
             && let Some(blocks) = blocks
         {
             let total =
@@ -296,9 +354,15 @@ impl Listing<'_> {
         let link_width =
             listed.iter().map(|one| links(one).to_string().len()).max().unwrap_or_default();
         let now = seconds(SystemTime::now());
+        let blocks_of = |one: &Listed| one.size().div_ceil(4096) * 4;
+        let block_width = listed.iter().map(|one| blocks_of(one).to_string().len()).max();
         for (one, size) in listed.iter().zip(&sizes) {
+            if self.options.blocks {
+                let width = block_width.unwrap_or_default();
+                let _ = write!(self.stdout, "{:>width$} ", blocks_of(one));
+            }
             if self.options.long {
-                let date = calendar::ls_date(seconds(one.metadata.modified), now);
+                let date = self.options.times.show(seconds(one.metadata.modified), now);
                 let _ = write!(
                     self.stdout,
                     "{} {:>link_width$} agent agent {size:>widest$} {date} ",
@@ -306,12 +370,17 @@ impl Listing<'_> {
                     links(one)
                 );
             }
-            self.stdout.push_str(&one.name);
+            if self.options.quoted {
+                let _ = write!(self.stdout, "\"{}\"", one.name);
+            } else {
+                self.stdout.push_str(&one.name);
+            }
             self.stdout.push_str(self.mark(one));
             if let Some(target) = one.target.as_ref().filter(|_| self.options.long) {
                 let _ = write!(self.stdout, " -> {}", target.display());
             }
-            self.stdout.push('\n');
+            let last = std::ptr::eq(one, listed.last().unwrap_or(one));
+            self.stdout.push_str(if self.options.commas && !last { ", " } else { "\n" });
         }
     }
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 use bashkit::{Builtin, BuiltinContext, ExecResult, async_trait};
 use catena_sdk::process::{self, Command, Finished, ProcessError};
 
+use crate::time_limit;
+
 /// Exit status of a command whose time is up, as of `timeout`.
 const TIMED_OUT: i32 = 124;
 
@@ -38,7 +40,7 @@ impl Program {
     fn command(&self, ctx: &BuiltinContext<'_>) -> Command {
         let mut environment: Vec<(String, String)> =
             ctx.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        environment.retain(|(name, _)| name != "_");
+        environment.retain(|(name, _)| name != "_" && name != time_limit::VARIABLE);
         environment.push(("_".to_owned(), self.name.clone()));
         environment.sort();
         Command {
@@ -47,8 +49,12 @@ impl Program {
             environment,
             directory: ctx.cwd.to_string_lossy().into_owned(),
             stdin: ctx.stdin.map(|bytes| bytes.as_bytes().to_vec()).unwrap_or_default(),
-            timeout_ms: Some(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX)),
+            timeout_ms: Some(self.milliseconds().min(own_limit(ctx).unwrap_or(u64::MAX))),
         }
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX)
     }
 
     fn failed(&self, reason: &str, status: i32) -> ExecResult {
@@ -67,7 +73,10 @@ impl Builtin for Program {
         Ok(match answer {
             Ok(finished) => ended(&self.name, finished),
             Err(ProcessError::TimedOut(partial)) => {
-                self.overdue.store(true, Ordering::Relaxed);
+                // The end of its own time leaves some to the command line.
+                if own_limit(&ctx).is_none_or(|own| own >= self.milliseconds()) {
+                    self.overdue.store(true, Ordering::Relaxed);
+                }
                 with_streams(partial.stdout, partial.stderr, TIMED_OUT)
             }
             Err(ProcessError::LimitReached(which)) => {
@@ -78,6 +87,11 @@ impl Builtin for Program {
             Err(ProcessError::Other(reason)) => self.failed(&reason, NOT_RUN),
         })
     }
+}
+
+/// What `timeout` gave it.
+fn own_limit(ctx: &BuiltinContext<'_>) -> Option<u64> {
+    ctx.env.get(time_limit::VARIABLE)?.parse().ok()
 }
 
 fn ended(name: &str, finished: Finished) -> ExecResult {

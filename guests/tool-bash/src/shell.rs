@@ -12,14 +12,21 @@ use bashkit::{
 use catena_sdk::tools::{ToolError, ToolOutput};
 
 use crate::config::Config;
+use crate::diff::Diff;
 use crate::filesystem::{Mounted, MovingAcross, SetExecutable};
 use crate::git::Git;
 use crate::ls::Ls;
+use crate::no_network::COMMANDS as NO_NETWORK;
 use crate::output::{Output, Text};
+use crate::places::Places;
 use crate::program::Program;
+use crate::session::Session;
+use crate::shred::Shred;
+use crate::streams::{Cat, Grep, Head, Tail, Wc};
+use crate::time_limit::TimeLimit;
 
 /// Where commands start.
-const DIRECTORY: &str = catena_sdk::workspace::ROOT;
+pub(crate) const DIRECTORY: &str = catena_sdk::workspace::ROOT;
 
 /// Live bytes of all pipes and buffers of one command.
 const BUFFER_BYTES: u64 = 256 * 1024 * 1024;
@@ -33,6 +40,15 @@ pub(crate) struct Mount {
     pub(crate) directory: std::path::PathBuf,
     /// How its files are made executable.
     pub(crate) set_executable: SetExecutable,
+}
+
+/// What a command finds around it.
+pub(crate) struct Surroundings {
+    pub(crate) mounts: Vec<Mount>,
+    /// Names of the programs that may be started.
+    pub(crate) programs: Vec<String>,
+    /// Where the shell's state is kept, if it is.
+    pub(crate) session: Option<Session>,
 }
 
 /// The shell could not be set up.
@@ -49,26 +65,36 @@ pub(crate) fn run(
     command: &str,
     timeout: Duration,
     config: &Config,
-    mounts: Vec<Mount>,
-    programs: &[String],
+    surroundings: Surroundings,
 ) -> Result<ToolOutput, ToolError> {
+    let Surroundings { mounts, programs, session } = surroundings;
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .map_err(|err| setup_failed(&SetupError::Executor(err)))?;
     let overdue = Arc::new(AtomicBool::new(false));
-    let mut builder = open(timeout, config, mounts).map_err(|err| setup_failed(&err))?;
-    for name in programs {
+    let places = places(&mounts);
+    let mut builder =
+        open(timeout, config, mounts, places.clone()).map_err(|err| setup_failed(&err))?;
+    for name in &programs {
         let program = Program::new(name, timeout, Arc::clone(&overdue));
         builder = builder.builtin(name, Box::new(program));
     }
-    let mut bash = builder.build();
+    let mut bash = builder.builtin("timeout", Box::new(TimeLimit::new(programs))).build();
     let written = Arc::new(Mutex::new(Written::new(config.output_limit)));
+    let tells = |note: String| lock(&written).say(&format!("bash: {note}\n"));
+    if let Some(session) = &session {
+        session.bring_back(&mut bash, |path| is_directory_at(&places, path)).map(tells);
+    }
     let options = ExecOptions::new().streaming(Box::new({
         let written = Arc::clone(&written);
         move |stdout, stderr| lock(&written).add(stdout, stderr)
     }));
     let ended = executor.block_on(bash.exec_with_options(command, options));
+    let timed_out = ended.as_ref().is_err_and(is_timeout);
+    if let Some(session) = session.filter(|_| !timed_out) {
+        session.keep(&bash).map(tells);
+    }
     let written = std::mem::replace(&mut *lock(&written), Written::new(0));
     if overdue.load(Ordering::Relaxed) {
         return Err(ToolError::TimedOut(written.output.into_text().content));
@@ -76,7 +102,21 @@ pub(crate) fn run(
     report(ended, written, config.output_limit)
 }
 
-fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<BashBuilder, SetupError> {
+/// Where the mounts lie.
+fn places(mounts: &[Mount]) -> Places {
+    let mut places = Places::default();
+    for mount in mounts.iter().filter(|mount| mount.directory.is_dir()) {
+        places.add(Path::new(mount.path), &mount.directory);
+    }
+    places
+}
+
+fn open(
+    timeout: Duration,
+    config: &Config,
+    mounts: Vec<Mount>,
+    places: Places,
+) -> Result<BashBuilder, SetupError> {
     let limits = ExecutionLimits::cli()
         .timeout(timeout)
         .parser_timeout(timeout)
@@ -90,11 +130,14 @@ fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<BashBu
         .max_history_entries(0);
     let tree = MountableFs::new(Arc::new(InMemoryFs::new()));
     for mount in mounts.into_iter().filter(|mount| Path::is_dir(&mount.directory)) {
-        let backend = Mounted::new(mount.directory, mount.set_executable);
+        let backend = Mounted::new(mount.directory, mount.set_executable, config.file_limit);
         tree.mount(mount.path, Arc::new(PosixFs::new(backend)))
             .map_err(|source| SetupError::Mount { path: mount.path, source })?;
     }
-    Ok(Bash::builder()
+    let builder = NO_NETWORK
+        .into_iter()
+        .fold(Bash::builder(), |builder, command| builder.builtin(command.name, Box::new(command)));
+    Ok(builder
         .fs(Arc::new(MovingAcross::new(tree)))
         .username("agent")
         .hostname("sandbox")
@@ -106,8 +149,15 @@ fn open(timeout: Duration, config: &Config, mounts: Vec<Mount>) -> Result<BashBu
         .cwd(DIRECTORY)
         .limits(limits)
         .session_limits(SessionLimits::unlimited())
+        .builtin("diff", Box::new(Diff))
         .builtin("git", Box::new(Git))
-        .builtin("ls", Box::new(Ls)))
+        .builtin("ls", Box::new(Ls))
+        .builtin("shred", Box::new(Shred))
+        .command("grep", Grep(places.clone()))
+        .command("cat", Cat(places.clone()))
+        .command("head", Head(places.clone()))
+        .command("tail", Tail(places.clone()))
+        .command("wc", Wc(places)))
 }
 
 /// What a command wrote, in the order in which it did.
@@ -119,6 +169,12 @@ struct Written {
 impl Written {
     fn new(limit: usize) -> Self {
         Self { output: Output::with_limit(limit), bytes: 0 }
+    }
+
+    /// Adds what the shell itself has to say.
+    fn say(&mut self, note: &str) {
+        self.output.write(note.as_bytes());
+        self.bytes += note.len();
     }
 
     fn add(&mut self, stdout: &StreamData, stderr: &StreamData) {
@@ -183,6 +239,11 @@ fn is_timeout(err: &Error) -> bool {
                     | ExecutionBudgetExceeded::WorkUnits { .. }
             )
     )
+}
+
+/// Whether the shell finds a directory at a path.
+fn is_directory_at(places: &Places, path: &Path) -> bool {
+    path == Path::new("/") || places.locate(path, "").is_some_and(|place| place.is_dir())
 }
 
 fn setup_failed(err: &SetupError) -> ToolError {

@@ -4,7 +4,7 @@ use catena_sdk::workspace::{self, DiffOptions, SnapshotRef, WorkspaceError};
 
 use super::arguments::{Refusal, Words};
 use super::state::{BRANCH, Repository};
-use super::{Input, Said, diffstat, status};
+use super::{Input, Said, diffstat, reverse, status};
 
 pub(crate) fn commit(
     repository: &mut Repository,
@@ -77,6 +77,7 @@ pub(crate) fn apply(
     let check = words.take(&["--check"]);
     let stat = words.take(&["--stat"]);
     let index = words.take(&["--index"]);
+    let backwards = words.take(&["-R", "--reverse"]);
     words.take(&["-v", "--verbose", "-p1", "--whitespace=nowarn", "--whitespace=fix", "-3"]);
     words.check_options()?;
     let files =
@@ -84,6 +85,8 @@ pub(crate) fn apply(
     let mut text = Vec::new();
     for file in &files {
         let patch = input.read(file)?;
+        let turned = if backwards { Some(reverse::reversed(patch)?) } else { None };
+        let patch = turned.as_deref().unwrap_or(patch);
         if stat {
             text.extend(diffstat::render_wide(patch));
             continue;

@@ -102,6 +102,30 @@ pub(crate) fn log(repository: &Repository, mut words: Words) -> Result<Said, Ref
     Ok(Said::bytes(text))
 }
 
+/// Of what `HEAD` was, the newest first.
+pub(crate) fn reflog(repository: &Repository, mut words: Words) -> Result<Said, Refusal> {
+    let counts = words.values(&["-n"]);
+    let mut most = counts.first().and_then(|count| count.parse().ok());
+    for option in std::mem::take(&mut words.options) {
+        match option.trim_start_matches(['-', 'n']).parse() {
+            Ok(count) => most = Some(count),
+            Err(_) => words.options.push(option),
+        }
+    }
+    words.check_options()?;
+    let commits = repository.commits();
+    let mut text = String::new();
+    for (back, commit) in commits.iter().enumerate().take(most.unwrap_or(usize::MAX)) {
+        let id = repository.id(&commit.at)?;
+        let (id, first) = (id.get(..7).unwrap_or(&id), back + 1 == commits.len());
+        let (initial, subject) =
+            (if first { " (initial)" } else { "" }, commit.message.lines().next());
+        let subject = subject.unwrap_or_default();
+        let _ = writeln!(text, "{id} HEAD@{{{back}}}: commit{initial}: {subject}");
+    }
+    Ok(Said::text(text))
+}
+
 fn expanded(format: &str, id: &str, commit: &Commit) -> String {
     let plain = format.strip_prefix("format:").or_else(|| format.strip_prefix("tformat:"));
     let format = plain.unwrap_or(format);

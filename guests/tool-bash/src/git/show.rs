@@ -125,9 +125,6 @@ fn names<'a>(changes: impl Iterator<Item = &'a Change>, format: Format) -> Strin
 }
 
 pub(crate) fn diff(repository: &Repository, mut words: Words) -> Result<Said, Refusal> {
-    if words.take(&["--no-index"]) {
-        return Err(Refusal::not_there("diff --no-index: `diff -u` compares any files"));
-    }
     let cached = words.take(&["--cached", "--staged"]);
     let shown = Shown::take(&mut words);
     words.check_options()?;

@@ -30,6 +30,17 @@ impl Sandbox {
         fs::read_to_string(self.worktree.path().join(path)).unwrap()
     }
 
+    fn surroundings(&self) -> Surroundings {
+        Surroundings { mounts: self.mounts(), programs: Vec::new(), session: None }
+    }
+
+    /// A command in the session whose file is in scratch.
+    fn in_session(&self, command: &str) -> Result<ToolOutput, ToolError> {
+        let session = Some(Session::below(self.scratch.path()));
+        let surroundings = Surroundings { session, ..self.surroundings() };
+        run(command, Duration::from_secs(2), &shipped(), surroundings)
+    }
+
     fn mounts(&self) -> Vec<Mount> {
         let mount = |path, directory: &tempfile::TempDir| Mount {
             path,
@@ -40,7 +51,7 @@ impl Sandbox {
     }
 
     fn call(&self, command: &str) -> Result<ToolOutput, ToolError> {
-        run(command, Duration::from_secs(20), &shipped(), self.mounts(), &[])
+        run(command, Duration::from_secs(20), &shipped(), self.surroundings())
     }
 
     /// The output of a command that must succeed.
@@ -191,7 +202,7 @@ fn syntax_error_is_the_scripts_own() {
 fn command_past_its_time_returns_what_it_wrote() {
     let sandbox = Sandbox::new();
     for command in ["echo begun; sleep 100; echo done", "echo begun; while :; do :; done"] {
-        let ended = run(command, Duration::from_secs(1), &shipped(), sandbox.mounts(), &[]);
+        let ended = run(command, Duration::from_secs(1), &shipped(), sandbox.surroundings());
         assert_eq!(ended, Err(ToolError::TimedOut("begun\n".to_owned())), "{command}");
     }
 }
@@ -202,7 +213,7 @@ fn endless_loop_ends_without_a_clock() {
     let config = Config { command_limit: 10_000, ..shipped() };
     let timeout = Duration::from_mins(10);
     let output =
-        run("echo begun; while :; do :; done", timeout, &config, sandbox.mounts(), &[]).unwrap();
+        run("echo begun; while :; do :; done", timeout, &config, sandbox.surroundings()).unwrap();
     assert_eq!(output.exit_status, Some(1));
     assert!(output.content.starts_with("begun\nbash: resource limit"), "{}", output.content);
 }
@@ -212,8 +223,116 @@ fn long_output_loses_its_middle() {
     let sandbox = Sandbox::new();
     let config = Config { output_limit: 100, ..shipped() };
     let output =
-        run("seq 1 1000", Duration::from_secs(20), &config, sandbox.mounts(), &[]).unwrap();
+        run("seq 1 1000", Duration::from_secs(20), &config, sandbox.surroundings()).unwrap();
     assert!(output.content.starts_with("1\n2\n"), "{}", output.content);
     assert!(output.content.ends_with("999\n1000\n"), "{}", output.content);
     assert_eq!(output.omitted_bytes, 3793);
+}
+
+#[test]
+fn session_keeps_directory_variables_and_functions() {
+    let sandbox = Sandbox::new();
+    let said = |command: &str| sandbox.in_session(command).unwrap().content;
+    said("cd src; X='a b'; export Y=2; f() { echo \"f $1 $X\"; }; list=(1 2 3)");
+    assert_eq!(
+        said("pwd; f y; env | grep ^Y; echo ${list[2]} $OLDPWD"),
+        "/workspace/src\nf y a b\nY=2\n3 /workspace\n"
+    );
+    said("f() { echo other; }; exit 3");
+    assert_eq!(said("f; echo $X"), "other\na b\n");
+}
+
+#[test]
+fn session_outlives_its_time_limit_as_it_was_before() {
+    let sandbox = Sandbox::new();
+    sandbox.in_session("X=1; cd src").unwrap();
+    let ended = sandbox.in_session("X=2; cd /; echo begun; sleep 100");
+    assert_eq!(ended, Err(ToolError::TimedOut("begun\n".to_owned())));
+    assert_eq!(sandbox.in_session("echo $X; pwd").unwrap().content, "1\n/workspace/src\n");
+}
+
+#[test]
+fn session_that_is_broken_or_forgotten_begins_anew() {
+    let sandbox = Sandbox::new();
+    sandbox.in_session("X=1; mkdir gone; cd gone").unwrap();
+    sandbox.output("rmdir gone");
+    assert_eq!(
+        sandbox.in_session("echo $X; pwd").unwrap().content,
+        "bash: /workspace/gone is gone, going on in /workspace\n1\n/workspace\n"
+    );
+    fs::write(sandbox.scratch.path().join(".bash_session"), "no state").unwrap();
+    assert_eq!(
+        sandbox.in_session("echo [$X]").unwrap().content,
+        "bash: the session is lost, starting anew\n[]\n"
+    );
+    sandbox.in_session("X=1").unwrap();
+    Session::below(sandbox.scratch.path()).forget();
+    assert_eq!(sandbox.in_session("echo [$X]").unwrap().content, "[]\n");
+}
+
+#[test]
+fn large_files_are_read_in_pieces() {
+    let sandbox = Sandbox::new();
+    let lines: Vec<String> =
+        (0..200_000).map(|number| format!("line {number} of many\n")).collect();
+    let lines = lines.concat();
+    sandbox.file("large.log", &lines);
+    let config = Config { file_limit: 1_000_000, ..shipped() };
+    let said = |command: &str| {
+        let surroundings = sandbox.surroundings();
+        run(command, Duration::from_mins(1), &config, surroundings).unwrap().content
+    };
+    for (command, expected) in [
+        ("head -n 2 large.log", "line 0 of many\nline 1 of many\n"),
+        ("tail -n 1 large.log", "line 199999 of many\n"),
+        ("tail -n +200000 large.log", "line 199999 of many\n"),
+        ("wc -l large.log", "200000 large.log\n"),
+        ("grep -n -m1 777 large.log", "778:line 777 of many\n"),
+        ("grep -c 99999 large.log", "2\n"),
+        ("cat large.log | head -n 1", "line 0 of many\n"),
+        ("cat large.log | grep -m 1 12345", "line 12345 of many\n"),
+        ("cp large.log copy; wc -c copy", "4177780 copy\n"),
+        ("sed -n 1p large.log", "sed: can't read large.log: file too large\n"),
+    ] {
+        let expected = expected.replace("4177780", &lines.len().to_string());
+        assert_eq!(said(command), expected, "{command}");
+    }
+}
+
+#[test]
+fn grep_goes_through_directories_as_gnu_does() {
+    let sandbox = Sandbox::new();
+    sandbox.file("src/b.txt", "items\0binary\n");
+    sandbox.file(".hidden/c.py", "items\n");
+    for (command, expected) in [
+        (
+            "grep -rn items src",
+            "src/list.py:1:def head(items):\nsrc/list.py:2:    return items[0]\n",
+        ),
+        ("grep -rl items --include='*.py'", ".hidden/c.py\nsrc/list.py\n"),
+        ("grep -rl items --exclude-dir=.hidden . | sort", "./src/b.txt\n./src/list.py\n"),
+        ("grep -rIc items src", "src/b.txt:0\nsrc/list.py:2\n"),
+        ("grep -A1 def src/*.py", "def head(items):\n    return items[0]\n"),
+        ("grep -oE '[a-z]+\\(' src/list.py", "head(\n"),
+        ("echo 'aXb' | grep -oP 'a\\KX(?=b)'", "X\n"),
+    ] {
+        let found = sandbox.call(command).unwrap().content;
+        let found = found.replace("grep: src/b.txt: binary file matches\n", "");
+        assert_eq!(found, expected, "{command}");
+    }
+    assert_eq!(sandbox.call("grep x nowhere").unwrap().exit_status, Some(2));
+}
+
+#[test]
+fn directories_are_compared_as_gnu_does() {
+    let sandbox = Sandbox::new();
+    sandbox.output("cp -r src lib; sed -i s/head/first/ lib/list.py; echo x > lib/new");
+    let compared = sandbox.call("diff -r src lib").unwrap();
+    assert_eq!(compared.exit_status, Some(1));
+    assert_eq!(
+        compared.content,
+        "diff -r src/list.py lib/list.py\n1c1\n< def head(items):\n---\n> def first(items):\n\
+         Only in lib: new\n"
+    );
+    assert_eq!(sandbox.output("sed 's/ /  /g' README | diff -w README - && echo alike"), "alike\n");
 }
