@@ -120,6 +120,9 @@ const SESSIONS: [&[&str]; 12] = [
         "git apply p; git apply --reverse --check p; echo $?; git status -s src",
         "git rm -q docs/use.md; git diff HEAD -- docs > d; git apply -R d; cat docs/use.md",
         "git reflog | wc -l",
+        "git log --oneline --graph --all | cut -c1-2",
+        "git --no-pager diff --cached --name-only",
+        "git branch -d nothing 2> /dev/null; echo $?",
     ],
     &[
         "git grep -n items",

@@ -240,6 +240,10 @@ impl<'a> Comparison<'a> {
         if name == "-" {
             return Kind::File;
         }
+        // To git that is what is not there.
+        if self.settings.as_git && name == "/dev/null" {
+            return Kind::Absent;
+        }
         match self.fs.stat(&self.place(name)).await {
             Ok(found) if found.file_type == FileType::Directory => Kind::Directory,
             Ok(_) => Kind::File,

@@ -63,8 +63,9 @@ fn described(repository: &Repository, commit: &Commit) -> Result<String, Refusal
 }
 
 pub(crate) fn log(repository: &Repository, mut words: Words) -> Result<Said, Refusal> {
-    words.take(&["--no-decorate", "--decorate", "--graph", "--all", "--no-color", "--no-merges"]);
+    words.take(&["--no-decorate", "--decorate", "--all", "--no-color", "--no-merges"]);
     let oneline = words.take(&["--oneline"]);
+    let graph = words.take(&["--graph"]);
     let mut format = words.values(&["--format", "--pretty"]);
     let counts = words.values(&["-n", "--max-count"]);
     let mut most = counts.first().and_then(|count| count.parse().ok());
@@ -86,7 +87,10 @@ pub(crate) fn log(repository: &Repository, mut words: Words) -> Result<Said, Ref
         let subject = commit.message.lines().next().unwrap_or_default();
         let part = match &format {
             Some(format) => expanded(format, &id, commit) + "\n",
-            None if oneline => format!("{} {subject}\n", id.get(..7).unwrap_or(&id)),
+            None if oneline => {
+                let star = if graph { "* " } else { "" };
+                format!("{star}{} {subject}\n", id.get(..7).unwrap_or(&id))
+            }
             None => {
                 let gap = if position > 0 { "\n" } else { "" };
                 format!("{gap}{}", described(repository, commit)?)

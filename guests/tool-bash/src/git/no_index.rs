@@ -37,7 +37,7 @@ pub(super) async fn diff(ctx: &BuiltinContext<'_>) -> Option<ExecResult> {
         Ok((patch, status)) => {
             let stdout = match () {
                 () if has("--quiet") => Vec::new(),
-                () if has("--stat") => diffstat::render(&patch),
+                () if has("--stat") => diffstat::render(&with_both_names(&patch)),
                 () if has("--shortstat") => diffstat::total(&patch),
                 () => patch,
             };
@@ -45,4 +45,20 @@ pub(super) async fn diff(ctx: &BuiltinContext<'_>) -> Option<ExecResult> {
         }
         Err(message) => ExecResult::err(message, 128),
     })
+}
+
+/// The patch as if files of two names were renamed, as a summary shows them.
+fn with_both_names(patch: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(patch.len());
+    for line in patch.split_inclusive(|byte| *byte == b'\n') {
+        shown.extend_from_slice(line);
+        let text = String::from_utf8_lossy(line);
+        let names = text.trim_end().strip_prefix("diff --git a/");
+        if let Some((old, new)) = names.and_then(|names| names.split_once(" b/"))
+            && old != new
+        {
+            shown.extend_from_slice(format!("rename from {old}\nrename to {new}\n").as_bytes());
+        }
+    }
+    shown
 }

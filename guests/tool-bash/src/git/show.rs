@@ -333,9 +333,11 @@ pub(crate) fn rev_parse(repository: &Repository, words: &Words) -> Result<Said, 
 
 pub(crate) fn branch(mut words: Words) -> Result<Said, Refusal> {
     let current = words.take(&["--show-current"]);
-    words.take(&["-a", "-v", "-vv", "--all", "--list", "--no-color"]);
+    words.take(&["-a", "-v", "-vv", "--all", "--list", "--no-color", "-r"]);
+    let deleted = words.take(&["-d", "-D", "--delete"]);
     words.check_options()?;
     match words.operands.first() {
+        Some(name) if deleted => Err(Refusal::error(format_args!("branch '{name}' not found"))),
         Some(_) => Err(Refusal::not_there("branch: there is one branch")),
         None if current => Ok(Said::text(format!("{BRANCH}\n"))),
         None => Ok(Said::text(format!("* {BRANCH}\n"))),
