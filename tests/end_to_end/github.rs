@@ -392,3 +392,22 @@ fn discussions_make_the_chains_that_messages_do_not_tell_of() {
     let (before, after) = (rows(&environment, "catalogue.db"), rows(&environment, "again.db"));
     assert_eq!(before, after);
 }
+
+#[test]
+fn survey_tells_what_the_choice_of_a_repository_needs() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::busy());
+    let survey = ["mine", "survey", "owner/name", "--api-url", &server.url];
+    let outcome = environment.catena(&survey);
+    outcome.succeeds().prints("owner/name").prints("121, few").prints("Rust 75 %, Python 25 %");
+    let surveyed = environment.catena(&[&["--json"], &survey[..]].concat()).json();
+    assert_eq!(surveyed[0]["merged"], 121);
+    assert_eq!(surveyed[0]["license"], "MIT");
+    // The newest hundred, among them the one that is discussed.
+    let sample = &surveyed[0]["sample"];
+    assert_eq!(sample["pull_requests"], 100);
+    assert_eq!((&sample["reviewed"], &sample["reviews"]), (&json!(1), &json!(131)));
+    assert_eq!((&sample["review_threads"], &sample["comments"]), (&json!(70), &json!(235)));
+    let gone = ["mine", "survey", "else/where", "--api-url", &server.url];
+    environment.catena(&gone).ends_with(2).says("nothing is known of `else/where`");
+}

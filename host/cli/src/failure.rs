@@ -43,6 +43,11 @@ impl Failure {
         self
     }
 
+    /// Says what it is about.
+    pub(crate) fn about(self, what: &impl std::fmt::Display) -> Self {
+        Self { error: self.error.context(format!("nothing is known of `{what}`")), ..self }
+    }
+
     /// Prints the failure to stderr, or as JSON to stdout, and gives its exit code.
     pub(crate) fn report(&self, format: Format) -> ExitCode {
         let causes: Vec<String> = self.error.chain().skip(1).map(ToString::to_string).collect();

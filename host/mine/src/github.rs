@@ -9,6 +9,7 @@
 //! * [`client`]: requests, limits, tries; [`reply`]: what an answer means;
 //!   [`transport`]: one request.
 //! * [`documents`]: the GraphQL documents; [`wire`]: the answers' shapes.
+//! * [`survey`](fn@survey): what the choice of a repository needs to know.
 //! * [`cache`]: the file. [`pace`]: how much is asked for at once.
 
 mod cache;
@@ -17,6 +18,7 @@ mod documents;
 mod error;
 mod pace;
 mod reply;
+mod survey;
 mod transport;
 mod wire;
 
@@ -29,6 +31,7 @@ pub use cache::{
 };
 pub use client::{GITHUB, GitHub};
 pub use error::{CacheError, GitHubError, GitHubProgress, Waiting};
+pub use survey::{Sample, Surveyed, survey};
 pub use transport::Token;
 
 use cache::{OpenPage, Scope, Sweep, Wanted};

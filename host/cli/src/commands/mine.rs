@@ -1,6 +1,7 @@
 //! `catena mine`.
 
 mod github;
+mod survey;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,10 @@ use crate::watch;
 
 /// Find the pull requests of a repository on GitHub, of a clone, or of both.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Ask GitHub for the pull requests of this repository
     #[arg(value_name = "OWNER/NAME", required_unless_present = "clone")]
     github: Option<RepositoryName>,
@@ -51,7 +55,16 @@ pub(crate) struct Arguments {
     since: Option<jiff::civil::Date>,
 }
 
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Tell what the choice of a repository needs: pull requests, reviews, languages
+    Survey(survey::Arguments),
+}
+
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
+    if let Some(Command::Survey(arguments)) = &arguments.command {
+        return survey::run(arguments, format);
+    }
     let since = arguments.since.map(|day| day.to_zoned(jiff::tz::TimeZone::UTC)).transpose();
     let since = since.map_err(Failure::input)?.map(|day| day.timestamp().as_second());
     let options = MineOptions { limit: arguments.limit, since };

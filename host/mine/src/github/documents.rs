@@ -5,6 +5,9 @@ const LISTING: &str = include_str!("graphql/listing.graphql");
 /// Asks for all that is kept of them.
 const DETAILS: &str = include_str!("graphql/details.graphql");
 
+/// Asks what the choice of a repository needs.
+const SURVEY: &str = include_str!("graphql/survey.graphql");
+
 /// One operation of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Operation {
@@ -20,6 +23,9 @@ pub(super) const REPOSITORY: Operation = Operation { name: "Repository", documen
 pub(super) const PAGE_OF_LISTING: Operation = Operation { name: "Listing", document: LISTING };
 /// Some pull requests with the first page of each connection.
 pub(super) const PULL_REQUESTS: Operation = Operation { name: "PullRequests", document: DETAILS };
+
+/// What the choice of a repository needs.
+pub(super) const SURVEYED: Operation = Operation { name: "Survey", document: SURVEY };
 
 /// A list that hangs on a pull request, or on one of its review threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
