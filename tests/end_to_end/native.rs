@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::environment::TestEnvironment;
+use crate::interruption::wait_for;
 use crate::journal::{lines, records};
 use crate::small_run::{CHAIN, RunFile};
 
@@ -332,4 +333,31 @@ fn run_that_would_show_its_own_files_to_commands_is_not_begun() {
     begin("\"cc\"", "\"no-such-compiler\"").ends_with(2).says("there is no command");
     begin("commands = [\"make\", \"cc\"]", "commands = [\"/bin/sh\"]").ends_with(2).says("no name");
     assert!(!environment.path("run").exists());
+}
+
+#[test]
+fn host_that_is_killed_leaves_no_command_behind() {
+    let Some(environment) = environment() else { return };
+    let run = run_of(&environment, &["native sh -c 'echo begun > begun; sleep 98765.4321'; ls"]);
+    environment.write("run.toml", run.text());
+    let mut run = environment.start_catena(&["run", "run.toml", "--dir", "run"]);
+    let begun = environment.path("run/native/notes.1/workspace/begun");
+    wait_for("the command", || begun.exists());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    wait_for("the command's end", || !is_anybody_called("98765.4321"));
+    // What it was about to do is not in the journal, so it is begun again.
+    let mut again = environment.start_catena(&["resume", "run"]);
+    wait_for("the command, again", || is_anybody_called("98765.4321"));
+    again.kill().unwrap();
+    again.wait().unwrap();
+    wait_for("its end", || !is_anybody_called("98765.4321"));
+}
+
+/// Whether a process has a word among its arguments, but for those that pass it on.
+fn is_anybody_called(word: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut lines =
+        processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.any(|line| line == format!("sleep\0{word}\0").into_bytes())
 }
