@@ -411,3 +411,26 @@ fn survey_tells_what_the_choice_of_a_repository_needs() {
     let gone = ["mine", "survey", "else/where", "--api-url", &server.url];
     environment.catena(&gone).ends_with(2).says("nothing is known of `else/where`");
 }
+
+#[test]
+fn exported_list_serves_in_the_place_of_github() {
+    let environment = TestEnvironment::new();
+    let commits = history(&environment);
+    let comment =
+        json!({"author": {"login": "rob"}, "body": "This was continued: follow-up in #12"});
+    let listed = |number: u64, place: usize, comments: Vec<&Value>| {
+        json!({
+            "number": number, "title": format!("Change {number}"), "body": "", "commits": [],
+            "mergedAt": "2024-05-02T00:00:00Z", "author": {"login": "ann"}, "comments": comments,
+            "baseRefName": "main", "mergeCommit": {"oid": commits[place]},
+        })
+    };
+    let pulls = json!([listed(11, 1, vec![&comment]), listed(12, 2, vec![])]);
+    environment.write("pulls.json", pulls.to_string());
+    let import = ["mine", "--repository", "owner/name", "--import", "pulls.json"];
+    let import = [&import[..], &["--clone", "clone", "--output", "imported.db"]].concat();
+    environment.catena(&import).succeeds().prints("1 were discussed on GitHub");
+    let nonsense = ["mine", "--repository", "owner/name", "--import", "clone/src/1.txt"];
+    let nonsense = [&nonsense[..], &["--clone", "clone", "--output", "imported.db"]].concat();
+    environment.catena(&nonsense).ends_with(2).says("hint: `--import` takes a JSON list");
+}

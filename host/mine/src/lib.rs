@@ -6,6 +6,7 @@
 //! * [`lists`]: the file that says which pull requests make a chain.
 //! * [`message`]: what commit messages tell of pull requests.
 //! * [`github`]: what GitHub tells of pull requests, kept in a cache.
+//! * [`exported`]: the same from files that other programs exported.
 //! * [`clone`]: which commit of a clone landed which pull request.
 //! * [`origins`]: which commit wrote each line, in one pass over the history.
 //! * [`catalogue`]: all pull requests of a branch with what they changed, kept in a file.
@@ -26,6 +27,7 @@ pub mod clone;
 mod commits;
 pub mod discussion;
 pub mod exclude;
+pub mod exported;
 pub mod github;
 pub mod links;
 pub mod lists;

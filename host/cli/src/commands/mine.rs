@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use catena_chain::RepositoryName;
 use catena_mine::catalogue::{Catalogue, MineOptions, MineProgress, Told};
 use catena_mine::discussion::Discussion;
+use catena_mine::exported;
 use catena_mine::github::{Cache, FetchOptions, Fetched};
 use catena_mine::origins::Readable;
 use catena_tree::ObjectDatabase;
@@ -42,6 +43,13 @@ pub(crate) struct Arguments {
     /// Where GitHub's answers are kept, an SQLite file; `NAME.github.db` by default
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cache: Option<PathBuf>,
+    /// A list of pull requests that `gh pr list --json` or REST gave, in the place
+    /// of GitHub and its cache
+    #[arg(
+        long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "repository",
+        conflicts_with = "cache"
+    )]
+    import: Option<PathBuf>,
     #[command(flatten)]
     server: github::Server,
     /// The branch the pull requests were merged into; that of `HEAD` by default
@@ -99,6 +107,15 @@ fn told_before(arguments: &Arguments) -> Result<Told, Failure> {
         ))
         .with_hint("name it: `catena mine OWNER/NAME` asks GitHub too, `--repository` does not"));
     };
+    if let Some(path) = &arguments.import {
+        let pull_requests = exported::load(path, repository.as_str()).map_err(|err| {
+            Failure::input(err).with_hint(
+                "`--import` takes a JSON list of pull requests, as `gh pr list --state merged \
+                 --json number,title,body,…` prints it",
+            )
+        })?;
+        return Ok(Told { pull_requests, ..Told::nothing(repository.clone()) });
+    }
     match &arguments.cache {
         Some(path) if path.exists() => told(&mut github::open(path)?, repository),
         Some(path) => {
