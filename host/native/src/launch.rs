@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -32,13 +33,18 @@ pub struct LaunchOrder {
     pub status: PathBuf,
     /// Bytes of memory that each process may write to.
     pub memory: u64,
-    /// Processes that the user may have in its namespace, where the system counts.
+    /// Processes and threads that it may have.
     pub processes: u64,
     /// Bytes of each file that is written.
     pub file: u64,
     /// The backend with its arguments.
     pub command: Vec<OsString>,
 }
+
+/// The system counts all threads of a user, those of the host and of other commands
+/// among them. So its limit is a wide one, against storms between two looks of the
+/// host at what is running: as if this many commands took all they may.
+const COMMANDS: u64 = 16;
 
 /// Files that each process may have open.
 const OPEN_FILES: u64 = 4096;
@@ -80,7 +86,7 @@ fn prepare(order: LaunchOrder) -> io::Result<Command> {
     let limits = [
         (Resource::Core, 0),
         (Resource::Data, order.memory),
-        (Resource::Nproc, order.processes),
+        (Resource::Nproc, threads_of_user() + order.processes.saturating_mul(COMMANDS)),
         (Resource::Fsize, order.file),
         (Resource::Nofile, OPEN_FILES),
     ];
@@ -96,6 +102,23 @@ fn prepare(order: LaunchOrder) -> io::Result<Command> {
     // The backend closes it; this process is about to be no more.
     let _ = status.into_raw_fd();
     Ok(command)
+}
+
+/// Threads of this process's user, or none where the system does not tell.
+fn threads_of_user() -> u64 {
+    let user = rustix::process::getuid().as_raw();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let own = processes.filter(|process| {
+        process.metadata().is_ok_and(|metadata| metadata.uid() == user) && {
+            let name = process.file_name();
+            name.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        }
+    });
+    let threads = |process: std::fs::DirEntry| {
+        let tasks = std::fs::read_dir(process.path().join("task"));
+        tasks.into_iter().flatten().count() as u64
+    };
+    own.map(threads).sum()
 }
 
 #[cfg(test)]
