@@ -21,6 +21,10 @@
 //!
 //! A chain is a list of pull request numbers in any order, or an object that
 //! says more. Whatever an object leaves out is taken from the clone.
+//!
+//! The object may also be one chain query of `AgencyBench`, with `metadata` and
+//! `stages` in the place of `chains`. Its patches are not read: they are computed
+//! anew, as those have no file names.
 
 use std::path::Path;
 
@@ -114,7 +118,40 @@ struct ListsObject {
     branch: Option<String>,
     #[serde(default, rename = "note")]
     _note: de::IgnoredAny,
-    chains: Vec<ListedChain>,
+    chains: Option<Vec<ListedChain>>,
+    metadata: Option<QueryMetadata>,
+    stages: Option<Vec<QueryStage>>,
+    #[serde(default, rename = "validation_messages")]
+    _validation_messages: de::IgnoredAny,
+}
+
+/// `metadata` of a chain query of `AgencyBench`.
+#[derive(Deserialize)]
+struct QueryMetadata {
+    source_repository: RepositoryName,
+}
+
+/// A stage of a chain query of `AgencyBench`.
+#[derive(Deserialize)]
+struct QueryStage {
+    pr_number: u64,
+    head_commit_sha: Option<CommitId>,
+    test_query: Option<String>,
+}
+
+/// The chain of a chain query. Where all stages have one text, as in the two
+/// that were published, it speaks of the whole chain.
+fn queried(stages: Vec<QueryStage>) -> ListedChain {
+    let first = stages.first().and_then(|stage| stage.test_query.clone());
+    let same = stages.len() > 1 && stages.iter().all(|stage| stage.test_query == first);
+    let listed = stages.into_iter().map(|stage| ListedPullRequest {
+        number: stage.pr_number,
+        commit: stage.head_commit_sha,
+        query: stage.test_query.filter(|_| !same),
+        ..ListedPullRequest::default()
+    });
+    let stages = listed.collect();
+    ListedChain { id: None, overview: first.filter(|_| same), stages }
 }
 
 #[derive(Deserialize)]
@@ -162,8 +199,17 @@ impl<'de> Visitor<'de> for ListsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ChainLists, A::Error> {
-        let ListsObject { repository, license, branch, _note, chains } =
-            Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+        let object: ListsObject = Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+        let ListsObject { repository, license, branch, chains, metadata, stages, .. } = object;
+        let repository = repository.or(metadata.map(|metadata| metadata.source_repository));
+        let chains = match (chains, stages) {
+            (Some(chains), None) => chains,
+            (None, Some(stages)) => vec![queried(stages)],
+            (None, None) => return Err(de::Error::missing_field("chains")),
+            (Some(_), Some(_)) => {
+                return Err(de::Error::custom("`chains` and `stages` cannot both be there"));
+            }
+        };
         Ok(ChainLists { repository, license, branch, chains })
     }
 }

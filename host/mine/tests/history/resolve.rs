@@ -262,3 +262,43 @@ fn wrong_lists_are_told_by_place_and_key() {
         @"lists.json:1:12: `chains`: invalid type: integer `5`, expected a sequence"
     );
 }
+
+#[test]
+fn chain_query_of_agencybench_is_resolved_by_its_commits() {
+    let mut clone = Clone::new();
+    let first = clone.commit("One, unmarked", &[("a.txt", "1\n")]);
+    let second = clone.commit("Two, unmarked", &[("a.txt", "1\n2\n")]);
+    clone.git(&["switch", "-q", "-c", "0.2"]);
+    let aside = clone.commit("Aside (#9)", &[("a.txt", "1\n2\n3\n")]);
+    clone.git(&["switch", "-q", "main"]);
+    let stage = |number: u64, commit: &str, query: &str| {
+        serde_json::json!({
+            "stage_id": format!("stage-{number}"), "name": "x", "pr_number": number,
+            "base_commit_sha": commit, "head_commit_sha": commit, "dependencies": [],
+            "carry_forward_policy": "reapply_patch", "test_query": query,
+            "ground_truth_patch": "", "patches": [],
+        })
+    };
+    let query = |stages: serde_json::Value| {
+        let metadata = serde_json::json!({"source_repository": "owner/name", "topic": "x"});
+        let query = serde_json::json!({
+            "metadata": metadata, "stages": stages, "validation_messages": [],
+        });
+        let path = std::path::Path::new("query.json");
+        ChainLists::parse(query.to_string().as_bytes(), path).unwrap()
+    };
+    let db = ObjectDatabase::open(clone.path()).unwrap();
+    let options = ResolveOptions { branch: Some("main".to_owned()), ..ResolveOptions::default() };
+    let lists = query(serde_json::json!([stage(7, &first, "all"), stage(8, &second, "all")]));
+    let found = resolve(&db, &lists, &options, &mut |_| {}).unwrap();
+    assert_eq!(found.refused, []);
+    let chain = &found.file.chains[0];
+    assert_eq!(chain.overview, "all", "what every stage says is said of the chain");
+    assert_ne!(chain.stages[0].query, "all");
+    assert_eq!(chain.stages[1].merge.to_string(), second);
+    // As in the second published query: a stage that landed on another branch.
+    let lists = query(serde_json::json!([stage(7, &first, "a"), stage(9, &aside, "b")]));
+    let found = resolve(&db, &lists, &options, &mut |_| {}).unwrap();
+    let told = found.refused[0].faults[0].reason.to_string();
+    assert!(told.contains("is not on the line of `main`"), "{told}");
+}
