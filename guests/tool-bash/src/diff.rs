@@ -1,11 +1,13 @@
 //! `diff` as GNU's: of files, directories and standard input, in four formats.
 //!
-//! [`lines`] finds the changes, [`formats`] and [`side`] show them. Exit status 0
-//! says alike, 1 different and 2 that something could not be compared.
+//! [`settings`] reads the command line, [`lines`] finds the changes, [`formats`],
+//! [`side`] and [`git`] show them. Exit status 0 says alike, 1 different and 2 that
+//! something could not be compared.
 
 mod formats;
 mod git;
 mod lines;
+mod settings;
 mod side;
 
 use std::collections::BTreeSet;
@@ -17,125 +19,12 @@ use std::time::UNIX_EPOCH;
 use bashkit::{Builtin, BuiltinContext, ExecResult, FileSystem, FileType, async_trait};
 
 use self::formats::{Format, Side};
-use self::lines::Ignored;
+use self::settings::{OPTIONS, Settings};
 use crate::calendar;
-use crate::options::{self, Known, Parsed, flag, maybe, valued};
+use crate::options;
 
 /// The command.
 pub(crate) struct Diff;
-
-/// Columns of two texts side by side.
-const WIDTH: usize = 130;
-
-const LABEL: char = 'ł';
-const SUPPRESS: char = 'š';
-const COLOR: char = 'ç';
-const NO_RETURN: char = 'ŕ';
-const NORMAL: char = 'ń';
-
-#[rustfmt::skip]
-const OPTIONS: [Known; 33] = [
-    flag('r', "recursive"),
-    flag('q', "brief"),
-    flag('s', "report-identical-files"),
-    flag('u', ""),
-    valued('U', ""),
-    maybe('U', "unified"),
-    flag('c', ""),
-    valued('C', ""),
-    maybe('C', "context"),
-    flag('y', "side-by-side"),
-    valued('W', "width"),
-    flag(SUPPRESS, "suppress-common-lines"),
-    flag('i', "ignore-case"),
-    flag('w', "ignore-all-space"),
-    flag('b', "ignore-space-change"),
-    flag('Z', "ignore-trailing-space"),
-    flag('B', "ignore-blank-lines"),
-    flag(NO_RETURN, "strip-trailing-cr"),
-    flag('N', "new-file"),
-    flag('a', "text"),
-    valued(LABEL, "label"),
-    valued('L', ""),
-    valued('x', "exclude"),
-    maybe(COLOR, "color"),
-    flag('d', "minimal"),
-    flag('t', "expand-tabs"),
-    flag('p', "show-c-function"),
-    flag(NORMAL, "normal"),
-    flag('T', "initial-tab"),
-    flag('e', "ed"),
-    flag('H', "speed-large-files"),
-    flag('P', "unidirectional-new-file"),
-    flag('E', ""),
-];
-
-/// What the command line says.
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
-struct Settings {
-    format: Format,
-    ignored: Ignored,
-    brief: bool,
-    tells_identical: bool,
-    recursive: bool,
-    absent_as_empty: bool,
-    as_text: bool,
-    /// In git's words, with ids of blobs.
-    as_git: bool,
-    labels: Vec<String>,
-    excluded: Vec<String>,
-    /// The options as they were given, for the headings of files in directories.
-    given: String,
-}
-
-impl Settings {
-    fn of(parsed: &Parsed, words: &[String]) -> Result<Self, String> {
-        let number = |letter: char, default: usize| match parsed.value(letter) {
-            None => Ok(default),
-            Some(text) => {
-                text.parse().map_err(|_| format!("diff: invalid context length '{text}'\n"))
-            }
-        };
-        let format = if parsed.has('y') {
-            let width = number('W', WIDTH)?;
-            Format::SideBySide { width, only_changes: parsed.has(SUPPRESS) }
-        } else if parsed.has('c') || parsed.has('C') {
-            Format::Context { context: number('C', 3)? }
-        } else if parsed.has('u') || parsed.has('U') || parsed.has('p') {
-            Format::Unified { context: number('U', 3)? }
-        } else if parsed.has('e') {
-            return Err("diff: ed scripts are not there\n".to_owned());
-        } else {
-            Format::Normal
-        };
-        let options = words.iter().filter(|word| word.len() > 1 && word.starts_with('-'));
-        Ok(Self {
-            format,
-            ignored: Ignored {
-                case: parsed.has('i'),
-                all_space: parsed.has('w'),
-                amount_of_space: parsed.has('b'),
-                space_at_end: parsed.has('Z'),
-                blank_lines: parsed.has('B'),
-                carriage_return: parsed.has(NO_RETURN),
-            },
-            brief: parsed.has('q'),
-            tells_identical: parsed.has('s'),
-            recursive: parsed.has('r'),
-            absent_as_empty: parsed.has('N'),
-            as_text: parsed.has('a'),
-            as_git: false,
-            labels: parsed.values(LABEL).chain(parsed.values('L')).map(str::to_owned).collect(),
-            excluded: parsed.values('x').map(str::to_owned).collect(),
-            given: options.flat_map(|word| [word, " "]).collect(),
-        })
-    }
-
-    fn excludes(&self, name: &str) -> bool {
-        let mut patterns = self.excluded.iter();
-        patterns.any(|pattern| options::matches_glob(pattern, name))
-    }
-}
 
 /// Compares two paths as `git diff --no-index` does, under its options about white
 /// space and context. An error is a message for standard error.

@@ -25,6 +25,9 @@ use crate::places::Places;
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
 
+/// Why a directory is not read.
+const IS_A_DIRECTORY: &str = "Is a directory";
+
 /// Where bytes come from.
 enum Source {
     Input(CommandInput),
@@ -34,6 +37,8 @@ enum Source {
     },
     /// What only the shell's own file system has.
     Bytes(Vec<u8>),
+    /// `/dev/zero`, which does not end.
+    Zeros,
 }
 
 impl Source {
@@ -47,6 +52,7 @@ impl Source {
                 chunk.truncate(read);
                 Ok((read > 0).then_some(chunk))
             }
+            Self::Zeros => Ok(Some(vec![0; CHUNK])),
             Self::Bytes(bytes) => {
                 let bytes = std::mem::take(bytes);
                 Ok((!bytes.is_empty()).then_some(bytes))
@@ -60,6 +66,9 @@ async fn open(ctx: &CommandContext<'_>, places: &Places, name: &str) -> Result<S
     if name == "-" || name == "/dev/stdin" {
         return Ok(Source::Input(ctx.stdin.clone()));
     }
+    if name == "/dev/zero" && ctx.name == "head" {
+        return Ok(Source::Zeros);
+    }
     if let Some((file, size)) = places.open(ctx.cwd, name) {
         return Ok(Source::File { file, size });
     }
@@ -67,7 +76,7 @@ async fn open(ctx: &CommandContext<'_>, places: &Places, name: &str) -> Result<S
     if let Ok(found) = ctx.fs.stat(&place).await
         && found.file_type == FileType::Directory
     {
-        return Err("Is a directory".to_owned());
+        return Err(IS_A_DIRECTORY.to_owned());
     }
     match ctx.fs.read_file(&place).await {
         Ok(bytes) => Ok(Source::Bytes(bytes)),
@@ -85,6 +94,15 @@ async fn heading(ctx: &CommandContext<'_>, name: &str, first: bool) -> bashkit::
     let name = if name == "-" { "standard input" } else { name };
     let gap = if first { "" } else { "\n" };
     ctx.stdout.write_all(format!("{gap}==> {name} <==\n").as_bytes()).await
+}
+
+/// What `head` and `tail` say of a file.
+async fn cannot_read(ctx: &CommandContext<'_>, name: &str, reason: &str) -> bashkit::Result<()> {
+    let message = match reason {
+        IS_A_DIRECTORY => format!("error reading '{name}': {reason}"),
+        _ => format!("cannot open '{name}' for reading: {reason}"),
+    };
+    complain(ctx, &message).await
 }
 
 async fn complain(ctx: &CommandContext<'_>, message: &str) -> bashkit::Result<()> {

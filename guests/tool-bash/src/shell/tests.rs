@@ -287,6 +287,7 @@ fn large_files_are_read_in_pieces() {
         ("tail -n 1 large.log", "line 199999 of many\n"),
         ("tail -n +200000 large.log", "line 199999 of many\n"),
         ("wc -l large.log", "200000 large.log\n"),
+        ("head -c 3000000 /dev/zero | wc -c", "3000000\n"),
         ("grep -n -m1 777 large.log", "778:line 777 of many\n"),
         ("grep -c 99999 large.log", "2\n"),
         ("cat large.log | head -n 1", "line 0 of many\n"),

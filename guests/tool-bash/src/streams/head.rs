@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use bashkit::{Command, CommandContext, CommandStatus, async_trait};
 
-use super::number::{self, Count};
-use super::{Source, complain, heading, open, operands};
+use super::number::{self, Count, Wanted};
+use super::{Source, cannot_read, complain, heading, open, operands};
 use crate::options::{self, Known, flag, valued};
 use crate::places::Places;
 
@@ -32,15 +32,12 @@ impl Command for Head {
                 return Ok(CommandStatus::with_code(1));
             }
         };
-        let lines = parsed.options.iter().rfind(|(letter, _)| matches!(letter, 'n' | 'c'));
-        let (by_bytes, text) = match lines {
-            Some((letter, value)) => (*letter == 'c', value.clone().unwrap_or_default()),
-            None => (false, "10".to_owned()),
-        };
-        let Some(count) = number::parse(&text) else {
-            let what = if by_bytes { "bytes" } else { "lines" };
-            complain(&ctx, &format!("invalid number of {what}: '{text}'")).await?;
-            return Ok(CommandStatus::with_code(1));
+        let Wanted { count, by_bytes } = match Wanted::of(&parsed) {
+            Ok(wanted) => wanted,
+            Err(message) => {
+                complain(&ctx, &message).await?;
+                return Ok(CommandStatus::with_code(1));
+            }
         };
         let end = if parsed.has('z') { b'\0' } else { b'\n' };
         let names = operands(&parsed.operands);
@@ -56,12 +53,7 @@ impl Command for Head {
                     beginning(&ctx, &mut source, count, by_bytes, end).await?;
                 }
                 Err(reason) => {
-                    let what = match reason.as_str() {
-                        "Is a directory" => "error reading",
-                        _ => "cannot open",
-                    };
-                    let tail = if what == "cannot open" { " for reading" } else { "" };
-                    complain(&ctx, &format!("{what} '{name}'{tail}: {reason}")).await?;
+                    cannot_read(&ctx, name, &reason).await?;
                     status = 1;
                 }
             }

@@ -1,5 +1,7 @@
 //! Counts on command lines: `5`, `-5`, `+5`, `2k`, `1MiB`.
 
+use crate::options::Parsed;
+
 /// What is to be kept or left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count {
@@ -25,6 +27,24 @@ pub(super) fn parse(text: &str) -> Option<Count> {
         _ => return None,
     };
     Some(Count { sign, number: number.parse::<u64>().ok()?.checked_mul(factor)? })
+}
+
+/// What the options `-n` and `-c` ask for, of which the last counts.
+pub(super) struct Wanted {
+    pub(super) count: Count,
+    pub(super) by_bytes: bool,
+}
+
+impl Wanted {
+    /// Ten lines where nothing is asked for.
+    pub(super) fn of(parsed: &Parsed) -> Result<Self, String> {
+        let given = parsed.options.iter().rfind(|(letter, _)| matches!(letter, 'n' | 'c'));
+        let by_bytes = given.is_some_and(|(letter, _)| *letter == 'c');
+        let text = given.and_then(|(_, value)| value.as_deref()).unwrap_or("10");
+        let what = if by_bytes { "bytes" } else { "lines" };
+        let count = parse(text).ok_or_else(|| format!("invalid number of {what}: '{text}'"))?;
+        Ok(Self { count, by_bytes })
+    }
 }
 
 /// Words with the old form `-5` (or `+5` for `tail`) as `-n 5`; `-5c` too.

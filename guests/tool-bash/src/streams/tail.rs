@@ -6,8 +6,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use bashkit::{Command, CommandContext, CommandStatus, async_trait};
 
-use super::number::{self, Count};
-use super::{CHUNK, Source, complain, heading, open, operands};
+use super::number::{self, Count, Wanted};
+use super::{CHUNK, Source, cannot_read, complain, heading, open, operands};
 use crate::options::{self, Known, flag, maybe, valued};
 use crate::places::Places;
 
@@ -40,15 +40,12 @@ impl Command for Tail {
                 return Ok(CommandStatus::with_code(1));
             }
         };
-        let lines = parsed.options.iter().rfind(|(letter, _)| matches!(letter, 'n' | 'c'));
-        let (by_bytes, text) = match lines {
-            Some((letter, value)) => (*letter == 'c', value.clone().unwrap_or_default()),
-            None => (false, "10".to_owned()),
-        };
-        let Some(count) = number::parse(&text) else {
-            let what = if by_bytes { "bytes" } else { "lines" };
-            complain(&ctx, &format!("invalid number of {what}: '{text}'")).await?;
-            return Ok(CommandStatus::with_code(1));
+        let Wanted { count, by_bytes } = match Wanted::of(&parsed) {
+            Ok(wanted) => wanted,
+            Err(message) => {
+                complain(&ctx, &message).await?;
+                return Ok(CommandStatus::with_code(1));
+            }
         };
         let names = operands(&parsed.operands);
         let headed = (names.len() > 1 || parsed.has('v')) && !parsed.has('q');
@@ -63,11 +60,7 @@ impl Command for Tail {
                     ending(&ctx, &mut source, count, by_bytes).await?;
                 }
                 Err(reason) => {
-                    let told = match reason.as_str() {
-                        "Is a directory" => format!("error reading '{name}': {reason}"),
-                        _ => format!("cannot open '{name}' for reading: {reason}"),
-                    };
-                    complain(&ctx, &told).await?;
+                    cannot_read(&ctx, name, &reason).await?;
                     status = 1;
                 }
             }

@@ -2,7 +2,7 @@
 
 use bashkit::{Command, CommandContext, CommandStatus, async_trait};
 
-use super::{Source, complain, open, operands};
+use super::{IS_A_DIRECTORY, Source, complain, open, operands};
 use crate::options::{self, Known, Parsed, flag};
 use crate::places::Places;
 
@@ -74,7 +74,7 @@ impl Command for Wc {
                 Err(reason) => {
                     complain(&ctx, &format!("{name}: {reason}")).await?;
                     status = 1;
-                    if reason != "Is a directory" {
+                    if reason != IS_A_DIRECTORY {
                         continue;
                     }
                     Counts::default()
