@@ -134,9 +134,24 @@ struct QueryMetadata {
 /// A stage of a chain query of `AgencyBench`.
 #[derive(Deserialize)]
 struct QueryStage {
+    #[serde(deserialize_with = "number_or_text")]
     pr_number: u64,
     head_commit_sha: Option<CommitId>,
     test_query: Option<String>,
+}
+
+/// The published queries have numbers as texts.
+fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u64),
+        Text(String),
+    }
+    match Deserialize::deserialize(deserializer)? {
+        Either::Number(number) => Ok(number),
+        Either::Text(text) => text.parse().map_err(de::Error::custom),
+    }
 }
 
 /// The chain of a chain query. Where all stages have one text, as in the two

@@ -273,7 +273,8 @@ fn chain_query_of_agencybench_is_resolved_by_its_commits() {
     clone.git(&["switch", "-q", "main"]);
     let stage = |number: u64, commit: &str, query: &str| {
         serde_json::json!({
-            "stage_id": format!("stage-{number}"), "name": "x", "pr_number": number,
+            "stage_id": format!("stage-{number}"), "name": "x",
+            "pr_number": number.to_string(),
             "base_commit_sha": commit, "head_commit_sha": commit, "dependencies": [],
             "carry_forward_policy": "reapply_patch", "test_query": query,
             "ground_truth_patch": "", "patches": [],
