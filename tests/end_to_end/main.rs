@@ -39,3 +39,4 @@ mod rights;
 mod runs;
 mod scaffolds;
 mod workspace;
+mod writers;

@@ -104,6 +104,10 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::UnknownChain(_) => (Fault::Input, Some("`only` takes ids of chains in the chain file")),
         E::NoChains(_) => (Fault::Input, Some("name a chain file with at least one chain")),
         E::NoQuery { .. } => (Fault::Input, Some("write the stage's `query` into the chain file")),
+        E::NoWriter(_) => (
+            Fault::Input,
+            Some("add `[writer]` with `plugin = \"writer-llm\"` and `grant = { model = true }`"),
+        ),
         E::NoClone(_) => (
             Fault::Input,
             Some("add `\"owner/name\" = \"path of a clone\"` under `[repositories]`"),
@@ -134,19 +138,22 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         }
         E::Changed { .. } => (Fault::Input, Some("bring it back as it was, or begin a new run")),
         E::Journal(err) => (Fault::Host, journal_hint(err)),
-        E::Rollout { source, .. } => match source.as_ref() {
-            RolloutError::Stopped => (Fault::Host, Some("`catena resume` goes on")),
-            RolloutError::Journal(err) => (Fault::Host, journal_hint(err)),
-            RolloutError::Objects(_) => (
-                Fault::Host,
-                Some("the journal is as it was; look at the cause, then `catena resume`"),
-            ),
-        },
+        E::Rollout { source, .. } => (Fault::Host, rollout_hint(source)),
         E::Broken(_) => (
             Fault::Host,
             Some("please report it with what is printed above; `catena resume` goes on"),
         ),
         E::Engine(_) | E::Io { .. } => (Fault::Host, None),
+    }
+}
+
+fn rollout_hint(error: &RolloutError) -> Option<&'static str> {
+    match error {
+        RolloutError::Stopped => Some("`catena resume` goes on"),
+        RolloutError::Journal(err) => journal_hint(err),
+        RolloutError::Objects(_) => {
+            Some("the journal is as it was; look at the cause, then `catena resume`")
+        }
     }
 }
 

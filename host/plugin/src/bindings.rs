@@ -46,3 +46,18 @@ pub mod judge {
         require_store_data_send: true,
     });
 }
+
+pub mod writer {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "writer-plugin",
+        imports: { default: trappable },
+        with: {
+            "catena:plugin/types": super::control::catena::plugin::types,
+            "catena:plugin/log": super::control::catena::plugin::log,
+            "catena:plugin/config": super::control::catena::plugin::config,
+            "catena:plugin/model": super::control::catena::plugin::model,
+        },
+        require_store_data_send: true,
+    });
+}

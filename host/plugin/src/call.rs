@@ -17,13 +17,13 @@ use wasmtime::component::{Instance, ResourceTable};
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 
-use crate::bindings::{control, judge};
+use crate::bindings::{control, judge, writer};
 use crate::engine::TICK;
 use crate::imports::output::{Output, Pipe};
 use crate::limits::{Limiter, Limits, Used};
 use crate::session::{LoadedPlugin, Session, lock};
 use crate::state::State;
-use crate::task::{Ending, Submission, Task, Verdict};
+use crate::task::{ChainBrief, Ending, Queries, Submission, Task, Verdict};
 
 pub(crate) use programs::{Caller, run_program};
 pub use tools::{ToolFailure, Tried, run_tool, try_tool};
@@ -90,6 +90,18 @@ pub enum Judged {
     Failed(CallFailure),
 }
 
+/// What a writer made of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Written {
+    /// One query for each stage, and an overview.
+    Queries(Queries),
+    /// It says that it could not.
+    NoQueries(String),
+    /// It failed.
+    Failed(CallFailure),
+}
+
 /// Runs one round of a scaffold.
 pub fn attempt(session: &Arc<Session>, scaffold: &LoadedPlugin, task: &Task) -> AttemptEnd {
     if let Err((plugin, failure)) = session.ask_tools() {
@@ -124,6 +136,19 @@ pub fn evaluate(session: &Arc<Session>, plugin: &LoadedPlugin, submission: &Subm
     match result {
         Ok(answer) => crate::imports::verdict_from_wit(answer),
         Err(failure) => Judged::Failed(failure),
+    }
+}
+
+/// Has a writer write the queries of one chain.
+pub fn write_queries(session: &Arc<Session>, plugin: &LoadedPlugin, chain: &ChainBrief) -> Written {
+    let (result, _) = with_instance(session, plugin, |store, instance| {
+        let guest = writer::WriterPlugin::new(&mut *store, instance)?;
+        let chain = crate::imports::chain_to_wit(chain);
+        guest.catena_plugin_writer().call_write(store, &chain)
+    });
+    match result {
+        Ok(answer) => crate::imports::queries_from_wit(chain.stages.len(), answer),
+        Err(failure) => Written::Failed(failure),
     }
 }
 

@@ -15,8 +15,8 @@ mod tools;
 mod workspace;
 
 pub(crate) use convert::{
-    call_to_wit, definition_from_wit, ending_from_wit, submission_to_wit, task_to_wit,
-    verdict_from_wit,
+    call_to_wit, chain_to_wit, definition_from_wit, ending_from_wit, queries_from_wit,
+    submission_to_wit, task_to_wit, verdict_from_wit,
 };
 
 pub(crate) use filesystem::link_paths;

@@ -36,8 +36,8 @@ pub mod units;
 
 pub use cache::{CacheError, ComponentCache};
 pub use call::{
-    Attempt, AttemptEnd, CallFailure, Judged, ToolFailure, Tried, attempt, evaluate, run_tool,
-    try_tool,
+    Attempt, AttemptEnd, CallFailure, Judged, ToolFailure, Tried, Written, attempt, evaluate,
+    run_tool, try_tool, write_queries,
 };
 pub use capability::{Asked, Effective, Granted, WorkspaceAccess};
 pub use check::{CheckError, check};
@@ -51,4 +51,7 @@ pub use outside::{
 pub use program::{ProgramStore, ProgramTable, StoreError};
 pub use resolved::{Digest, ResolveError, ResolvedPlugin};
 pub use session::{LoadedPlugin, Session, SessionStart};
-pub use task::{Carry, Ending, Feedback, Finding, Submission, Task, Verdict};
+pub use task::{
+    BriefLeak, Carry, ChainBrief, Ending, Feedback, Finding, Queries, StageBrief, Submission, Task,
+    Verdict,
+};

@@ -108,3 +108,50 @@ pub struct Verdict {
     /// For people.
     pub rationale: String,
 }
+
+/// A chain that queries are to be written for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainBrief {
+    /// Such as `owner/name`.
+    pub repository: String,
+    /// Its pull requests, in order.
+    pub stages: Vec<StageBrief>,
+    /// What the last try gave away; empty on the first one.
+    pub leaks: Vec<BriefLeak>,
+}
+
+/// One pull request of a [`ChainBrief`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageBrief {
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub body: String,
+    /// Messages of its commits, oldest first.
+    pub commit_messages: Vec<String>,
+    /// With all git headers.
+    #[serde(with = "serde_bytes")]
+    pub reference_patch: Vec<u8>,
+    /// Names that may be told.
+    pub interface: Vec<String>,
+}
+
+/// What the last try of a writer gave away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BriefLeak {
+    /// Counted from 1; 0 is the overview.
+    pub stage: u32,
+    /// Such as `identifier`.
+    pub kind: String,
+    /// The words that give it away.
+    pub excerpt: String,
+}
+
+/// What a writer wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queries {
+    /// What the whole chain is about.
+    pub overview: String,
+    /// One for each stage, in order.
+    pub stages: Vec<String>,
+}

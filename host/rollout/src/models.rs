@@ -17,7 +17,7 @@ use catena_model::{
 use catena_worker::Job;
 use serde::Deserialize;
 
-use crate::run_file::{ModelChoice, ModelUse, OpenAiUse, RunFile};
+use crate::run_file::{ModelChoice, ModelUse, OpenAiUse, PluginUse, RunFile};
 
 /// Why a model can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -191,12 +191,23 @@ pub struct Models {
     pub judge: Option<Arc<Gateway>>,
 }
 
+/// Opens the model of a run file's writer. Nothing is sent yet.
+pub(crate) fn open_for_writer(
+    file: &RunFile,
+    writer: &PluginUse,
+    access: &ModelAccess,
+) -> Result<Option<Arc<Gateway>>, ModelUseError> {
+    let mut opening = Opening { file, access, limiters: BTreeMap::new(), opened: BTreeMap::new() };
+    opening.of_plugin(writer.model.as_deref())
+}
+
 impl Models {
     /// That of the plugin a job is about.
     pub(crate) fn of_job(&self, job: &Job) -> Option<Arc<Gateway>> {
         match job {
             Job::Attempt(_) => self.scaffold.clone(),
             Job::Judge(_) => self.judge.clone(),
+            Job::Write(_) => None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod fork;
 pub(crate) mod inputs;
 mod layout;
 mod plugins;
+pub mod writing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -155,6 +155,9 @@ pub struct RunFile {
     pub tools: Vec<PluginUse>,
     /// The judge.
     pub judge: PluginUse,
+    /// The writer of queries, for `catena chain write`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<PluginUse>,
     /// Limits of programs, by the name under which they were added. What a
     /// program may be started by is in the grants of plugins.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -428,6 +431,7 @@ impl RunFile {
             Some(ModelChoice::Here(_)) | None => None,
         };
         let plugins = [&self.scaffold, &self.judge].into_iter().chain(&self.tools);
+        let plugins = plugins.chain(&self.writer);
         run.into_iter().chain(plugins.filter_map(|plugin| plugin.model.as_deref()))
     }
 }

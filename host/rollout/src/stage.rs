@@ -273,6 +273,7 @@ impl Rollout<'_> {
         let base = match &job {
             Job::Attempt(job) => job.start.stage_start,
             Job::Judge(job) => job.start.base,
+            Job::Write(job) => job.start.stage_start,
         };
         let desk = Desk { plan: self.plan, room: &mut self.room, base };
         let mut host = JobHost { ledger: &mut self.ledger, gate, desk, scope, model };
@@ -284,7 +285,7 @@ impl Rollout<'_> {
         let edits = match &result {
             JobResult::Attempt(attempt) => attempt.session.edits.as_slice(),
             JobResult::Judge(judged) => judged.edits.as_slice(),
-            JobResult::Failed(_) => &[],
+            JobResult::Write(_) | JobResult::Failed(_) => &[],
         };
         scope.check_edits(edits).map_err(|err| WorkerError::Failed(err.to_string()))?;
         Ok(result)

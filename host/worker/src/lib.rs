@@ -24,4 +24,4 @@ pub mod process;
 pub use causes::in_one_line;
 pub use gate::Gate;
 pub use host::{HostSide, Worker, WorkerCommand, WorkerError};
-pub use message::{AttemptJob, Job, JobResult, JudgeJob, JudgeResult};
+pub use message::{AttemptJob, Job, JobResult, JudgeJob, JudgeResult, WriteJob, WriteResult};

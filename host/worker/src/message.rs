@@ -6,8 +6,8 @@ use bytes::Bytes;
 use catena_model::{ConversationId, Edit, ModelError, Reply};
 use catena_plugin::session::{JudgeStart, PluginSpec, SessionStart};
 use catena_plugin::{
-    Attempt, BeforeTool, Event, Exchange, Judged, NativeEnd, NativeOffer, NativeStart, NewObject,
-    Submission, Task, ToolStart, Used,
+    Attempt, BeforeTool, ChainBrief, Event, Exchange, Judged, NativeEnd, NativeOffer, NativeStart,
+    NewObject, Submission, Task, ToolStart, Used, Written,
 };
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
@@ -58,12 +58,13 @@ pub enum FromWorker {
 
 /// What a worker is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "a worker gets one in its life")]
 pub enum Job {
     /// A round of a scaffold.
     Attempt(AttemptJob),
     /// A judgement.
     Judge(JudgeJob),
+    /// The queries of a chain.
+    Write(WriteJob),
 }
 
 /// A round of a scaffold with its tools.
@@ -97,6 +98,17 @@ pub struct JudgeJob {
     pub submission: Submission,
 }
 
+/// The queries of a chain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WriteJob {
+    /// The writer.
+    pub writer: PluginSpec,
+    /// Its clock, seed and model; it has no tree.
+    pub start: SessionStart,
+    /// What it sees.
+    pub chain: ChainBrief,
+}
+
 /// What came of a job.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum JobResult {
@@ -104,6 +116,8 @@ pub enum JobResult {
     Attempt(Attempt),
     /// Of [`Job::Judge`].
     Judge(JudgeResult),
+    /// Of [`Job::Write`].
+    Write(WriteResult),
     /// The job could not be begun or brought to its end; a fault of the host.
     Failed(String),
 }
@@ -115,6 +129,15 @@ pub struct JudgeResult {
     pub judged: Judged,
     /// What it changed in conversations since its last exchange.
     pub edits: Vec<(ConversationId, Edit)>,
+    /// What it used.
+    pub used: BTreeMap<String, Used>,
+}
+
+/// Queries with what they took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteResult {
+    /// What the writer wrote.
+    pub written: Written,
     /// What it used.
     pub used: BTreeMap<String, Used>,
 }

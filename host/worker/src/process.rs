@@ -11,7 +11,7 @@ use catena_plugin::engine::GUEST_THREAD_STACK;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
     Attempt, BeforeTool, Engine, Event, Exchange, LoadedPlugin, NativeEnd, NativeStart, NewObject,
-    Outside, Session, ToolStart, attempt, evaluate,
+    Outside, Session, ToolStart, attempt, evaluate, write_queries,
 };
 use catena_tree::{
     BlobId, CacheBudget, CacheUse, ObjectCache, ObjectError, Objects, TreeEntry, TreeId,
@@ -21,7 +21,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::causes::in_one_line;
 use crate::frame::{FrameError, receive, send};
 use crate::handover::take_file;
-use crate::message::{AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker};
+use crate::message::{
+    AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker, WriteJob, WriteResult,
+};
 
 /// What a worker keeps of what came over the pipe, beside what its overlay holds.
 const CACHE: CacheBudget = CacheBudget { blobs: 64 << 20, trees: 16 << 20, sizes: 8 << 20 };
@@ -64,6 +66,7 @@ fn do_job(pipe: &Arc<Pipe>, job: Job, spill: File) -> JobResult {
     let result = match job {
         Job::Attempt(job) => run_attempt(outside, job, spill),
         Job::Judge(job) => run_judge(outside, job, spill),
+        Job::Write(job) => run_write(outside, job, spill),
     };
     result.unwrap_or_else(JobResult::Failed)
 }
@@ -93,6 +96,16 @@ fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<Jo
     let judged = evaluate(&session, &judge, &job.submission);
     let (edits, used) = session.conversations_and_use();
     Ok(JobResult::Judge(JudgeResult { judged, edits, used }))
+}
+
+fn run_write(outside: Arc<dyn Outside>, job: WriteJob, spill: File) -> Result<JobResult, String> {
+    let engine = engine()?;
+    let writer = load(&engine, job.writer)?;
+    let session = Session::with_spill(outside, job.start, Vec::new(), Some(spill));
+    let session = Arc::new(session);
+    let written = write_queries(&session, &writer, &job.chain);
+    let (_, used) = session.conversations_and_use();
+    Ok(JobResult::Write(WriteResult { written, used }))
 }
 
 fn engine() -> Result<Engine, String> {

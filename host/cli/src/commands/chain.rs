@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod lint;
 pub(crate) mod resolve;
 pub(crate) mod show;
+pub(crate) mod write;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Check(check::Arguments),
     /// Explain the chains of a chain file, with the evidence for each link
     Show(show::Arguments),
+    /// Have a writer plugin write the queries of chains, and check them for leaks
+    Write(write::Arguments),
 }
 
 pub(crate) fn run(
@@ -44,6 +47,7 @@ pub(crate) fn run(
         Command::Check(arguments) => check::run(arguments, machine, format),
         Command::Resolve(arguments) => resolve::run(arguments, format),
         Command::Show(arguments) => show::run(&arguments, format),
+        Command::Write(arguments) => write::run(&arguments, machine, format),
     }
 }
 

@@ -7,8 +7,9 @@ use crate::bindings::control::catena::plugin::model as wit_model;
 use crate::bindings::control::catena::plugin::types as wit;
 use crate::bindings::control::exports::catena::plugin::scaffold as wit_scaffold;
 use crate::bindings::judge::exports::catena::plugin::judge as wit_judge;
-use crate::call::{AttemptEnd, CallFailure, Judged};
-use crate::task::{Carry, Ending, Finding, Submission, Task, Verdict};
+use crate::bindings::writer::exports::catena::plugin::writer as wit_writer;
+use crate::call::{AttemptEnd, CallFailure, Judged, Written};
+use crate::task::{Carry, ChainBrief, Ending, Finding, Queries, Submission, Task, Verdict};
 
 pub(crate) fn usage_to_wit(usage: Usage) -> wit::Usage {
     wit::Usage {
@@ -133,6 +134,48 @@ pub(crate) fn verdict_from_wit(
         }
         Err(wit_judge::JudgeError::NoVerdict(why) | wit_judge::JudgeError::Other(why)) => {
             Judged::NoVerdict(why)
+        }
+    }
+}
+
+pub(crate) fn chain_to_wit(chain: &ChainBrief) -> wit_writer::ChainBrief {
+    let stages = chain.stages.iter().map(|stage| wit_writer::StageBrief {
+        title: stage.title.clone(),
+        body: stage.body.clone(),
+        commit_messages: stage.commit_messages.clone(),
+        reference_patch: stage.reference_patch.clone(),
+        interface: stage.interface.clone(),
+    });
+    let leaks = chain.leaks.iter().map(|leak| wit_writer::Leak {
+        stage: leak.stage,
+        kind: leak.kind.clone(),
+        excerpt: leak.excerpt.clone(),
+    });
+    wit_writer::ChainBrief {
+        repository: chain.repository.clone(),
+        stages: stages.collect(),
+        leaks: leaks.collect(),
+    }
+}
+
+/// Another number of queries than of stages is a breach of the contract.
+pub(crate) fn queries_from_wit(
+    stages: usize,
+    answer: Result<wit_writer::Queries, wit_writer::WriterError>,
+) -> Written {
+    match answer {
+        Ok(queries) if queries.stages.len() == stages => {
+            Written::Queries(Queries { overview: queries.overview, stages: queries.stages })
+        }
+        Ok(queries) => Written::Failed(CallFailure::Contract(format!(
+            "the writer wrote {} queries for {stages} stages",
+            queries.stages.len()
+        ))),
+        Err(wit_writer::WriterError::InvalidConfig(why)) => {
+            Written::Failed(CallFailure::Contract(format!("invalid configuration: {why}")))
+        }
+        Err(wit_writer::WriterError::NoQueries(why) | wit_writer::WriterError::Other(why)) => {
+            Written::NoQueries(why)
         }
     }
 }

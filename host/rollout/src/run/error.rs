@@ -46,6 +46,9 @@ pub enum RunError {
     /// The run file does not say where the repository is.
     #[error("the chains are of `{0}`, but `[repositories]` has no clone of it")]
     NoClone(String),
+    /// The run file has no writer, and one is asked for.
+    #[error("`{}` has no `[writer]`", .0.display())]
+    NoWriter(PathBuf),
     /// A clone or the run's object database can't be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),

@@ -72,7 +72,8 @@ impl Inputs {
         let chains_text =
             std::fs::read(chains_path).map_err(|err| RunError::io(chains_path, err))?;
         let chains = ChainFile::load(chains_path)?;
-        check_chains(&file, &chains)?;
+        check_selection(&file, &chains)?;
+        check_queries(&file, &chains)?;
         let clone = check_clone(&file, &chains)?;
         let models = models::open_all(&file, &options.models)?;
         let prepared = plugins::prepare(&file, options)?;
@@ -93,15 +94,19 @@ pub(crate) fn selected<'a>(file: &RunFile, chains: &'a ChainFile) -> Vec<&'a Cha
     chains.chains.iter().filter(wanted).collect()
 }
 
-fn check_chains(file: &RunFile, chains: &ChainFile) -> Result<(), RunError> {
+/// Checks that every chain that the run file names is there, and that there is one.
+pub(super) fn check_selection(file: &RunFile, chains: &ChainFile) -> Result<(), RunError> {
     if let Some(id) = file.only.iter().find(|id| chains.chain(id).is_none()) {
         return Err(RunError::UnknownChain(id.to_string()));
     }
-    let selected = selected(file, chains);
-    if selected.is_empty() {
+    if selected(file, chains).is_empty() {
         return Err(RunError::NoChains(file.chains.clone()));
     }
-    for chain in selected {
+    Ok(())
+}
+
+fn check_queries(file: &RunFile, chains: &ChainFile) -> Result<(), RunError> {
+    for chain in selected(file, chains) {
         if let Some(stage) = chain.stages.iter().find(|stage| stage.query.trim().is_empty()) {
             let (chain, stage) = (chain.id.to_string(), stage.id.to_string());
             return Err(RunError::NoQuery { chain, stage });
@@ -111,7 +116,7 @@ fn check_chains(file: &RunFile, chains: &ChainFile) -> Result<(), RunError> {
 }
 
 /// Finds the clone and checks that it has what the chains name.
-fn check_clone(file: &RunFile, chains: &ChainFile) -> Result<PathBuf, RunError> {
+pub(super) fn check_clone(file: &RunFile, chains: &ChainFile) -> Result<PathBuf, RunError> {
     let name = &chains.repository.name;
     let clone = file.repositories.get(name.as_str());
     let clone = clone.ok_or_else(|| RunError::NoClone(name.to_string()))?;
@@ -149,7 +154,7 @@ fn make_absolute(file: &mut RunFile, base: &Path, plugin_dirs: &[PathBuf]) {
         model.make_absolute(base);
     }
     let uses = [&mut file.scaffold, &mut file.judge].into_iter().chain(&mut file.tools);
-    for PluginUse { plugin, .. } in uses {
+    for PluginUse { plugin, .. } in uses.chain(&mut file.writer) {
         *plugin = plugins::locate(plugin, base, plugin_dirs);
     }
 }

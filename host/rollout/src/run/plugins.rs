@@ -70,6 +70,19 @@ pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, 
     Ok(Prepared { scaffold, tools, judge, programs, native, engine, planned })
 }
 
+/// Finds, checks and compiles the writer of a run file.
+pub(super) fn prepare_writer(
+    used: &PluginUse,
+    options: &RunOptions,
+) -> Result<PluginSpec, RunError> {
+    let mut preparation = Preparation {
+        engine: Engine::new().map_err(|err| RunError::Engine(format!("{err:#}")))?,
+        cache: ComponentCache::open(&options.cache)?,
+        planned: BTreeMap::new(),
+    };
+    preparation.plugin(used, PluginKind::Writer)
+}
+
 struct Preparation {
     engine: Engine,
     cache: ComponentCache,

@@ -1,0 +1,50 @@
+//! Has a model write the queries of a chain, in four steps for each stage.
+
+mod answer;
+mod brief;
+mod config;
+
+use catena_sdk::model::{CompletionRequest, Conversation, Message};
+use catena_sdk::writer::{ChainBrief, Queries, WriterError};
+use task_templates::{TemplateError, Templates};
+
+use crate::brief::{RetryView, TaskView};
+use crate::config::Config;
+
+struct Llm;
+
+impl catena_sdk::Writer for Llm {
+    fn write(chain: ChainBrief) -> Result<Queries, WriterError> {
+        let config: Config = catena_sdk::config::read()?;
+        let templates = config.templates().map_err(|err| invalid(&err))?;
+        let task = TaskView::of(&chain, &config);
+        let conversation = Conversation::open()?;
+        let system = templates.render("system", &task).map_err(|err| invalid(&err))?;
+        conversation.push(&Message::System(system));
+        let task = templates.render("task", &task).map_err(|err| invalid(&err))?;
+        conversation.push(&Message::User(task));
+        let mut error = String::new();
+        for _ in 0..config.attempts {
+            let reply = conversation.complete(&CompletionRequest::default())?;
+            error = match answer::parse(&reply.message.content, chain.stages.len()) {
+                Ok(queries) => return Ok(queries),
+                Err(error) => error,
+            };
+            conversation.push(&Message::User(retry(&templates, &error)?));
+        }
+        let attempts = config.attempts;
+        Err(WriterError::NoQueries(format!(
+            "none of {attempts} replies was of the right form; of the last one {error}"
+        )))
+    }
+}
+
+catena_sdk::export_writer!(Llm);
+
+fn retry(templates: &Templates, error: &str) -> Result<String, WriterError> {
+    templates.render("retry", RetryView { error }).map_err(|err| invalid(&err))
+}
+
+fn invalid(err: &TemplateError) -> WriterError {
+    WriterError::InvalidConfig(err.to_string())
+}
