@@ -5,11 +5,13 @@
 //! and test nothing.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::environment::TestEnvironment;
+use crate::environment::{Outcome, TestEnvironment, run};
 use crate::interruption::wait_for;
 use crate::journal::{lines, records};
 use crate::small_run::{CHAIN, RunFile};
@@ -333,6 +335,51 @@ fn run_that_would_show_its_own_files_to_commands_is_not_begun() {
     begin("\"cc\"", "\"no-such-compiler\"").ends_with(2).says("there is no command");
     begin("commands = [\"make\", \"cc\"]", "commands = [\"/bin/sh\"]").ends_with(2).says("no name");
     assert!(!environment.path("run").exists());
+}
+
+/// Runs `catena` by another program, which gets its command line.
+fn catena_by(environment: &TestEnvironment, by: &[&str], arguments: &[&str]) -> Outcome {
+    let inner = environment.catena_command(arguments);
+    let mut outer = Command::new(by[0]);
+    outer.args(&by[1..]).arg(inner.get_program()).args(inner.get_args());
+    outer.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer.current_dir(environment.path("")).stdin(Stdio::null());
+    run(outer)
+}
+
+#[test]
+fn run_on_a_machine_that_cannot_confine_commands_is_not_begun() {
+    let Some(environment) = environment() else { return };
+    environment.write("run.toml", run_of(&environment, &["native true"]).text());
+    let stub = environment.path("stub");
+    let begin = |script: &str| {
+        environment.write("stub", format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(&stub, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let stub = stub.to_string_lossy();
+        let over = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", &stub, "/usr/bin/bwrap"];
+        catena_by(&environment, &over, &["run", "run.toml", "--dir", "run"])
+    };
+    let version = "test \"$1\" = --version && echo bubblewrap 0.9.0 && exit";
+    begin(&format!("{version}; echo 'bwrap: No permissions' >&2; exit 1"))
+        .ends_with(1)
+        .says("commands can't be confined here: bwrap: No permissions")
+        .says("catena doctor");
+    begin(&format!("{version}; exit 1")).ends_with(1).says("the backend failed");
+    begin("echo bubblewrap 0.7.0").ends_with(2).says("`bwrap` is version 0.7, and 0.8");
+    begin("echo who knows").ends_with(1).says("does not tell its version");
+    assert!(!environment.path("run").exists());
+}
+
+#[test]
+fn files_that_the_host_has_open_by_chance_are_closed_in_commands() {
+    let Some(environment) = environment() else { return };
+    let commands = ["native sh -c 'ls /proc/self/fd/9/ && echo REACHED; echo over'"];
+    environment.write("run.toml", run_of(&environment, &commands).text());
+    environment.write("open/secret", "not for agents");
+    let with_open = ["/bin/sh", "-c", "exec 9<open; exec \"$0\" \"$@\""];
+    catena_by(&environment, &with_open, &["run", "run.toml", "--dir", "run"]).succeeds();
+    let answers = answers(&environment);
+    assert!(answers[0].contains("over") && !answers[0].contains("REACHED"), "{}", answers[0]);
 }
 
 #[test]

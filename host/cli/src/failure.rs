@@ -115,7 +115,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::Database(_) => (Fault::Input, Some("`[repositories]` takes paths of git repositories")),
         E::Resolve(err) => (Fault::Input, resolve_hint(err)),
         E::Program(err) => (Fault::Input, program_hint(err)),
-        E::Native { source, .. } => (Fault::Input, Some(native_hint(source))),
+        E::Native { source, .. } => (native_fault(source), Some(native_hint(source))),
         E::NameTwice(_) => (Fault::Input, Some("give the table below `[native]` another name")),
         E::WrongKind { .. } => {
             (Fault::Input, Some("put it under the key of its kind, or name another plugin"))
@@ -170,8 +170,17 @@ pub(crate) fn program_hint(error: &StoreError) -> Option<&'static str> {
     }
 }
 
+fn native_fault(error: &NativeUseError) -> Fault {
+    match error {
+        NativeUseError::Unconfined(_) => Fault::Host,
+        _ => Fault::Input,
+    }
+}
+
 fn native_hint(error: &NativeUseError) -> &'static str {
     match error {
+        NativeUseError::OldBackend(_) => "install a newer bubblewrap",
+        NativeUseError::Unconfined(_) => "`catena doctor` tells what forbids it",
         NativeUseError::NoBackend => "install bubblewrap; `catena doctor` tells whether it works",
         NativeUseError::Name(_) => "`commands` takes names of programs, without directories",
         NativeUseError::NoCommand { .. } => {

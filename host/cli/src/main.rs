@@ -93,6 +93,8 @@ fn main() -> ExitCode {
     if matches!(arguments.command, Command::Worker) {
         return commands::worker::run();
     }
+    // Where the system lists no open files, it starts no commands outside the sandbox.
+    let _ = catena_native::inherited::keep();
     start_log();
     let format = if arguments.json { Format::Json } else { Format::Text };
     match run(arguments, format) {

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use catena_plugin::{NativeStart, WorkspaceAccess};
 
-use crate::settings::NativeUse;
+use crate::settings::{NativeUse, NativeUseError};
 
 /// What all commands can read of this machine: where toolchains are, and what
 /// the dynamic linker and `cc` need to find them.
@@ -34,6 +34,9 @@ const PLACES: [&str; 3] = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap
 
 /// The first version that can forbid further user namespaces.
 const FORBIDS_NAMESPACES: (u32, u32) = (0, 8);
+
+/// The same for people.
+pub(crate) const LEAST: &str = "0.8";
 
 /// User and group inside.
 const IDENTITY: &str = "1000";
@@ -62,6 +65,15 @@ pub(crate) fn version(program: &Path) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
+/// Checks that the program can confine as much as is asked of it.
+pub(crate) fn check_version(program: &Path) -> Result<(), NativeUseError> {
+    match version(program) {
+        Some(found) if found >= FORBIDS_NAMESPACES => Ok(()),
+        Some((major, minor)) => Err(NativeUseError::OldBackend(format!("{major}.{minor}"))),
+        None => Err(NativeUseError::Unconfined("`bwrap` does not tell its version".to_owned())),
+    }
+}
+
 /// Writes the files that say who one is.
 pub(crate) fn write_identity(etc: &Path) -> std::io::Result<()> {
     let user = format!("agent:x:{IDENTITY}:{IDENTITY}::/home/agent:/bin/sh\n");
@@ -73,17 +85,22 @@ pub(crate) fn write_identity(etc: &Path) -> std::io::Result<()> {
 /// end is told.
 pub(crate) fn command_line(
     backend: &Path,
-    version: Option<(u32, u32)>,
     settings: &NativeUse,
     places: &Places,
     start: &NativeStart,
 ) -> Vec<OsString> {
     let mut line = Line(vec![backend.into()]);
     line.add(["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]);
-    if version >= Some(FORBIDS_NAMESPACES) {
-        line.add(["--disable-userns"]);
-    }
-    line.add(["--uid", IDENTITY, "--gid", IDENTITY, "--hostname", "catena", "--clearenv"]);
+    line.add([
+        "--disable-userns",
+        "--uid",
+        IDENTITY,
+        "--gid",
+        IDENTITY,
+        "--hostname",
+        "catena",
+        "--clearenv",
+    ]);
     for (name, value) in environment(settings, start) {
         line.add(["--setenv", &name, &value]);
     }

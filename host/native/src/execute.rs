@@ -29,7 +29,6 @@ const LAST_MOMENTS: Duration = Duration::from_secs(10);
 /// What one command is run with.
 pub(crate) struct Execution<'a> {
     pub(crate) backend: &'a Path,
-    pub(crate) version: Option<(u32, u32)>,
     pub(crate) launcher: &'a Launcher,
     pub(crate) settings: &'a NativeUse,
     pub(crate) places: &'a Places,
@@ -85,15 +84,16 @@ impl Execution<'_> {
             });
             let ended_by = self.wait(&mut child, start);
             let killed = child.kill().and_then(|()| child.wait());
-            self.wait_for_all();
+            let all_ended = self.wait_for_all();
             let joined = |thread: thread::ScopedJoinHandle<'_, Captured>| {
                 thread.join().unwrap_or(Captured { bytes: Vec::new(), omitted: 0 })
             };
             let (stdout, stderr) = (joined(stdout), joined(stderr));
             killed?;
+            all_ended?;
             let outcome = match ended_by? {
                 Some(outcome) => outcome,
-                None => self.outcome(&stderr),
+                None => self.outcome(&stderr)?,
             };
             Ok(Executed { outcome, stdout, stderr })
         })
@@ -105,13 +105,7 @@ impl Execution<'_> {
             Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
             _ => {}
         }
-        let line = confinement::command_line(
-            self.backend,
-            self.version,
-            self.settings,
-            self.places,
-            start,
-        );
+        let line = confinement::command_line(self.backend, self.settings, self.places, start);
         let limits = &self.settings.limits;
         let order = LaunchOrder {
             status: self.status.clone(),
@@ -177,34 +171,126 @@ impl Execution<'_> {
     }
 
     /// Waits until the first process of the namespace has ended, which it does when
-    /// all others have.
-    fn wait_for_all(&self) {
-        let Some(first) = self.told("child-pid") else { return };
+    /// all others have. What is still alive could change files while they are taken.
+    fn wait_for_all(&self) -> io::Result<()> {
+        let Some(first) = self.told("child-pid") else { return Ok(()) };
         let begin = Instant::now();
         let is_alive = || {
             let stat = fs::read_to_string(format!("/proc/{first}/stat")).unwrap_or_default();
             let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
             state.is_some_and(|state| state != 'Z' && state != 'X')
         };
-        while is_alive() && begin.elapsed() < LAST_MOMENTS {
+        while is_alive() {
+            if begin.elapsed() > LAST_MOMENTS {
+                let what = "processes of the command do not end";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
             thread::sleep(Duration::from_millis(1));
         }
+        Ok(())
     }
 
-    fn outcome(&self, stderr: &Captured) -> NativeOutcome {
+    /// How the command ended. Where the backend did not come to start it, that is the
+    /// machine's fault, but for what the caller named.
+    fn outcome(&self, stderr: &Captured) -> io::Result<NativeOutcome> {
         if let Some(status) = self.told("exit-code") {
-            return NativeOutcome::Ended(i32::try_from(status).unwrap_or(255));
+            return Ok(NativeOutcome::Ended(i32::try_from(status).unwrap_or(255)));
         }
-        // The backend did not come to start it, and says why.
         let said = String::from_utf8_lossy(&stderr.bytes).trim().to_owned();
-        if said.contains("execvp") {
-            let is_missing = said.ends_with("No such file or directory");
-            return NativeOutcome::Ended(if is_missing { 127 } else { 126 });
+        let last = said.lines().last().unwrap_or_default();
+        if last.starts_with("bwrap: execvp ") {
+            let is_missing = last.ends_with("No such file or directory");
+            return Ok(NativeOutcome::Ended(if is_missing { 127 } else { 126 }));
         }
-        NativeOutcome::NotStarted(if said.is_empty() {
-            "the backend failed".to_owned()
-        } else {
-            said
-        })
+        if last.starts_with("bwrap: Can't chdir to ") {
+            return Ok(NativeOutcome::NotStarted(said));
+        }
+        Err(io::Error::other(if said.is_empty() { "the backend failed".to_owned() } else { said }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use catena_plugin::{NativeBytes, Standing, WorkspaceAccess};
+    use catena_tree::TreeId;
+
+    use super::*;
+    use crate::settings::{Backend, NativeLimits};
+
+    /// What comes of a command where this script is the backend.
+    fn executed(script: &str) -> io::Result<NativeOutcome> {
+        let dir = tempfile::tempdir().unwrap();
+        let backend = dir.path().join("backend");
+        fs::write(&backend, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&backend, fs::Permissions::from_mode(0o755)).unwrap();
+        let place = || dir.path().to_owned();
+        let places = Places {
+            worktree: place(),
+            temporary: place(),
+            home: place(),
+            shared: place(),
+            etc: place(),
+        };
+        let settings = NativeUse {
+            backend: Backend::Bubblewrap,
+            commands: Vec::new(),
+            read_only: Vec::new(),
+            path: Vec::new(),
+            environment: BTreeMap::new(),
+            limits: NativeLimits::default(),
+        };
+        // In the place of `catena native`: the order's four words, then the backend.
+        let launcher = Launcher {
+            program: "/bin/sh".into(),
+            arguments: ["-c", "status=$1; shift 4; exec \"$@\" 3>\"$status\"", "launcher"]
+                .map(Into::into)
+                .to_vec(),
+        };
+        let execution = Execution {
+            backend: &backend,
+            launcher: &launcher,
+            settings: &settings,
+            places: &places,
+            status: dir.path().join("status.json"),
+            file: 1 << 20,
+            written: Vec::new(),
+        };
+        let nothing = Standing { tree: TreeId::EMPTY, empty: Vec::new() };
+        let start = NativeStart {
+            plugin: String::new(),
+            program: String::new(),
+            command: vec!["true".to_owned()],
+            environment: Vec::new(),
+            directory: "/workspace".to_owned(),
+            stdin: NativeBytes::default(),
+            access: WorkspaceAccess::ReadWrite,
+            worktree: nothing.clone(),
+            scratch: nothing,
+            wall: Duration::from_mins(1),
+        };
+        execution.run(&start).map(|executed| executed.outcome)
+    }
+
+    #[test]
+    fn fault_of_the_machine_is_no_result_of_a_command() {
+        let forbidden = "echo 'bwrap: No permissions to create new namespace' >&2; exit 1";
+        let err = executed(forbidden).unwrap_err();
+        assert_eq!(err.to_string(), "bwrap: No permissions to create new namespace");
+        assert_eq!(executed("exit 1").unwrap_err().to_string(), "the backend failed");
+    }
+
+    #[test]
+    fn what_the_caller_named_wrongly_is_a_result() {
+        let missing = executed("echo 'bwrap: execvp x: No such file or directory' >&2; exit 1");
+        assert_eq!(missing.unwrap(), NativeOutcome::Ended(127));
+        let denied = executed("echo 'bwrap: execvp x: Permission denied' >&2; exit 1");
+        assert_eq!(denied.unwrap(), NativeOutcome::Ended(126));
+        let moved = executed("echo \"bwrap: Can't chdir to /gone: Not a directory\" >&2; exit 1");
+        assert!(matches!(moved.unwrap(), NativeOutcome::NotStarted(_)));
+        let ended = executed("echo '{\"exit-code\": 3}' >&3");
+        assert_eq!(ended.unwrap(), NativeOutcome::Ended(3));
     }
 }

@@ -17,6 +17,8 @@ use std::process::Command;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use crate::inherited;
+
 /// How the process in between is started.
 #[derive(Debug, Clone)]
 pub struct Launcher {
@@ -82,6 +84,7 @@ pub fn launch(order: LaunchOrder) -> io::Error {
 fn prepare(order: LaunchOrder) -> io::Result<Command> {
     let mut line = order.command.into_iter();
     let program = line.next().ok_or(io::ErrorKind::InvalidInput)?;
+    inherited::keep()?;
     let status = OpenOptions::new().create(true).truncate(true).write(true).open(order.status)?;
     let limits = [
         (Resource::Core, 0),

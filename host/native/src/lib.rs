@@ -9,6 +9,7 @@
 //! * `confinement`: which walls a backend puts around a command.
 //! * [`launch`]: the process in between, which bounds itself before it becomes the
 //!   backend.
+//! * [`inherited`]: no file that is open by chance comes to a command or a worker.
 //! * `execute`, `capture`, `watch`: one command from its start to its end, what it
 //!   writes, and what it takes while it runs.
 //! * [`probe`]: what of all that works on this machine.
@@ -23,6 +24,7 @@
 mod capture;
 mod confinement;
 mod execute;
+pub mod inherited;
 pub mod launch;
 mod mirror;
 pub mod probe;

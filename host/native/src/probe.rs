@@ -14,7 +14,7 @@ use catena_tree::TreeId;
 use crate::confinement::{self, Places};
 use crate::execute::Execution;
 use crate::launch::Launcher;
-use crate::settings::{Backend, NativeLimits, NativeUse};
+use crate::settings::{Backend, NativeLimits, NativeUse, NativeUseError};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +43,23 @@ const SCRIPT: &str = "echo made > /workspace/made && echo wrote; \
 /// How long it has.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Checks, by running one in `dir`, that commands are confined on this machine.
+pub fn check(dir: &Path, launcher: &Launcher) -> Result<(), NativeUseError> {
+    match probe(dir, launcher) {
+        Ok(Probed::Works { .. }) => Ok(()),
+        Ok(Probed::Missing) => Err(NativeUseError::NoBackend),
+        Ok(Probed::Fails(why)) => Err(NativeUseError::Unconfined(why)),
+        Ok(Probed::Leaks(what)) => Err(NativeUseError::Unconfined(format!("they reach {what}"))),
+        Err(err) => Err(NativeUseError::Unconfined(err.to_string())),
+    }
+}
+
 /// Runs a command in `dir`, which must be there, and looks at what it reaches.
 pub fn probe(dir: &Path, launcher: &Launcher) -> io::Result<Probed> {
     let Some(backend) = confinement::find_backend() else { return Ok(Probed::Missing) };
+    if let Err(err) = confinement::check_version(&backend) {
+        return Ok(Probed::Fails(err.to_string()));
+    }
     let room = tempfile::tempdir_in(dir)?;
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let secret = room.path().join("secret");
@@ -66,7 +80,6 @@ pub fn probe(dir: &Path, launcher: &Launcher) -> io::Result<Probed> {
     let settings = settings(&secret);
     let execution = Execution {
         backend: &backend,
-        version,
         launcher,
         settings: &settings,
         places: &places,
@@ -74,7 +87,10 @@ pub fn probe(dir: &Path, launcher: &Launcher) -> io::Result<Probed> {
         file: 1 << 20,
         written: Vec::new(),
     };
-    let ended = execution.run(&start())?;
+    let ended = match execution.run(&start()) {
+        Ok(ended) => ended,
+        Err(err) => return Ok(Probed::Fails(err.to_string())),
+    };
     let said = String::from_utf8_lossy(&ended.stdout.bytes).into_owned();
     let port = format!(":{:04X} ", listener.local_addr()?.port());
     let was_written = fs::read_to_string(places.worktree.join("made")).is_ok();

@@ -66,7 +66,6 @@ pub struct Room {
     launcher: Launcher,
     worktree: Mirror,
     scratch: Mirror,
-    version: Option<(u32, u32)>,
     /// Bytes in `workspace` when it was first written.
     at_first: Option<u64>,
 }
@@ -86,13 +85,11 @@ impl Room {
         let etc = dir.join("etc");
         fs::create_dir_all(&etc)?;
         confinement::write_identity(&etc)?;
-        let version = confinement::find_backend().and_then(|path| confinement::version(&path));
         Ok(Self {
             worktree: Mirror::new(dir, "workspace", database.clone()),
             scratch: Mirror::new(dir, "scratch", database.clone()),
             dir: dir.to_owned(),
             launcher,
-            version,
             at_first: None,
         })
     }
@@ -125,7 +122,6 @@ impl Room {
         let written = self.allowance(&bounds.quota, &places);
         let execution = Execution {
             backend: &backend,
-            version: self.version,
             launcher: &self.launcher,
             settings,
             places: &places,

@@ -74,6 +74,13 @@ pub enum NativeUseError {
     /// What confines them is missing.
     #[error("`bwrap` is not on this machine")]
     NoBackend,
+    /// What confines them can't forbid them namespaces of their own.
+    #[error("`bwrap` is version {0}, and {least} is the oldest that confines enough",
+        least = confinement::LEAST)]
+    OldBackend(String),
+    /// No command can be run on this machine, or not confined.
+    #[error("commands can't be confined here: {0}")]
+    Unconfined(String),
     /// A name of a command is none.
     #[error("`{0}` is no name of a command")]
     Name(String),
@@ -115,7 +122,8 @@ impl NativeUse {
     /// Checks that the commands are there and that `secrets`, such as the object
     /// database and the clones, are out of their reach.
     pub fn check(&self, secrets: &[PathBuf]) -> Result<(), NativeUseError> {
-        confinement::find_backend().ok_or(NativeUseError::NoBackend)?;
+        let backend = confinement::find_backend().ok_or(NativeUseError::NoBackend)?;
+        confinement::check_version(&backend)?;
         for path in &self.read_only {
             let wrong = |why| Err(NativeUseError::ReadOnly { path: path.clone(), why });
             if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {

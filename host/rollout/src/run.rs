@@ -86,7 +86,7 @@ impl Run {
     pub fn create(run_file: &Path, dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
         layout::check_free(dir)?;
         let inputs = Inputs::of_run_file(run_file, options)?;
-        inputs.check_native(dir)?;
+        inputs.check_native(dir, options)?;
         let lock = layout::write_plan(dir, &inputs.plan_file, &inputs.chains_text)?;
         Self::of(dir, inputs, options, lock)
     }
@@ -94,7 +94,7 @@ impl Run {
     /// Opens a run that was begun before, to go on with it.
     pub fn open(dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
         let (inputs, lock) = Self::begun(dir, options)?;
-        inputs.check_native(dir)?;
+        inputs.check_native(dir, options)?;
         Self::of(dir, inputs, options, lock)
     }
 

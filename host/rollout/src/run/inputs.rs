@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use catena_chain::{Chain, ChainFile};
+use catena_native::probe;
 use catena_plugin::Digest;
 use catena_tree::ObjectDatabase;
 
@@ -54,12 +55,14 @@ impl Inputs {
 
     /// Checks that commands outside the sandbox can be run, and see nothing of what
     /// the run at `dir` keeps from agents.
-    pub(super) fn check_native(&self, dir: &Path) -> Result<(), RunError> {
+    pub(super) fn check_native(&self, dir: &Path, options: &RunOptions) -> Result<(), RunError> {
         let dir = std::path::absolute(dir).map_err(|err| RunError::io(dir, err))?;
         let secrets = [dir, self.clone.clone(), self.plan_file.file.chains.clone()];
         self.prepared.native.iter().try_for_each(|(name, used)| {
             let name = name.clone();
-            used.check(&secrets).map_err(|source| RunError::Native { name, source })
+            let checked = used.check(&secrets);
+            let checked = checked.and_then(|()| probe::check(&options.cache, &options.launcher));
+            checked.map_err(|source| RunError::Native { name, source })
         })
     }
 
