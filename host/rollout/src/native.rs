@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catena_native::{Bounds, NativeError, Room};
-use catena_plugin::{Digest, NativeBytes, NativeEnd, NativeOutcome, NativeStart};
+use catena_native::{Bounds, NativeError, NativeUse, Room};
+use catena_plugin::{
+    Digest, Effective, NativeBytes, NativeEnd, NativeOutcome, NativeStart, WorkspaceAccess,
+};
 use catena_tree::TreeId;
 use catena_tree::worktree::{Policy, Quota};
 use catena_worker::in_one_line;
@@ -43,6 +45,9 @@ pub(crate) struct Desk<'a> {
     pub(crate) room: &'a mut Option<Room>,
     /// The tree that the agent began with.
     pub(crate) base: TreeId,
+    /// The plugins that may ask, and what they may do. In the job of a judge or a writer
+    /// there are none.
+    pub(crate) askers: Vec<(&'a str, &'a Effective)>,
 }
 
 impl Desk<'_> {
@@ -52,9 +57,7 @@ impl Desk<'_> {
         ledger: &mut Ledger,
         start: NativeStart,
     ) -> Result<NativeEnd, HostError> {
-        let Some(settings) = self.plan.native.get(&start.program).cloned() else {
-            return Err(Trespass(format!("commands of `{}`", start.program)).into());
-        };
+        let settings = self.granted(&start)?.clone();
         let ended = ledger.finished_native(&start).map_err(Unserved::from)?;
         if let Some(end) = ended {
             return Ok(end);
@@ -78,6 +81,17 @@ impl Desk<'_> {
         Ok(end)
     }
 
+    /// What an asker is granted. The worker says who asks, and is not believed.
+    fn granted(&self, start: &NativeStart) -> Result<&NativeUse, Trespass> {
+        let is_granted = self.askers.iter().any(|(asker, rights)| {
+            *asker == start.plugin && allows(rights, &start.program, start.access)
+        });
+        let settings = self.plan.native.get(&start.program).filter(|_| is_granted);
+        settings.ok_or_else(|| {
+            Trespass(format!("commands of `{}` for `{}`", start.program, start.plugin))
+        })
+    }
+
     fn new_room(&self, ledger: &Ledger) -> std::io::Result<Room> {
         let dir: PathBuf = self.plan.spill_dir.join("native").join(ledger.rollout.to_string());
         let mut room = Room::new(&dir, &self.plan.database, self.plan.launcher.clone())?;
@@ -96,6 +110,13 @@ impl Desk<'_> {
             policy: Arc::new(if is_control { Policy::default() } else { workspace.policy() }),
         }
     }
+}
+
+/// Whether rights are enough for a command that does this with the worktree.
+fn allows(rights: &Effective, program: &str, access: WorkspaceAccess) -> bool {
+    rights.programs.contains(program)
+        && access != WorkspaceAccess::None
+        && access <= rights.workspace
 }
 
 impl Ledger {
@@ -153,5 +174,26 @@ fn native_record(start: &NativeStart, end: Option<&NativeEnd>, wall: Duration) -
         command: start.command.clone(),
         end: Box::new(end),
         wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worker_gets_no_more_for_a_plugin_than_that_is_granted() {
+        use WorkspaceAccess::{None, Read, ReadWrite};
+        let rights = |workspace| Effective {
+            workspace,
+            programs: ["native".to_owned()].into(),
+            ..Effective::default()
+        };
+        assert!(allows(&rights(ReadWrite), "native", ReadWrite));
+        assert!(allows(&rights(Read), "native", Read));
+        assert!(!allows(&rights(Read), "native", ReadWrite));
+        assert!(!allows(&rights(ReadWrite), "other", Read));
+        assert!(!allows(&rights(None), "native", None));
+        assert!(!allows(&Effective { workspace: Read, ..Effective::default() }, "native", Read));
     }
 }

@@ -270,12 +270,17 @@ impl Rollout<'_> {
         let worker = Worker::start(&self.plan.worker, &self.plan.spill_dir)?;
         let gate = Gate::new(self.plan.database.clone(), roots);
         let model = self.plan.models.of_job(&job);
-        let base = match &job {
-            Job::Attempt(job) => job.start.stage_start,
-            Job::Judge(job) => job.start.base,
-            Job::Write(job) => job.start.stage_start,
+        let plan = self.plan;
+        let (base, askers) = match &job {
+            Job::Attempt(job) => {
+                let askers = [&plan.scaffold].into_iter().chain(&plan.tools);
+                let askers = askers.map(|spec| (spec.manifest.plugin.name.as_str(), &spec.rights));
+                (job.start.stage_start, askers.collect())
+            }
+            Job::Judge(job) => (job.start.base, Vec::new()),
+            Job::Write(job) => (job.start.stage_start, Vec::new()),
         };
-        let desk = Desk { plan: self.plan, room: &mut self.room, base };
+        let desk = Desk { plan, room: &mut self.room, base, askers };
         let mut host = JobHost { ledger: &mut self.ledger, gate, desk, scope, model };
         let result = worker.run(job, wall, &mut host).await?;
         let gate = host.gate;
