@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::environment::{Outcome, TestEnvironment};
+use crate::model_server::ModelServer;
+use crate::replay::over_http;
 use crate::small_run::{self, RunFile};
 
 const WRITER: &str = "[writer]\nplugin = \"writer-llm\"\ngrant = { model = true }";
@@ -111,5 +113,33 @@ fn writer_has_to_be_named_and_granted_the_model() {
     environment.catena(&arguments).ends_with(2).says("has no `[writer]`");
     let ungranted = RunFile::of("scaffold-nop").table("[writer]\nplugin = \"writer-llm\"");
     environment.write("run.toml", ungranted.text());
-    environment.catena(&arguments).ends_with(3).prints("the writer wrote nothing");
+    environment
+        .catena(&arguments)
+        .ends_with(2)
+        .says("needs a model")
+        .says("grant = { model = true }");
+}
+
+#[test]
+fn writer_sees_what_it_gave_away_and_nothing_of_the_answer_elsewhere() {
+    let environment = environment();
+    let server = ModelServer::start(vec![reply("Notes.", &["Count in count.py.", "Print all."])]);
+    let file = over_http(&server, "").table(WRITER);
+    environment.write("run.toml", file.text());
+    let arguments = ["chain", "write", "run.toml", "--output", "written.json", "--tries", "2"];
+    environment.catena(&arguments).succeeds();
+    let prompts: Vec<String> =
+        server.asked().iter().map(|request| request["messages"].to_string()).collect();
+    assert_eq!(prompts.len(), 2);
+    let told = "pull request 1, file-name: count.py";
+    assert_eq!((prompts[0].contains(told), prompts[1].contains(told)), (false, true));
+}
+
+#[test]
+fn line_that_was_cut_off_costs_its_own_chain_alone() {
+    let environment = environment();
+    let good = reply("Notes.", &["Say how many.", "Print all."]);
+    environment.write("written.json.part", "{\"usage\": {\"input");
+    write(&environment, &json!({"notes": [good]}), &[]).succeeds();
+    assert_eq!(stage(&environment, 0)["query"], "Say how many.");
 }

@@ -104,6 +104,9 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::UnknownChain(_) => (Fault::Input, Some("`only` takes ids of chains in the chain file")),
         E::NoChains(_) => (Fault::Input, Some("name a chain file with at least one chain")),
         E::NoQuery { .. } => (Fault::Input, Some("write the stage's `query` into the chain file")),
+        E::WriterWithoutModel(_) => {
+            (Fault::Input, Some("add `grant = { model = true }` to `[writer]`"))
+        }
         E::NoWriter(_) => (
             Fault::Input,
             Some("add `[writer]` with `plugin = \"writer-llm\"` and `grant = { model = true }`"),

@@ -77,16 +77,12 @@ pub fn overview(repository: &str, stages: &[Stage]) -> String {
 /// `text` without what gives something away: in its first line the words
 /// themselves, below that the sentences they stand in.
 pub fn without(text: &str, leaks: &[Leak]) -> String {
-    let leaks: Vec<String> = leaks.iter().map(|leak| leak.excerpt.to_lowercase()).collect();
-    let gives_away = |sentence: &str| {
-        let sentence = sentence.to_lowercase();
-        leaks.iter().any(|leak| sentence.contains(leak))
-    };
+    let leaks: Vec<Regex> = leaks.iter().filter_map(|leak| as_words(&leak.excerpt)).collect();
+    let gives_away = |sentence: &str| leaks.iter().any(|leak| leak.is_match(sentence));
     let (title, body) = text.split_once('\n').unwrap_or((text, ""));
     let mut kept = title.to_owned();
     for leak in &leaks {
-        let word = pattern(&format!("(?i)`*{}`*", regex::escape(leak)));
-        kept = word.replace_all(&kept, "…").into_owned();
+        kept = leak.replace_all(&kept, "…").into_owned();
     }
     for line in body.lines() {
         kept.push('\n');
@@ -94,6 +90,16 @@ pub fn without(text: &str, leaks: &[Leak]) -> String {
         kept.extend(sentences);
     }
     GAPS.replace_all(LINE_ENDS.replace_all(&kept, "").trim(), "\n\n").into_owned()
+}
+
+/// `words` where they stand by themselves, in any case and perhaps in backticks.
+/// None if they are too many for a pattern.
+fn as_words(words: &str) -> Option<Regex> {
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let bound = |is_word: bool| if is_word { r"\b" } else { "" };
+    let (first, last) = (is_word(words.chars().next()), is_word(words.chars().next_back()));
+    let pattern = format!("(?i)`*{}{}{}`*", bound(first), regex::escape(words), bound(last));
+    Regex::new(&pattern).ok()
 }
 
 fn format_line(number: usize, title: &str) -> String {
@@ -107,8 +113,8 @@ pub fn clean(text: &str, author: Option<&str>) -> String {
     for cut in CUT.iter() {
         text = cut.replace_all(&text, "").into_owned();
     }
-    if let Some(author) = author.filter(|author| author.len() > 2) {
-        text = text.replace(author, "");
+    if let Some(author) = author.filter(|author| author.len() > 2).and_then(as_words) {
+        text = author.replace_all(&text, "").into_owned();
     }
     let text = BLANKS.replace_all(&text, " ");
     let text = BEFORE_POINT.replace_all(&text, "$1");
@@ -153,12 +159,13 @@ mod tests {
             kind: catena_chain::LeakKind::Identifier,
             excerpt: excerpt.to_owned(),
         };
-        let text = "Add `load_all` for tables\n\nTables load slowly. Use load_all. It is fast.\n- load_all\nEnd.";
+        let text = "Add `load_all` for tables\n\nTables load slowly. Use load_all. It is fast.\n- load_all\nThe reload_all stays.\nEnd.";
         insta::assert_snapshot!(without(text, &[leak("load_all")]), @r"
         Add … for tables
 
         Tables load slowly. It is fast.
 
+        The reload_all stays.
         End.
         ");
     }

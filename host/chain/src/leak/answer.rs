@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
+use bstr::ByteSlice as _;
+use bytes::Bytes;
 use catena_tree::diff::{self, ChangeKind, DiffOptions};
 use catena_tree::{CommitId, EntryKind, ObjectError, RepoPath};
 use regex::Regex;
@@ -65,7 +67,7 @@ impl std::fmt::Display for SuspicionKind {
 static TEST_PATH: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?x)
-        (?:^|/)(?:tests?|testing|__tests__|specs?)/
+        (?:^|/)(?:tests?|__tests__|specs?)/
         | (?:^|/)(?:test_[^/]*|conftest)\.py$
         | _(?:test|spec)\.[a-z]+$
         | \.(?:test|spec)\.[a-z]+$",
@@ -116,7 +118,7 @@ impl Answer {
             allowed: HashSet::new(),
             suspicions: suspicions(&scan, &identifiers, &future),
             interface,
-            literals: literals.cloned().collect(),
+            literals: literals.filter(|literal| !texts.had(literal)).cloned().collect(),
             files: new_files(&texts.created, &scan),
             rows: texts.rows.0.difference(&texts.rows.1).copied().collect(),
             numbers: chain.stages.iter().filter_map(number).collect(),
@@ -175,11 +177,18 @@ struct Changed {
     literals: (HashSet<String>, HashSet<String>),
     rows: (HashSet<u64>, HashSet<u64>),
     created: Vec<RepoPath>,
+    /// What the changed files were.
+    old: Vec<Bytes>,
     /// By which copies of the changed files are known.
     tails: HashSet<String>,
 }
 
 impl Changed {
+    /// Whether a changed file had `literal` before, in quotes or not.
+    fn had(&self, literal: &str) -> bool {
+        self.old.iter().any(|content| content.contains_str(literal))
+    }
+
     fn of_stage(vocabulary: &Vocabulary<'_>, stage: &Stage) -> Result<Self, ObjectError> {
         let objects = vocabulary.objects();
         let changes =
@@ -192,6 +201,7 @@ impl Changed {
             if let Some(EntryKind::File { id, .. }) = change.before
                 && let Some(content) = text(objects, id)?
             {
+                texts.old.push(content.clone());
                 names.before.extend(words::names(&content).map(str::to_owned));
                 texts.literals.1.extend(words::literals(&content));
                 texts.rows.1.extend(words::rows(&content).into_iter().map(|(row, _)| row));
@@ -216,7 +226,9 @@ fn new_files(created: &[RepoPath], scan: &Scan) -> BTreeSet<String> {
     for path in created {
         files.extend(path.as_str().map(str::to_owned));
         let name = path.file_name().map(ToString::to_string);
-        files.extend(name.filter(|name| !scan.file_names.contains(name)));
+        // A name without an ending may be a word of the language.
+        let is_known = |name: &String| !name.contains('.') || scan.file_names.contains(name);
+        files.extend(name.filter(|name| !is_known(name)));
     }
     files
 }

@@ -21,10 +21,12 @@ fn pattern(text: &str) -> Regex {
 }
 
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)(?:(?:\bgh-|#)|\b(?:prs?|pull requests?|issues?|merge requests?)[ ]*#?[ ]*)\d+\b")
+    pattern(
+        r"(?i)(?:\bgh-|#|/pull/|/issues/|\b(?:prs?|pull requests?|issues?|merge requests?)(?:\s+number|\s+no\.)?[\s-]*#?\s*)\d+\b",
+    )
 });
 static BARE_NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{4,9}\b"));
-static COMMIT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[0-9a-f]{7,40}\b"));
+static COMMIT: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b[0-9a-f]{7,40}\b"));
 static URL: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\b(?:https?://|www\.)[^\s<>()\[\]`]+"));
 static MENTION: LazyLock<Regex> = LazyLock::new(|| {
@@ -44,7 +46,7 @@ impl Answer {
                 leaks.insert(leak(LeakKind::Identifier, name));
             }
         }
-        let quoted = self.literals.iter().filter(|literal| text.contains(literal.as_str()));
+        let quoted = self.literals.iter().filter(|literal| has_word(text, literal));
         leaks.extend(quoted.map(|literal| leak(LeakKind::StringLiteral, literal)));
         let files = self.files.iter().filter(|file| has_word(text, file));
         leaks.extend(files.map(|file| leak(LeakKind::FileName, file)));
@@ -52,7 +54,10 @@ impl Answer {
         leaks.extend(self.bare_numbers(text).map(|found| leak(LeakKind::PullRequestNumber, found)));
         leaks.extend(self.commits_in(text).map(|found| leak(LeakKind::CommitId, found)));
         leaks.extend(all(&URL, text).map(|found| leak(LeakKind::Url, found)));
+        let code = code_spans(text);
         let mentions = MENTION.captures_iter(text).filter_map(|found| found.get(1));
+        let mentions =
+            mentions.filter(|found| !code.iter().any(|span| span.contains(&found.start())));
         leaks.extend(mentions.map(|found| leak(LeakKind::Author, found.as_str())));
         let people = self.people.iter().filter(|name| has_word(text, name));
         leaks.extend(people.map(|name| leak(LeakKind::Author, name)));
@@ -141,7 +146,15 @@ fn code_spans(text: &str) -> Vec<Range<usize>> {
         let len = fence.len() - fence.trim_start_matches('`').len();
         let mark = "`".repeat(len);
         let inside = start + len;
-        let Some(end) = text.get(inside..).and_then(|text| text.find(&mark)) else { break };
+        let Some(end) = text.get(inside..).and_then(|text| text.find(&mark)) else {
+            // A fence that nobody closes marks all that follows; a single sign marks nothing.
+            if len >= 3 {
+                spans.push(inside..text.len());
+                break;
+            }
+            rest = inside;
+            continue;
+        };
         spans.push(inside..inside + end);
         rest = inside + end + len;
     }
@@ -153,10 +166,12 @@ fn stands_as_code(text: &str, range: &Range<usize>) -> bool {
     let before = text.get(..range.start).unwrap_or_default();
     let after = text.get(range.end..).unwrap_or_default();
     let is_member = before.strip_suffix('.').and_then(|text| text.chars().next_back());
+    let is_scoped = before.ends_with("::") || before.ends_with("->") || after.starts_with("::");
     let is_quoted =
         ['"', '\''].into_iter().any(|quote| before.ends_with(quote) && after.starts_with(quote));
     after.starts_with('(')
         || is_quoted
+        || is_scoped
         || is_member.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ')')
 }
 
@@ -188,11 +203,14 @@ mod tests {
     #[test]
     fn every_kind_is_found() {
         use LeakKind as K;
-        let cases: [(&str, K, &str); 15] = [
+        let cases: [(&str, K, &str); 18] = [
             ("call load_table then", K::Identifier, "load_table"),
             ("the `renderer` class", K::Identifier, "renderer"),
             ("use x.align here", K::Identifier, "align"),
             ("pass 'align' here", K::Identifier, "align"),
+            ("say \u{201c}load_table\u{201d}", K::Identifier, "load_table"),
+            ("use engine::align here", K::Identifier, "align"),
+            ("see github.com/o/n/pull/7", K::PullRequestNumber, "/pull/7"),
             ("use align() here", K::Identifier, "align"),
             ("it says 'no such column'", K::StringLiteral, "no such column"),
             ("put it into pkg/render.py", K::FileName, "pkg/render.py"),

@@ -11,6 +11,10 @@ use super::words;
 /// Longest content that is looked into, in bytes.
 pub(super) const MAX_CONTENT: u64 = 2 << 20;
 
+/// Most directories that are looked into, which is more than the largest
+/// repositories have.
+const MAX_TREES: usize = 1 << 20;
+
 /// Directories that hold copies of other projects, or of this one.
 const COPIES: [&str; 11] = [
     "site-packages",
@@ -68,8 +72,18 @@ impl<'a> Vocabulary<'a> {
         let mut wanted: Vec<(u64, &String)> =
             wanted.iter().map(|word| (words::hash(word), word)).collect();
         let mut scan = Scan::default();
+        let mut scanned = 0;
         let mut open = vec![(RepoPath::root(), tree, false)];
+        // A hostile repository has the same tree in very many places.
+        let mut seen = HashSet::new();
         while let Some((path, tree, is_copy)) = open.pop() {
+            if !is_copy && !seen.insert(tree) {
+                continue;
+            }
+            scanned += 1;
+            if scanned > MAX_TREES {
+                break;
+            }
             for entry in self.objects.tree(tree)?.iter() {
                 let Ok(below) = path.join(entry.name.as_bstr()) else { continue };
                 match entry.kind {

@@ -6,13 +6,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use bstr::ByteSlice as _;
 use regex::bytes::Regex;
 
 /// Least length of a name that can give something away.
 const LEAST_NAME: usize = 3;
 
 /// Least length of a quoted text that can.
-const LEAST_LITERAL: usize = 8;
+const LEAST_LITERAL: usize = 10;
 
 /// Words in a row that nobody writes by chance.
 pub(super) const ROW: usize = 8;
@@ -28,20 +29,19 @@ static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?-u)"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'"#).expect("literal pattern")
 });
 
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 /// Where the words of a text stand: names, numbers, and what lies between them.
 pub(super) fn words(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
-    let mut at = 0;
+    let mut chars = text.char_indices().peekable();
     std::iter::from_fn(move || {
-        let rest = text.get(at..)?;
-        let start = at + rest.iter().position(|byte| is_word(*byte))?;
-        let word = text.get(start..)?;
-        let len = word.iter().position(|byte| !is_word(*byte)).unwrap_or(word.len());
-        at = start + len;
-        Some(start..at)
+        let (start, mut end, _) = chars.find(|(.., c)| is_word(*c))?;
+        while let Some((_, next, _)) = chars.next_if(|(.., c)| is_word(*c)) {
+            end = next;
+        }
+        Some(start..end)
     })
 }
 
@@ -57,16 +57,22 @@ pub(super) fn as_name(word: &[u8]) -> Option<&str> {
     (begins && word.len() >= LEAST_NAME && word.iter().any(u8::is_ascii_alphabetic)).then_some(name)
 }
 
-/// Whether a name is one of a program wherever it stands: `snake_case`,
-/// `camelCase`, `name2`.
+/// Whether a name is one of a program wherever it stands: `snake_case`, `_hidden`,
+/// `camelCase`, `name2`. `_words_` between underscores are emphasised.
 pub(super) fn is_code(name: &str) -> bool {
     let inner = name.trim_matches('_');
     let pairs = inner.as_bytes().windows(2);
     let changes_case = |pair: &[u8]| matches!(pair, [first, second] if first.is_ascii_lowercase() && second.is_ascii_uppercase());
-    inner.contains('_') || inner.bytes().any(|byte| byte.is_ascii_digit()) || {
-        let mut pairs = pairs;
-        pairs.any(changes_case)
-    }
+    let is_hidden = name.starts_with('_') && !name.ends_with('_');
+    let is_special = name.starts_with("__") && name.ends_with("__");
+    is_hidden
+        || is_special
+        || inner.contains('_')
+        || inner.bytes().any(|byte| byte.is_ascii_digit())
+        || {
+            let mut pairs = pairs;
+            pairs.any(changes_case)
+        }
 }
 
 /// The numbers of pull requests and issues that a text refers to.
@@ -86,7 +92,7 @@ pub(super) fn literals(text: &[u8]) -> HashSet<String> {
     let quoted = LITERAL.captures_iter(text).filter_map(|found| {
         let quoted = found.get(1).or_else(|| found.get(2))?;
         let text = std::str::from_utf8(quoted.as_bytes()).ok()?.trim();
-        let is_more = text.bytes().any(|byte| !is_word(byte));
+        let is_more = text.chars().any(|c| !is_word(c));
         (text.len() >= LEAST_LITERAL && is_more).then(|| text.to_owned())
     });
     quoted.collect()
@@ -122,10 +128,18 @@ mod tests {
     fn names_are_words_that_a_program_could_have() {
         let found: Vec<&str> = names(b"def load_all(x2, 12ab, naive\xc3\xa9): _ = go.to").collect();
         assert_eq!(found, ["def", "load_all", "naive\u{e9}"]);
-        let code = ["load_all", "loadAll", "utf8", "__x_y__"];
+        let code = ["load_all", "loadAll", "utf8", "_load", "__enter__"];
         assert!(code.iter().all(|name| is_code(name)));
-        let prose = ["load", "Load", "HTTP", "_load"];
+        let prose = ["load", "Load", "HTTP", "_load_"];
         assert!(!prose.iter().any(|name| is_code(name)));
+    }
+
+    #[test]
+    fn typographic_signs_end_a_word() {
+        let found: Vec<&str> =
+            names("\u{201c}load_table\u{201d}, load_rows\u{2019}s fit\u{2014}then".as_bytes())
+                .collect();
+        assert_eq!(found, ["load_table", "load_rows", "fit", "then"]);
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub enum RunError {
     /// The run file has no writer, and one is asked for.
     #[error("`{}` has no `[writer]`", .0.display())]
     NoWriter(PathBuf),
+    /// The run file's writer asks for the model and is not granted it.
+    #[error("writer `{0}` needs a model, which the run file does not grant")]
+    WriterWithoutModel(String),
     /// A clone or the run's object database can't be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),

@@ -82,11 +82,15 @@ impl Writing {
         make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
         models::resolve(&mut file, options.models_file.as_deref())?;
         let used = file.writer.clone().ok_or_else(|| RunError::NoWriter(path.to_owned()))?;
+        let writer = prepare_writer(&used, options)?;
+        if writer.manifest.capabilities.model && !writer.rights.model {
+            return Err(RunError::WriterWithoutModel(writer.manifest.plugin.name.to_string()));
+        }
         let chains = ChainFile::load(&file.chains)?;
         check_selection(&file, &chains)?;
         let database = ObjectDatabase::open(&check_clone(&file, &chains)?)?;
         Ok(Self {
-            writer: prepare_writer(&used, options)?,
+            writer,
             model: models::open_for_writer(&file, &used, &options.models)?,
             account: Account::new(file.budget.run.bounds(), &Usage::default()),
             worker: options.worker.clone(),
@@ -107,6 +111,11 @@ impl Writing {
         selected(&self.file, &self.chains)
     }
 
+    /// Charges the run's account with what was paid before.
+    pub fn charge(&self, spent: &Usage) {
+        self.account.charge(spent);
+    }
+
     /// Chains that may be written for at a time.
     pub fn concurrency(&self) -> usize {
         self.file.concurrency as usize
@@ -116,10 +125,9 @@ impl Writing {
     /// something away, `tries` times at most. The texts that give least away are
     /// taken. `chain` must be one of [`Writing::selected`].
     pub async fn write(&self, chain: &Chain, tries: u32) -> Result<WrittenChain, WritingError> {
-        let answers = {
-            let mut vocabulary = Vocabulary::new(&self.database);
-            chain.answers(&mut vocabulary)?
-        };
+        // Other chains' models are listened to meanwhile.
+        let answers =
+            tokio::task::block_in_place(|| chain.answers(&mut Vocabulary::new(&self.database)))?;
         let mut chain = chain.clone();
         for (stage, answer) in chain.stages.iter_mut().zip(&answers) {
             stage.interface.extend(answer.interface().iter().cloned());
@@ -130,7 +138,15 @@ impl Writing {
         let mut asked = 0;
         while asked < tries.max(1) && best.as_ref().is_none_or(|(leaks, ..)| *leaks > 0) {
             asked += 1;
-            let queries = self.ask(&brief, &mut host).await?;
+            let queries = match self.ask(&brief, &mut host).await {
+                Ok(queries) => queries,
+                // What was paid for before is worth more than nothing.
+                Err(err) if best.is_some() => {
+                    tracing::warn!(chain = %chain.id, %err, "the writer gave no other texts");
+                    break;
+                }
+                Err(err) => return Err(err),
+            };
             let found = findings(&chain, &queries, &answers);
             brief.leaks = leaks(&found);
             let count = brief.leaks.len();

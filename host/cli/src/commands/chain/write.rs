@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use catena_model::Usage;
 use catena_rollout::run::writing::{Writing, WritingError, WrittenChain};
 use clap::ValueHint;
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -113,7 +114,7 @@ async fn write_all(
                 report.written += 1;
                 report.tries += written.tries;
                 report.usage += written.usage;
-                part.add(written.chain)?;
+                part.add(Done { usage: written.usage, chain: written.chain })?;
             }
             Err(err) => report.failed.push((id, format!("{:#}", anyhow::Error::from(err)))),
         }
@@ -167,6 +168,13 @@ fn marked(file: &ChainFile) -> (usize, usize) {
     (stages.count(), marked)
 }
 
+/// A line of the file of chains that are written.
+#[derive(Serialize, Deserialize)]
+struct Done {
+    usage: Usage,
+    chain: Chain,
+}
+
 /// Chains that are written already, beside the file that is to be.
 struct Part {
     path: PathBuf,
@@ -185,19 +193,23 @@ impl Part {
         let mut options = OpenOptions::new();
         let file = options.create(true).append(true).read(true).open(&path).with_context(failed)?;
         let mut done = BTreeMap::new();
-        let mut is_cut = false;
-        for line in BufReader::new(&file).split(b'\n') {
-            let line = line.with_context(failed)?;
-            let Ok(chain) = serde_json::from_slice::<Chain>(&line) else {
-                is_cut = true;
-                continue;
-            };
-            is_cut = false;
+        let mut text = Vec::new();
+        (&file).read_to_end(&mut text).with_context(failed)?;
+        for line in text.split(|byte| *byte == b'\n') {
+            let Ok(Done { usage, chain }) = serde_json::from_slice(line) else { continue };
+            writing.charge(&usage);
             if writing.selected().iter().any(|known| is_same(known, &chain)) {
                 done.insert(chain.id.clone(), chain);
             }
         }
+        let is_cut = text.last().is_some_and(|byte| *byte != b'\n');
         let part = Self { path, file, done };
+        part.file.try_lock().map_err(|_| {
+            anyhow::anyhow!(
+                "another process is writing `{}`; wait for it, or stop it",
+                part.path.display()
+            )
+        })?;
         if is_cut {
             (&part.file).write_all(b"\n").with_context(|| part.failed())?;
         }
@@ -208,14 +220,14 @@ impl Part {
         format!("can't write `{}`", self.path.display())
     }
 
-    fn add(&mut self, chain: Chain) -> anyhow::Result<()> {
-        let mut line = serde_json::to_vec(&chain)?;
+    fn add(&mut self, done: Done) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(&done)?;
         line.push(b'\n');
         self.file
             .write_all(&line)
             .and_then(|()| self.file.sync_data())
             .with_context(|| self.failed())?;
-        self.done.insert(chain.id.clone(), chain);
+        self.done.insert(done.chain.id.clone(), done.chain);
         Ok(())
     }
 
@@ -224,10 +236,20 @@ impl Part {
     }
 }
 
-/// Whether two chains are of the same stages, whatever their texts.
+/// Whether a chain is one that was written for: all but the texts is as it was,
+/// and what was declared is still.
 fn is_same(known: &Chain, written: &Chain) -> bool {
-    let stages = |chain: &Chain| -> Vec<_> {
-        chain.stages.iter().map(|stage| (stage.id.clone(), stage.merge, stage.human)).collect()
+    let bare = |chain: &Chain| {
+        let mut chain = chain.clone();
+        (chain.overview, chain.leaks) = (String::new(), Vec::new());
+        for stage in &mut chain.stages {
+            (stage.query, stage.leaks, stage.interface) = (String::new(), Vec::new(), Vec::new());
+        }
+        chain
     };
-    known.id == written.id && stages(known) == stages(written)
+    let mut stages = known.stages.iter().zip(&written.stages);
+    let is_declared = stages.all(|(known, written)| {
+        known.interface.iter().all(|name| written.interface.contains(name))
+    });
+    bare(known) == bare(written) && is_declared
 }
