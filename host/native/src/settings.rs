@@ -110,8 +110,13 @@ pub enum NativeUseError {
     },
 }
 
-/// Places that are the sandbox's or the confinement's own.
-const TAKEN: [&str; 7] = ["/", "/workspace", "/tmp", "/home", "/proc", "/dev", "/sys"];
+/// Places that are the sandbox's or the confinement's own, of which parts can be shown.
+const TAKEN: [&str; 3] = ["/", "/tmp", "/home"];
+
+/// Places of which no part can: the confinement's own, and where the sockets of
+/// services are.
+const WHOLLY_TAKEN: [&str; 7] =
+    ["/workspace", "/home/agent", "/proc", "/dev", "/sys", "/run", "/var/run"];
 
 impl NativeUse {
     /// What plugins that are granted `name` may start.
@@ -129,7 +134,7 @@ impl NativeUse {
             if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
                 return wrong("it is not an absolute path");
             }
-            if TAKEN.iter().any(|taken| path.as_path() == Path::new(taken)) {
+            if is_taken(path) || is_taken(&real(path)) {
                 return wrong("that place is the sandbox's own");
             }
             if !path.exists() {
@@ -137,7 +142,9 @@ impl NativeUse {
             }
         }
         for shown in self.shown() {
-            let exposed = secrets.iter().find(|secret| is_within(secret, &shown));
+            let exposed = secrets
+                .iter()
+                .find(|secret| is_within(secret, &shown) || is_within(&shown, secret));
             if let Some(secret) = exposed {
                 return Err(NativeUseError::Exposes { shown, secret: secret.clone() });
             }
@@ -175,10 +182,23 @@ impl NativeUse {
     }
 }
 
+fn is_taken(path: &Path) -> bool {
+    TAKEN.iter().any(|taken| path == Path::new(taken))
+        || WHOLLY_TAKEN.iter().any(|taken| path.starts_with(taken))
+}
+
 /// Whether a path leads below another one, by name or by where links lead.
 fn is_within(path: &Path, dir: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     path.starts_with(dir) || real(path).starts_with(real(dir))
+}
+
+/// Where links lead, of as much of a path as is there.
+fn real(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|there| {
+        let rest = path.strip_prefix(there).ok()?;
+        there.canonicalize().ok().map(|there| there.join(rest))
+    });
+    found.unwrap_or_else(|| path.to_owned())
 }
 
 #[cfg(test)]
@@ -214,10 +234,23 @@ mod tests {
             let checked = reading(exposing).check(&secrets);
             assert!(matches!(checked, Err(NativeUseError::Exposes { .. })), "{exposing:?}");
         }
-        for wrong in ["/", "/proc", "relative", "/usr/../etc", "/no/such/place"] {
+        let part = run.join("objects.git");
+        std::fs::create_dir(&part).unwrap();
+        let checked = reading(&part).check(&secrets);
+        assert!(matches!(checked, Err(NativeUseError::Exposes { .. })));
+        // A run that is not there yet, by another name of the directory it is to be in.
+        let checked = reading(&dir.path().join("runs")).check(&[link.join("second")]);
+        assert!(matches!(checked, Err(NativeUseError::Exposes { .. })));
+        let to_sockets = dir.path().join("sockets");
+        std::os::unix::fs::symlink("/run", &to_sockets).unwrap();
+        let checked = reading(&to_sockets).check(&secrets);
+        assert!(matches!(checked, Err(NativeUseError::ReadOnly { .. })));
+        for wrong in ["/", "/proc", "/proc/1", "/dev/shm", "/run", "relative", "/usr/../etc"] {
             let checked = reading(Path::new(wrong)).check(&secrets);
             assert!(matches!(checked, Err(NativeUseError::ReadOnly { .. })), "{wrong}");
         }
+        let checked = reading(Path::new("/no/such/place")).check(&secrets);
+        assert!(matches!(checked, Err(NativeUseError::ReadOnly { .. })));
     }
 
     #[test]

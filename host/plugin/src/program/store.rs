@@ -108,6 +108,11 @@ impl ProgramStore {
         Self { dir: dir.to_owned() }
     }
 
+    /// Where they lie.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where its programs' files are, a bare git repository, if there are any.
     pub fn objects(&self) -> Option<PathBuf> {
         let path = self.dir.join(OBJECTS);

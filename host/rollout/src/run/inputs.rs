@@ -12,7 +12,7 @@ use super::error::RunError;
 use super::layout::{PLAN_VERSION, PlanFile, chains_path, read_plan};
 use super::plugins::{self, Prepared};
 use crate::models::{self, Models};
-use crate::run_file::{ModelChoice, PluginUse, RunFile};
+use crate::run_file::{ModelChoice, ModelUse, PluginUse, RunFile};
 
 /// The checked inputs of a run.
 pub(super) struct Inputs {
@@ -57,13 +57,31 @@ impl Inputs {
     /// the run at `dir` keeps from agents.
     pub(super) fn check_native(&self, dir: &Path, options: &RunOptions) -> Result<(), RunError> {
         let dir = std::path::absolute(dir).map_err(|err| RunError::io(dir, err))?;
-        let secrets = [dir, self.clone.clone(), self.plan_file.file.chains.clone()];
+        let secrets = self.secrets(dir, options);
         self.prepared.native.iter().try_for_each(|(name, used)| {
             let name = name.clone();
             let checked = used.check(&secrets);
             let checked = checked.and_then(|()| probe::check(&options.cache, &options.launcher));
             checked.map_err(|source| RunError::Native { name, source })
         })
+    }
+
+    /// What no command may see: what a run at `dir` is made of and writes, keys, and what
+    /// other runs have in common with it.
+    fn secrets(&self, dir: PathBuf, options: &RunOptions) -> Vec<PathBuf> {
+        let file = &self.plan_file.file;
+        let here = match &file.model {
+            Some(ModelChoice::Here(model)) => Some(&**model),
+            Some(ModelChoice::Named(_)) | None => None,
+        };
+        let models = here.into_iter().chain(file.models.values());
+        let programs = options.programs.dir().to_owned();
+        [dir, self.clone.clone(), file.chains.clone(), options.cache.clone(), programs]
+            .into_iter()
+            .chain(file.repositories.values().cloned())
+            .chain(options.models_file.clone())
+            .chain(models.flat_map(ModelUse::files))
+            .collect()
     }
 
     fn check(

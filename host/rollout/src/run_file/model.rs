@@ -267,16 +267,26 @@ impl ModelUse {
         }
     }
 
+    /// The files that it names: keys, scripts and tapes.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut copy = self.clone();
+        copy.paths().map(|path| path.clone()).collect()
+    }
+
     /// Resolves its paths against the directory of the file it stands in.
     pub fn make_absolute(&mut self, base: &Path) {
+        for path in self.paths() {
+            *path = base.join(&*path);
+        }
+    }
+
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let paths = match self {
             Self::Scripted(model) => [Some(&mut model.script), model.record.as_mut()],
             Self::Recorded(model) => [Some(&mut model.tape), None],
             Self::OpenAi(model) => [model.key_file.as_mut(), model.record.as_mut()],
         };
-        for path in paths.into_iter().flatten() {
-            *path = base.join(&*path);
-        }
+        paths.into_iter().flatten()
     }
 
     /// The first value that makes no sense: its key, what it is, what it must be.
