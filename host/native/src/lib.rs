@@ -5,7 +5,7 @@
 //! * [`settings`]: what a run file says of them, and what is wrong with it.
 //! * [`room`]: real files for one rollout's commands, and the way from trees to
 //!   trees through one command.
-//! * `mirror`: one tree as a directory, in both directions.
+//! * `mirror`, `removal`: one tree as a directory, in both directions, and its end.
 //! * `confinement`: which walls a backend puts around a command.
 //! * [`launch`]: the process in between, which bounds itself before it becomes the
 //!   backend.
@@ -28,6 +28,7 @@ pub mod inherited;
 pub mod launch;
 mod mirror;
 pub mod probe;
+mod removal;
 pub mod room;
 pub mod settings;
 mod watch;

@@ -16,7 +16,9 @@ use std::time::Duration;
 use bstr::{BString, ByteSlice as _};
 use catena_plugin::Standing;
 use catena_tree::gitignore::PathKind;
-use catena_tree::materialise::{MaterialiseError, Materialised, Place, SyncLimits, SyncReport};
+use catena_tree::materialise::{
+    MaterialiseError, Materialised, Place, Refused, SyncLimits, SyncReport,
+};
 use catena_tree::objects::ObjectSink as _;
 use catena_tree::spill::{Spill, SpillLimits};
 use catena_tree::worktree::{
@@ -24,6 +26,8 @@ use catena_tree::worktree::{
 };
 use catena_tree::{EntryKind, ObjectDatabase, ObjectError, RepoPath, TreeId};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
+
+use crate::removal::remove;
 
 /// Files that are written one after the other get times that a build can tell
 /// apart only after a tick of the kernel's clock.
@@ -46,6 +50,14 @@ pub enum MirrorError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A file of the tree can't be written, for want of space or of its content.
+    #[error("`{path}` can't be written: {reason}")]
+    Hole {
+        /// Which.
+        path: String,
+        /// Why.
+        reason: String,
     },
     /// What was taken can't be put together.
     #[error("can't take over what a command left")]
@@ -99,11 +111,11 @@ impl Mirror {
     /// Makes the directory equal to what stands.
     pub(crate) fn bring(&mut self, now: &Standing, policy: &Policy) -> Result<(), MirrorError> {
         let tree = self.shown(&BString::default(), now.tree, policy)?;
-        let pushed = match &mut self.kept {
-            Some(kept) => kept.push(tree)?,
-            None => self.create(tree, policy)?,
+        let is_whole = match &mut self.kept {
+            Some(kept) => hole(&kept.push(tree)?).is_none(),
+            None => false,
         };
-        if is_in_the_way(&pushed) {
+        if !is_whole {
             self.kept = None;
             self.create(tree, policy)?;
         }
@@ -112,9 +124,9 @@ impl Mirror {
 
     /// Writes the directory anew. What changed since the command before is written
     /// after the rest, so that it is newer for those who compare times.
-    fn create(&mut self, tree: TreeId, policy: &Policy) -> Result<SyncReport, MirrorError> {
+    fn create(&mut self, tree: TreeId, policy: &Policy) -> Result<(), MirrorError> {
         for dir in [&self.dir, &self.state] {
-            let made = clear(dir).and_then(|()| fs::create_dir_all(dir));
+            let made = remove(dir).and_then(|()| fs::create_dir_all(dir));
             made.map_err(|source| MirrorError::Io { path: dir.clone(), source })?;
         }
         let before = self.left.as_ref().map(|left| left.tree);
@@ -123,14 +135,14 @@ impl Mirror {
         let place = Place::open(&self.dir, &self.state)?.within(SyncLimits::default());
         let objects = Arc::new(self.database.clone());
         let (mut kept, report) = Materialised::create(place, objects, before.unwrap_or(tree))?;
-        let report = if before.is_some_and(|before| before != tree) {
+        if before.is_some_and(|before| before != tree) {
             thread::sleep(TICK);
-            kept.push(tree)?
+            check_whole(&kept.push(tree)?)?;
         } else {
-            report
-        };
+            check_whole(&report)?;
+        }
         self.kept = Some(kept);
-        Ok(report)
+        Ok(())
     }
 
     /// Turns what a command left into a tree, and says what was not taken.
@@ -225,12 +237,34 @@ impl Mirror {
     }
 }
 
-/// Whether a push met what only a new directory is rid of.
-fn is_in_the_way(pushed: &SyncReport) -> bool {
+/// The first path that is not as the tree has it, but for those that no worktree can
+/// have.
+fn hole(pushed: &SyncReport) -> Option<&Refused> {
     use catena_tree::materialise::Refusal;
-    pushed.refused.iter().any(|refused| {
-        matches!(refused.reason, Refusal::NotPulled | Refusal::Unsteady | Refusal::Io(_))
+    let mut refused = pushed.refused.iter();
+    refused.find(|refused| match refused.reason {
+        Refusal::NotPulled
+        | Refusal::Unsteady
+        | Refusal::Io(_)
+        | Refusal::Object(_)
+        | Refusal::TooMuch => true,
+        Refusal::GitDirectory
+        | Refusal::Special(_)
+        | Refusal::TooLong
+        | Refusal::InSubmodule
+        | Refusal::Worktree(_) => false,
     })
+}
+
+/// A command over a tree with holes would come to what the agent is not to blame for.
+fn check_whole(pushed: &SyncReport) -> Result<(), MirrorError> {
+    match hole(pushed) {
+        None => Ok(()),
+        Some(refused) => Err(MirrorError::Hole {
+            path: refused.path.to_string(),
+            reason: refused.reason.to_string(),
+        }),
+    }
 }
 
 /// What a tree has over another one. A changed file counts with its whole size.
@@ -262,13 +296,6 @@ fn added(database: &ObjectDatabase, base: TreeId, tree: TreeId) -> Result<Quota,
         }
     }
     Ok(added)
-}
-
-fn clear(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
-        _ => Ok(()),
-    }
 }
 
 const DIRECTORY: OFlags =

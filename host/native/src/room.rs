@@ -16,6 +16,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::confinement::{self, Places};
 use crate::execute::Execution;
 use crate::launch::Launcher;
 use crate::mirror::{Mirror, MirrorError, Rules};
+use crate::removal::remove;
 use crate::settings::NativeUse;
 use crate::watch::size_of;
 
@@ -84,6 +86,8 @@ impl Room {
         remove(dir)?;
         let etc = dir.join("etc");
         fs::create_dir_all(&etc)?;
+        // What agents write is not for other users of the machine.
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
         confinement::write_identity(&etc)?;
         Ok(Self {
             worktree: Mirror::new(dir, "workspace", database.clone()),
@@ -179,13 +183,6 @@ impl Drop for Room {
     fn drop(&mut self) {
         // What stays is removed by the next one of the rollout.
         let _ = remove(&self.dir);
-    }
-}
-
-fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
-        _ => Ok(()),
     }
 }
 
