@@ -17,7 +17,7 @@ use crate::capture::{Capture, Captured};
 use crate::confinement::{self, Places};
 use crate::launch::{LaunchOrder, Launcher};
 use crate::settings::NativeUse;
-use crate::watch::{Allowance, Watch};
+use crate::watch::{Allowance, Size, Watch};
 
 /// Time between two looks at what a command takes.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,8 +36,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) status: PathBuf,
     /// Bytes of the largest file that it may write.
     pub(crate) file: u64,
-    /// Directories, and the bytes that may be in them.
-    pub(crate) written: Vec<(PathBuf, u64)>,
+    /// Directories, and what may be in them.
+    pub(crate) written: Vec<(PathBuf, Size)>,
 }
 
 /// How a command ended, and what it wrote.
@@ -137,6 +137,7 @@ impl Execution<'_> {
             memory: limits.memory.0,
             processes: limits.processes,
             written: self.written.clone(),
+            deadline,
         });
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).min(LOOK);

@@ -19,6 +19,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use catena_plugin::{
     NativeBytes, NativeEnd, NativeOutcome, NativeStart, Standing, WorkspaceAccess,
@@ -32,7 +33,7 @@ use crate::launch::Launcher;
 use crate::mirror::{Mirror, MirrorError, Rules};
 use crate::removal::remove;
 use crate::settings::NativeUse;
-use crate::watch::size_of;
+use crate::watch::{Size, size_of};
 
 /// Why a command could not be run. A fault of this machine, not of the command.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +69,8 @@ pub struct Room {
     launcher: Launcher,
     worktree: Mirror,
     scratch: Mirror,
-    /// Bytes in `workspace` when it was first written.
-    at_first: Option<u64>,
+    /// What was in `workspace` when it was first written.
+    at_first: Option<Size>,
 }
 
 /// Notes on what was not taken that a command's caller is told.
@@ -77,6 +78,12 @@ const MOST_NOTES: usize = 5;
 
 /// Bytes on disk that a command may have beyond its quota for a while.
 const SLACK: u64 = 64 << 20;
+
+/// The same of files and directories.
+const SLACK_ENTRIES: u64 = 10_000;
+
+/// How long the first look at a worktree may take.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Room {
     /// A room in `dir`, which is emptied now and removed at the end.
@@ -123,7 +130,7 @@ impl Room {
             etc: self.dir.join("etc"),
         };
         check_mounted(&places)?;
-        let written = self.allowance(&bounds.quota, &places);
+        let written = self.allowance(&bounds.quota, &places).map_err(NativeError::Run)?;
         let execution = Execution {
             backend: &backend,
             launcher: &self.launcher,
@@ -167,15 +174,27 @@ impl Room {
         rustix::fs::syncfs(&dir).map_err(|err| NativeError::Run(err.into()))
     }
 
-    /// The bytes that may be in the directories while a command runs.
-    fn allowance(&mut self, quota: &Quota, places: &Places) -> Vec<(PathBuf, u64)> {
-        let at_first = *self.at_first.get_or_insert_with(|| size_of(&self.worktree.dir));
-        let more = quota.bytes.saturating_mul(2).saturating_add(SLACK);
-        vec![
-            (self.worktree.dir.clone(), at_first.saturating_add(more)),
+    /// What may be in the directories while a command runs.
+    fn allowance(&mut self, quota: &Quota, places: &Places) -> io::Result<Vec<(PathBuf, Size)>> {
+        let at_first = match self.at_first {
+            Some(at_first) => at_first,
+            None => size_of(&self.worktree.dir, Size::MAX, Instant::now() + PATIENCE)?,
+        };
+        self.at_first = Some(at_first);
+        let more = Size {
+            bytes: quota.bytes.saturating_mul(2).saturating_add(SLACK),
+            entries: quota.entries.saturating_mul(2).saturating_add(SLACK_ENTRIES),
+        };
+        let in_worktree = Size {
+            bytes: at_first.bytes.saturating_add(more.bytes),
+            entries: at_first.entries.saturating_add(more.entries),
+        };
+        let in_shared = Size { bytes: quota.bytes, entries: more.entries };
+        Ok(vec![
+            (self.worktree.dir.clone(), in_worktree),
             (self.scratch.dir.clone(), more),
-            (places.shared.clone(), quota.bytes),
-        ]
+            (places.shared.clone(), in_shared),
+        ])
     }
 }
 
