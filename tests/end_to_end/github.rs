@@ -85,7 +85,10 @@ fn everything_is_fetched_however_many_pages_it_has() {
     once.sort();
     once.dedup();
     assert_eq!(once.len(), asked.len(), "nothing is asked for twice");
-    assert_eq!(server.tokens()[0], format!("Bearer {TOKEN}"));
+    let requests = server.asked().len();
+    assert_eq!(server.header("authorization"), vec![format!("Bearer {TOKEN}"); requests]);
+    let agent = concat!("catena/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(server.header("user-agent"), vec![agent; requests]);
     let written = std::fs::read(environment.path("name.github.db")).unwrap();
     assert!(!written.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
 }

@@ -29,6 +29,9 @@ pub(crate) enum Fault {
     Hold,
 }
 
+/// A header's name in small letters, and its value.
+type Header = (String, String);
+
 type Plan = dyn Fn(usize, &Value) -> Option<Fault> + Send + Sync;
 
 /// More bytes than what is asked has.
@@ -43,7 +46,7 @@ pub(crate) struct GitHubServer {
 struct Shared {
     world: Mutex<World>,
     asked: Mutex<Vec<Value>>,
-    tokens: Mutex<Vec<String>>,
+    headers: Mutex<Vec<Header>>,
     plan: Mutex<Box<Plan>>,
     /// Whether a request is held.
     holding: Mutex<bool>,
@@ -57,7 +60,7 @@ impl GitHubServer {
         let shared = Arc::new(Shared {
             world: Mutex::new(world),
             asked: Mutex::default(),
-            tokens: Mutex::default(),
+            headers: Mutex::default(),
             plan: Mutex::new(Box::new(|_, _| None)),
             holding: Mutex::default(),
             changed: Condvar::new(),
@@ -91,9 +94,10 @@ impl GitHubServer {
         self.shared.asked.lock().unwrap().clone()
     }
 
-    /// The `Authorization` headers so far.
-    pub(crate) fn tokens(&self) -> Vec<String> {
-        self.shared.tokens.lock().unwrap().clone()
+    /// What the requests so far had in a header, named in small letters.
+    pub(crate) fn header(&self, name: &str) -> Vec<String> {
+        let headers = self.shared.headers.lock().unwrap();
+        headers.iter().filter(|(given, _)| given == name).map(|(_, value)| value.clone()).collect()
     }
 
     /// Waits until a request is held.
@@ -112,14 +116,14 @@ impl GitHubServer {
 impl Shared {
     /// Answers one request of a connection. A client that goes away is no fault.
     fn serve(&self, mut stream: TcpStream) {
-        let Some((path, token, body)) = read_request(&stream) else { return };
+        let Some((path, headers, body)) = read_request(&stream) else { return };
         let asked = json!({"operation": body["operationName"], "variables": body["variables"]});
         let place = {
             let mut all = self.asked.lock().unwrap();
             all.push(asked.clone());
             all.len() - 1
         };
-        self.tokens.lock().unwrap().extend(token);
+        self.headers.lock().unwrap().extend(headers);
         if path != "/graphql" {
             respond(&mut stream, 404, "", r#"{"message": "Not Found"}"#);
             return;
@@ -165,25 +169,25 @@ impl Shared {
     }
 }
 
-fn read_request(stream: &TcpStream) -> Option<(String, Option<String>, Value)> {
+fn read_request(stream: &TcpStream) -> Option<(String, Vec<Header>, Value)> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let path = line.split(' ').nth(1)?.to_owned();
-    let (mut length, mut token) = (0, None);
+    let (mut length, mut headers) = (0, Vec::new());
     loop {
         line.clear();
         reader.read_line(&mut line).ok()?;
         let Some((name, value)) = line.split_once(':') else { break };
-        match name.to_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().ok()?,
-            "authorization" => token = Some(value.trim().to_owned()),
-            _ => {}
+        let (name, value) = (name.to_lowercase(), value.trim().to_owned());
+        if name == "content-length" {
+            length = value.parse().ok()?;
         }
+        headers.push((name, value));
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((path, token, serde_json::from_slice(&body).ok()?))
+    Some((path, headers, serde_json::from_slice(&body).ok()?))
 }
 
 fn respond(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {

@@ -14,12 +14,13 @@ const LAYERS: [&str; 13] = [
 ];
 
 /// Libraries that only some packages may name, by prefix.
-const OWNED: [(&str, &[&str]); 5] = [
+const OWNED: [(&str, &[&str]); 6] = [
     ("gix", &["host/tree"]),
     ("cap-std", &["host/tree"]),
     ("cap-fs-ext", &["host/tree"]),
     ("wasmtime", &["host/plugin", "host/worker"]),
     ("hyper", &["host/model", "host/mine"]),
+    ("octocrab", &["host/mine"]),
 ];
 
 pub(super) fn check(files: &[SourceFile]) -> anyhow::Result<Vec<Violation>> {

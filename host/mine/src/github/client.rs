@@ -47,7 +47,7 @@ struct WithBudget<T> {
 
 impl GitHub {
     /// Makes a client of the API at `url`: [`GITHUB`], or `https://HOST/api/v3` of
-    /// GitHub Enterprise. Sends nothing yet.
+    /// GitHub Enterprise. Sends nothing yet. Must be called within a Tokio runtime.
     pub fn new(url: &str, token: Option<&Token>) -> Result<Self, GitHubError> {
         Ok(Self { transport: Transport::new(url, token)?, budget: None })
     }
@@ -109,7 +109,7 @@ impl GitHub {
             "operationName": operation.name,
             "variables": variables,
         });
-        let answer = match self.transport.post(body.to_string().into()).await {
+        let answer = match self.transport.post(&body).await {
             Ok(answer) => answer,
             Err(TransportError::Late) => {
                 let seconds = TIMEOUT.as_secs();

@@ -1,18 +1,26 @@
-//! One request to GitHub's GraphQL API and its answer, over HTTP/1.1.
+//! One request to GitHub's GraphQL API and its answer: octocrab over HTTP/1.1.
 //!
-//! Keeps the token: it is sent over TLS, or to this machine, and printed nowhere.
+//! Takes octocrab's raw answers, as its GraphQL call gives no headers, and those
+//! tell GitHub's limits. What an answer means is `reply`'s, trying again
+//! `client`'s: nothing is tried again here, and no redirect followed. Keeps the
+//! token: it is sent over TLS, or to this machine, and printed nowhere.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use octocrab::service::middleware::auth_header::AuthHeaderLayer;
+use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use serde_json::Value;
 
 use super::error::GitHubError;
 
@@ -38,9 +46,8 @@ impl std::fmt::Debug for Token {
 
 /// The way to one address.
 pub(super) struct Transport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    octocrab: Octocrab,
     uri: Uri,
-    headers: HeaderMap,
 }
 
 /// A whole answer.
@@ -59,40 +66,54 @@ pub(super) enum TransportError {
 }
 
 impl Transport {
+    /// Must be called within the runtime: octocrab starts a task.
     pub(super) fn new(url: &str, token: Option<&Token>) -> Result<Self, GitHubError> {
         let setup = |reason: String| GitHubError::Setup { reason };
         let uri = format!("{}/graphql", base(url, token.is_some())?);
         let uri: Uri = uri.parse().map_err(|_| setup(format!("`{uri}` is no address")))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let agent = concat!("catena/", env!("CARGO_PKG_VERSION"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-        if let Some(Token(token)) = token {
-            let value = HeaderValue::from_str(&format!("Bearer {token}"));
-            let mut value = value.map_err(|_| setup("the token has line ends in it".to_owned()))?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
+        let authorization = token.map(authorization).transpose()?;
         let connector = connector(&uri).map_err(|err| setup(err.to_string()))?;
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { client, uri, headers })
+        Ok(Self { octocrab: octocrab(connector, authorization, &uri), uri })
     }
 
     /// Sends one request and reads the whole answer.
-    pub(super) async fn post(&self, body: Bytes) -> Result<Answer, TransportError> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
+    pub(super) async fn post(&self, body: &Value) -> Result<Answer, TransportError> {
         let exchange = async {
-            let response = self.client.request(request).await.map_err(|err| deepest(&err))?;
-            let (head, body) = response.into_parts();
+            let response = self.octocrab._post(self.uri.clone(), Some(body)).await;
+            let (head, body) = response.map_err(|err| deepest(&err))?.into_parts();
             let body = body.collect().await.map_err(|err| deepest(&err))?.to_bytes();
             Ok(Answer { status: head.status, headers: head.headers, body })
         };
         let answer = tokio::time::timeout(TIMEOUT, exchange).await;
         answer.map_err(|_| TransportError::Late)?.map_err(TransportError::Broken)
     }
+}
+
+/// Builds octocrab from its parts. Its ready-made client names itself beside what
+/// the user agent is set to, and needs the system's certificates for every address.
+fn octocrab(
+    connector: HttpsConnector<HttpConnector>,
+    authorization: Option<HeaderValue>,
+    uri: &Uri,
+) -> Octocrab {
+    let agent = HeaderValue::from_static(concat!("catena/", env!("CARGO_PKG_VERSION")));
+    let headers = Arc::new(vec![(USER_AGENT, agent)]);
+    let built = OctocrabBuilder::new_empty()
+        .with_service(Client::builder(TokioExecutor::new()).build(connector))
+        .with_layer(&ExtraHeadersLayer::new(headers))
+        // The addresses of the API and of uploads; no other gets the token.
+        .with_layer(&AuthHeaderLayer::new(authorization, uri.clone(), uri.clone()))
+        .with_auth(AuthState::None)
+        .build();
+    let Ok(octocrab) = built;
+    octocrab
+}
+
+fn authorization(Token(token): &Token) -> Result<HeaderValue, GitHubError> {
+    let wrong = |_| GitHubError::Setup { reason: "the token has line ends in it".to_owned() };
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(wrong)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Connects with or without TLS, as the address says. Without, no certificates
