@@ -256,7 +256,12 @@ fn no_token_is_noticed_before_anything_is_asked() {
     let outcome = environment.catena(&["mine", "owner/name"]);
     outcome.ends_with(2).says("`GITHUB_TOKEN`, `GH_TOKEN`").says("hint: make a token");
     let mut command = environment.catena_command(&["mine", "owner/name"]);
-    command.args(["--api-url", "http://git.example.org/api/v3"]).env("GH_TOKEN", TOKEN);
+    command.args(["--api-url", "https://git.example.org/api/v3"]).env("GH_TOKEN", TOKEN);
+    let outcome = environment::run(command);
+    outcome.ends_with(2).says("`GITHUB_ENTERPRISE_TOKEN`, `GH_ENTERPRISE_TOKEN`");
+    let mut command = environment.catena_command(&["mine", "owner/name"]);
+    command.args(["--api-url", "http://git.example.org/api/v3"]);
+    command.env("GH_ENTERPRISE_TOKEN", TOKEN);
     let outcome = environment::run(command);
     outcome.ends_with(2).says("the token would be readable on the way");
     assert!(!outcome.stderr.contains(TOKEN));
@@ -288,19 +293,37 @@ fn newest_alone_are_fetched_where_that_is_asked() {
     assert_eq!(rows(&environment, "name.github.db"), rows(&environment, "whole.db"));
 }
 
+/// An answer in which nothing that was asked for can be had.
+fn nothing(count: usize, kind: &str) -> Fault {
+    let body = json!({
+        "data": {"nodes": vec![Value::Null; count], "rateLimit": null},
+        "errors": [{"type": kind, "path": ["nodes", 0], "message": "Could not resolve"}],
+    });
+    Fault::Body(body)
+}
+
 #[test]
 fn pull_request_that_has_gone_is_not_asked_for_again() {
     let environment = TestEnvironment::new();
-    let server = GitHubServer::start(World::of((1..=3).map(pull_request).collect()));
-    let hidden = json!({
-        "data": {"nodes": [null, null, null], "rateLimit": null},
-        "errors": [{"type": "NOT_FOUND", "path": ["nodes", 0], "message": "Could not resolve"}],
-    });
-    server.plan(move |place, _| (place == 2).then(|| Fault::Body(hidden.clone())));
+    let server = GitHubServer::start(World::of(vec![pull_request(1)]));
+    server.plan(|place, _| (place == 2).then(|| nothing(1, "NOT_FOUND")));
     mine(&environment, &server, &[]).succeeds();
     server.plan(|_, _| None);
     mine(&environment, &server, &[]).succeeds();
     assert_eq!(items(&server.asked()), [""; 0]);
+}
+
+#[test]
+fn lost_right_to_read_is_an_error_and_costs_nothing_that_is_known() {
+    for kind in ["NOT_FOUND", "FORBIDDEN"] {
+        let environment = TestEnvironment::new();
+        let server = GitHubServer::start(World::of((1..=3).map(pull_request).collect()));
+        server.plan(move |place, _| (place == 2).then(|| nothing(3, kind)));
+        mine(&environment, &server, &[]).ends_with(2);
+        server.plan(|_, _| None);
+        mine(&environment, &server, &[]).succeeds().prints("3 of 3");
+        assert_eq!(items(&server.asked()).len(), 3, "{kind}");
+    }
 }
 
 #[test]

@@ -297,6 +297,9 @@ impl Fetcher<'_> {
             let reason = "other pull requests than those asked for".to_owned();
             return Err(GitHubError::Unexpected { reason });
         }
+        if batch.len() > 1 && answer.nodes.iter().all(Option::is_none) {
+            return Err(GitHubError::NothingLeft { asked: batch.len() });
+        }
         self.cache.store_pull_requests(batch, &answer.nodes)?;
         Ok(Asked::Answer(()))
     }

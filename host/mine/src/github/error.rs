@@ -78,6 +78,14 @@ pub enum GitHubError {
         /// Why.
         reason: String,
     },
+    /// Of several pull requests that were listed none can be read.
+    #[error(
+        "GitHub knows none of {asked} pull requests that it has listed; they are kept as they were"
+    )]
+    NothingLeft {
+        /// How many were asked for.
+        asked: usize,
+    },
     /// Even the smallest request is too much.
     #[error("GitHub cannot answer for {what}, after {tries} tries: {reason}")]
     TooHeavy {

@@ -88,7 +88,8 @@ fn complained<T>(complaint: &Complaint, headers: &HeaderMap, now: Timestamp) -> 
             failed(GitHubError::Scopes { words, had: text(headers, "x-oauth-scopes").to_owned() })
         }
         Some("NOT_FOUND") if root == Some("repository") => failed(GitHubError::NotFound),
-        Some("FORBIDDEN") if root == Some("repository") => {
+        // A whole item that may not be read any more, rather than something in it.
+        Some("FORBIDDEN") if root == Some("repository") || complaint.path.len() <= 2 => {
             failed(GitHubError::Forbidden { words, sso: sso(headers) })
         }
         // Something that the token may not see, or that is gone: its place is null.

@@ -24,30 +24,55 @@ pub(crate) struct Server {
     api_url: String,
 }
 
-/// Variables that hold a token, the first that is set counts; those of
-/// Enterprise servers for other addresses than GitHub's own.
+/// Variables that hold a token, the first that is set counts: those of GitHub, and
+/// those of Enterprise servers.
 const TOKENS: [&str; 2] = ["GITHUB_TOKEN", "GH_TOKEN"];
 const ENTERPRISE_TOKENS: [&str; 2] = ["GITHUB_ENTERPRISE_TOKEN", "GH_ENTERPRISE_TOKEN"];
 
 impl Server {
     /// Makes a client. Must be called within the runtime.
     pub(super) fn connect(&self) -> Result<GitHub, Failure> {
-        let own = self.api_url.trim_end_matches('/') == GITHUB;
-        let enterprise = variable(&ENTERPRISE_TOKENS).filter(|_| !own);
-        let token = enterprise.or_else(|| variable(&TOKENS)).map(|text| Token::new(&text));
-        if token.is_none() && own {
+        let names = self.token_names();
+        let token = variable(names).map(|text| Token::new(&text));
+        if token.is_none() && !self.is_on_this_machine() {
             return Err(Failure::input(anyhow::anyhow!(
-                "GitHub's GraphQL API needs a token, and none of {} is set",
-                TOKENS.map(|name| format!("`{name}`")).join(", ")
+                "the GraphQL API of `{}` needs a token, and none of {} is set",
+                self.api_url,
+                names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             ))
             .with_hint(TOKEN_HINT));
         }
         GitHub::new(&self.api_url, token.as_ref()).map_err(failure)
     }
+
+    /// Where the token for this server is. One for GitHub is shown to no other host.
+    fn token_names(&self) -> &'static [&'static str] {
+        let is_github = self.host() == host(GITHUB);
+        if is_github || self.is_on_this_machine() { &TOKENS } else { &ENTERPRISE_TOKENS }
+    }
+
+    fn host(&self) -> Option<String> {
+        host(&self.api_url)
+    }
+
+    fn is_on_this_machine(&self) -> bool {
+        self.host().is_some_and(|host| matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]"))
+    }
+}
+
+/// The host of an address, in lower case.
+fn host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    Some(host.to_ascii_lowercase())
 }
 
 const TOKEN_HINT: &str = "make a token that may read public repositories under \"Developer \
-    settings\" of your GitHub account, and set `GITHUB_TOKEN` to it; `gh auth token` prints one too";
+    settings\" of your account there, and set that variable to it; `gh auth token` prints one too";
 
 /// Where the cache is if nobody says.
 pub(super) fn default_cache(repository: &RepositoryName) -> PathBuf {
@@ -150,6 +175,9 @@ pub(super) fn failure(error: GitHubError) -> Failure {
             return Failure::input(error).with_hint(hint);
         }
         E::Forbidden { sso: None, .. } => "ask the repository's owner to admit the token",
+        E::NothingLeft { .. } => {
+            "look whether the token may still read the repository; the same command goes on"
+        }
         E::NotFound => {
             "look at the spelling; a private repository needs a token with the scope `repo`, a \
              deleted one can only be mined from a clone with `--clone PATH --repository OWNER/NAME`"

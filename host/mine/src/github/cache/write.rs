@@ -50,8 +50,8 @@ pub(super) fn listed(transaction: &Transaction<'_>, listed: &wire::Listed) -> ru
     Ok(())
 }
 
+/// Marks a pull request as gone. What is known of it stays.
 pub(super) fn gone(transaction: &Transaction<'_>, number: u64) -> rusqlite::Result<()> {
-    clear(transaction, number)?;
     let update = "UPDATE pull_request SET gone = 1, fetched_at = listed_at WHERE number = ?";
     transaction.execute(update, [number.cast_signed()])?;
     Ok(())
