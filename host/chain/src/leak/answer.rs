@@ -102,25 +102,23 @@ impl Answer {
         let later = chain.stages.iter().skip(position);
         let future: Vec<u64> = later.filter_map(number).collect();
         let mut wanted: HashSet<String> =
-            texts.source.new_names().chain(texts.tests.new_names()).cloned().collect();
+            texts.new_in_source().chain(texts.new_in_tests()).cloned().collect();
         wanted.extend(future.iter().map(|number| words::reference(*number)));
         wanted.extend(chain.stages.iter().flat_map(people).filter(|name| is_short_word(name)));
         let scan = vocabulary.scan(stage.base.tree, &wanted, &texts.tails)?;
         let is_new = |name: &&String| !scan.own.contains_key(*name);
-        let introduced: HashSet<String> =
-            texts.source.new_names().filter(is_new).cloned().collect();
+        let introduced: HashSet<String> = texts.new_in_source().filter(is_new).cloned().collect();
         let mut identifiers: HashSet<String> =
-            texts.tests.new_names().filter(is_new).cloned().collect();
-        let interface = introduced.intersection(&texts.tests.after).cloned().collect();
+            texts.new_in_tests().filter(is_new).cloned().collect();
+        let interface = introduced.intersection(&texts.after.tests).cloned().collect();
         identifiers.extend(introduced);
-        let literals = texts.literals.0.difference(&texts.literals.1);
         Ok(Self {
             allowed: HashSet::new(),
             suspicions: suspicions(&scan, &identifiers, &future),
             interface,
-            literals: literals.filter(|literal| !texts.had(literal)).cloned().collect(),
+            literals: texts.new_literals().cloned().collect(),
             files: new_files(&texts.created, &scan),
-            rows: texts.rows.0.difference(&texts.rows.1).copied().collect(),
+            rows: texts.after.rows.difference(&texts.before.rows).copied().collect(),
             numbers: chain.stages.iter().filter_map(number).collect(),
             commits: chain.stages.iter().map(|stage| stage.merge).collect(),
             people: chain
@@ -156,26 +154,31 @@ impl Answer {
     }
 }
 
-/// The names of some files before and after a change.
+/// The words of all changed files on one side of a change.
 #[derive(Debug, Default)]
-struct Names {
-    before: HashSet<String>,
-    after: HashSet<String>,
+struct Side {
+    /// Names in files that hold no tests.
+    source: HashSet<String>,
+    /// Names in files that do.
+    tests: HashSet<String>,
+    literals: HashSet<String>,
+    rows: HashSet<u64>,
 }
 
-impl Names {
-    fn new_names(&self) -> impl Iterator<Item = &String> {
-        self.after.difference(&self.before)
+impl Side {
+    fn add(&mut self, is_test: bool, content: &[u8]) {
+        let names = if is_test { &mut self.tests } else { &mut self.source };
+        names.extend(words::names(content).map(str::to_owned));
+        self.literals.extend(words::literals(content));
+        self.rows.extend(words::rows(content).into_iter().map(|(row, _)| row));
     }
 }
 
-/// The contents of all changed files, after and before, as words.
+/// All changed files before and after the change.
 #[derive(Debug, Default)]
 struct Changed {
-    source: Names,
-    tests: Names,
-    literals: (HashSet<String>, HashSet<String>),
-    rows: (HashSet<u64>, HashSet<u64>),
+    before: Side,
+    after: Side,
     created: Vec<RepoPath>,
     /// What the changed files were.
     old: Vec<Bytes>,
@@ -184,40 +187,47 @@ struct Changed {
 }
 
 impl Changed {
-    /// Whether a changed file had `literal` before, in quotes or not.
-    fn had(&self, literal: &str) -> bool {
-        self.old.iter().any(|content| content.contains_str(literal))
-    }
-
     fn of_stage(vocabulary: &Vocabulary<'_>, stage: &Stage) -> Result<Self, ObjectError> {
         let objects = vocabulary.objects();
+        let content = |kind: Option<EntryKind>| match kind {
+            Some(EntryKind::File { id, .. }) => text(objects, id),
+            _ => Ok(None),
+        };
         let changes =
             diff::changes(objects, stage.base.tree, stage.human, &DiffOptions::default())?;
         let mut texts = Self::default();
         for change in changes {
             texts.tails.insert(tail(&change.path));
             let is_test = change.path.as_str().is_some_and(is_test_path);
-            let names = if is_test { &mut texts.tests } else { &mut texts.source };
-            if let Some(EntryKind::File { id, .. }) = change.before
-                && let Some(content) = text(objects, id)?
-            {
-                texts.old.push(content.clone());
-                names.before.extend(words::names(&content).map(str::to_owned));
-                texts.literals.1.extend(words::literals(&content));
-                texts.rows.1.extend(words::rows(&content).into_iter().map(|(row, _)| row));
+            if let Some(content) = content(change.before)? {
+                texts.before.add(is_test, &content);
+                texts.old.push(content);
             }
-            if let Some(EntryKind::File { id, .. }) = change.after
-                && let Some(content) = text(objects, id)?
-            {
-                names.after.extend(words::names(&content).map(str::to_owned));
-                texts.literals.0.extend(words::literals(&content));
-                texts.rows.0.extend(words::rows(&content).into_iter().map(|(row, _)| row));
+            if let Some(content) = content(change.after)? {
+                texts.after.add(is_test, &content);
             }
             if matches!(change.kind(), ChangeKind::Added | ChangeKind::Renamed) {
                 texts.created.push(change.path);
             }
         }
         Ok(texts)
+    }
+
+    /// Names that files without tests have now and had not before.
+    fn new_in_source(&self) -> impl Iterator<Item = &String> {
+        self.after.source.difference(&self.before.source)
+    }
+
+    /// Names that files with tests have now and had not before.
+    fn new_in_tests(&self) -> impl Iterator<Item = &String> {
+        self.after.tests.difference(&self.before.tests)
+    }
+
+    /// Texts in quotes that no changed file had before, in quotes or not.
+    fn new_literals(&self) -> impl Iterator<Item = &String> {
+        let had = |literal: &str| self.old.iter().any(|content| content.contains_str(literal));
+        let literals = self.after.literals.difference(&self.before.literals);
+        literals.filter(move |literal| !had(literal))
     }
 }
 

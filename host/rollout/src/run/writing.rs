@@ -126,11 +126,12 @@ impl Writing {
     /// taken. `chain` must be one of [`Writing::selected`].
     pub async fn write(&self, chain: &Chain, tries: u32) -> Result<WrittenChain, WritingError> {
         // Other chains' models are listened to meanwhile.
-        let answers =
+        let mut answers =
             tokio::task::block_in_place(|| chain.answers(&mut Vocabulary::new(&self.database)))?;
         let mut chain = chain.clone();
-        for (stage, answer) in chain.stages.iter_mut().zip(&answers) {
+        for (stage, answer) in chain.stages.iter_mut().zip(&mut answers) {
             stage.interface.extend(answer.interface().iter().cloned());
+            answer.declare(&stage.interface);
         }
         let mut host = WriterHost::new(self, &chain);
         let mut brief = self.brief(&chain)?;
@@ -224,11 +225,7 @@ fn take(chain: &mut Chain, queries: Queries) {
 fn findings(chain: &Chain, queries: &Queries, answers: &[Answer]) -> ChainFindings {
     let mut chain = chain.clone();
     take(&mut chain, queries.clone());
-    let mut found = chain.find_leaks(answers);
-    for (found, stage) in found.stages.iter_mut().zip(&chain.stages) {
-        found.interface.clone_from(&stage.interface);
-    }
-    found
+    chain.find_leaks(answers)
 }
 
 /// What is told to the writer of what was found.
