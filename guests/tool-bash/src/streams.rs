@@ -20,6 +20,7 @@ pub(crate) use self::grep::Grep;
 pub(crate) use self::head::Head;
 pub(crate) use self::tail::Tail;
 pub(crate) use self::wc::Wc;
+use crate::options::{self, Known, Parsed};
 use crate::places::Places;
 
 /// Bytes that are read at once.
@@ -87,6 +88,61 @@ async fn open(ctx: &CommandContext<'_>, places: &Places, name: &str) -> Result<S
 /// Standard input where no operand is given.
 fn operands(given: &[String]) -> Vec<String> {
     if given.is_empty() { vec!["-".to_owned()] } else { given.to_vec() }
+}
+
+/// Reads a command line. One that is wrong is told, and there is nothing then.
+async fn parsed(
+    ctx: &CommandContext<'_>,
+    words: &[String],
+    known: &[Known],
+) -> bashkit::Result<Option<Parsed>> {
+    match options::parse(ctx.name, words, known) {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(message) => {
+            ctx.stderr.write_all(message.as_bytes()).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// The files that `head` and `tail` show one after another.
+struct Shown {
+    names: std::vec::IntoIter<String>,
+    headed: bool,
+    first: bool,
+    status: i32,
+}
+
+impl Shown {
+    fn of(parsed: &Parsed) -> Self {
+        let names = operands(&parsed.operands);
+        let headed = (names.len() > 1 || parsed.has('v')) && !parsed.has('q');
+        Self { names: names.into_iter(), headed, first: true, status: 0 }
+    }
+
+    /// The next one that can be read, below its heading. What can't be is told.
+    async fn next(
+        &mut self,
+        ctx: &CommandContext<'_>,
+        places: &Places,
+    ) -> bashkit::Result<Option<Source>> {
+        for name in self.names.by_ref() {
+            match open(ctx, places, &name).await {
+                Ok(source) => {
+                    if self.headed {
+                        heading(ctx, &name, self.first).await?;
+                    }
+                    self.first = false;
+                    return Ok(Some(source));
+                }
+                Err(reason) => {
+                    cannot_read(ctx, &name, &reason).await?;
+                    self.status = 1;
+                }
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The heading of a file among several.

@@ -2,8 +2,8 @@
 
 use bashkit::{Command, CommandContext, CommandStatus, async_trait};
 
-use super::{complain, open, operands};
-use crate::options::{self, Known, Parsed, flag};
+use super::{complain, open, operands, parsed};
+use crate::options::{Known, Parsed, flag};
 use crate::places::Places;
 
 /// The command.
@@ -26,12 +26,8 @@ const OPTIONS: [Known; 10] = [
 #[async_trait]
 impl Command for Cat {
     async fn execute(&self, ctx: CommandContext<'_>) -> bashkit::Result<CommandStatus> {
-        let parsed = match options::parse(ctx.name, ctx.args, &OPTIONS) {
-            Ok(parsed) => parsed,
-            Err(message) => {
-                ctx.stderr.write_all(message.as_bytes()).await?;
-                return Ok(CommandStatus::with_code(1));
-            }
+        let Some(parsed) = parsed(&ctx, ctx.args, &OPTIONS).await? else {
+            return Ok(CommandStatus::with_code(1));
         };
         let mut filter = Filter::of(&parsed);
         let mut status = 0;

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use bashkit::{Command, CommandContext, CommandStatus, async_trait};
 
 use super::number::{self, Count, Wanted};
-use super::{Source, cannot_read, complain, heading, open, operands};
-use crate::options::{self, Known, flag, valued};
+use super::{Shown, Source, complain, parsed};
+use crate::options::{Known, flag, valued};
 use crate::places::Places;
 
 /// The command.
@@ -25,12 +25,8 @@ const OPTIONS: [Known; 5] = [
 impl Command for Head {
     async fn execute(&self, ctx: CommandContext<'_>) -> bashkit::Result<CommandStatus> {
         let words = number::modern(ctx.args, &['-']);
-        let parsed = match options::parse(ctx.name, &words, &OPTIONS) {
-            Ok(parsed) => parsed,
-            Err(message) => {
-                ctx.stderr.write_all(message.as_bytes()).await?;
-                return Ok(CommandStatus::with_code(1));
-            }
+        let Some(parsed) = parsed(&ctx, &words, &OPTIONS).await? else {
+            return Ok(CommandStatus::with_code(1));
         };
         let Wanted { count, by_bytes } = match Wanted::of(&parsed) {
             Ok(wanted) => wanted,
@@ -40,25 +36,11 @@ impl Command for Head {
             }
         };
         let end = if parsed.has('z') { b'\0' } else { b'\n' };
-        let names = operands(&parsed.operands);
-        let headed = (names.len() > 1 || parsed.has('v')) && !parsed.has('q');
-        let (mut status, mut first) = (0, true);
-        for name in &names {
-            match open(&ctx, &self.0, name).await {
-                Ok(mut source) => {
-                    if headed {
-                        heading(&ctx, name, first).await?;
-                    }
-                    first = false;
-                    beginning(&ctx, &mut source, count, by_bytes, end).await?;
-                }
-                Err(reason) => {
-                    cannot_read(&ctx, name, &reason).await?;
-                    status = 1;
-                }
-            }
+        let mut shown = Shown::of(&parsed);
+        while let Some(mut source) = shown.next(&ctx, &self.0).await? {
+            beginning(&ctx, &mut source, count, by_bytes, end).await?;
         }
-        Ok(CommandStatus::with_code(status))
+        Ok(CommandStatus::with_code(shown.status))
     }
 }
 

@@ -7,8 +7,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use bashkit::{Command, CommandContext, CommandStatus, async_trait};
 
 use super::number::{self, Count, Wanted};
-use super::{CHUNK, Source, cannot_read, complain, heading, open, operands};
-use crate::options::{self, Known, flag, maybe, valued};
+use super::{CHUNK, Shown, Source, complain, parsed};
+use crate::options::{Known, flag, maybe, valued};
 use crate::places::Places;
 
 /// The command.
@@ -33,12 +33,8 @@ const OPTIONS: [Known; 9] = [
 impl Command for Tail {
     async fn execute(&self, ctx: CommandContext<'_>) -> bashkit::Result<CommandStatus> {
         let words = number::modern(ctx.args, &['-', '+']);
-        let parsed = match options::parse(ctx.name, &words, &OPTIONS) {
-            Ok(parsed) => parsed,
-            Err(message) => {
-                ctx.stderr.write_all(message.as_bytes()).await?;
-                return Ok(CommandStatus::with_code(1));
-            }
+        let Some(parsed) = parsed(&ctx, &words, &OPTIONS).await? else {
+            return Ok(CommandStatus::with_code(1));
         };
         let Wanted { count, by_bytes } = match Wanted::of(&parsed) {
             Ok(wanted) => wanted,
@@ -47,25 +43,11 @@ impl Command for Tail {
                 return Ok(CommandStatus::with_code(1));
             }
         };
-        let names = operands(&parsed.operands);
-        let headed = (names.len() > 1 || parsed.has('v')) && !parsed.has('q');
-        let (mut status, mut first) = (0, true);
-        for name in &names {
-            match open(&ctx, &self.0, name).await {
-                Ok(mut source) => {
-                    if headed {
-                        heading(&ctx, name, first).await?;
-                    }
-                    first = false;
-                    ending(&ctx, &mut source, count, by_bytes).await?;
-                }
-                Err(reason) => {
-                    cannot_read(&ctx, name, &reason).await?;
-                    status = 1;
-                }
-            }
+        let mut shown = Shown::of(&parsed);
+        while let Some(mut source) = shown.next(&ctx, &self.0).await? {
+            ending(&ctx, &mut source, count, by_bytes).await?;
         }
-        Ok(CommandStatus::with_code(status))
+        Ok(CommandStatus::with_code(shown.status))
     }
 }
 
