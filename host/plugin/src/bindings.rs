@@ -41,6 +41,7 @@ pub mod judge {
             "catena:plugin/log": super::control::catena::plugin::log,
             "catena:plugin/config": super::control::catena::plugin::config,
             "catena:plugin/model": super::control::catena::plugin::model,
+            "catena:plugin/workspace": super::control::catena::plugin::workspace,
             "catena:plugin/process": super::control::catena::plugin::process,
         },
         require_store_data_send: true,

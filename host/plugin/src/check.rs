@@ -138,7 +138,7 @@ fn check_import(
                 Err(CheckError::ReferenceWithoutControl { plugin: plugin.to_owned() })
             }
             "types" | "log" | "config" | "model" | "tools" | "workspace" | "process"
-            | "reference" => Ok(()),
+            | "reference" | "judging" => Ok(()),
             _ => unknown("package `catena:plugin` has no such interface"),
         };
     }

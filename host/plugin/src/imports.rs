@@ -6,6 +6,7 @@ mod config;
 mod convert;
 mod filesystem;
 mod io;
+mod judging;
 mod log;
 pub(crate) mod model;
 pub(crate) mod output;

@@ -2,6 +2,7 @@
 //! the scratch directories, the conversations and the tools.
 
 mod conversations;
+mod judging;
 mod mounts;
 mod objects;
 mod programs;
@@ -33,6 +34,8 @@ use crate::outside::Outside;
 use crate::state::{State, deny_sockets, link};
 
 pub(crate) use conversations::Conversations;
+use judging::Judging;
+pub use judging::{JudgeSetting, JudgeStart};
 pub(crate) use mounts::{Mode, Mount};
 use programs::ProgramTableOfSession;
 pub(crate) use programs::{LoadedProgram, absolute};
@@ -232,6 +235,8 @@ pub struct Session {
     pub(crate) policy: Arc<Policy>,
     /// Read-only trees that a judge sees, with their guest paths.
     pub(crate) sealed: Vec<(&'static str, Arc<Mutex<Worktree>>)>,
+    /// What a judge may ask, and what it keeps.
+    pub(crate) judging: Judging,
     pub(crate) stage_start: TreeId,
     pub(crate) snapshots: Mutex<BTreeMap<String, TreeId>>,
     pub(crate) conversations: Mutex<Conversations>,
@@ -297,6 +302,7 @@ impl Session {
             scratch: Arc::new(Mutex::new(open(start.scratch))),
             policy,
             sealed: Vec::new(),
+            judging: Judging::default(),
             stage_start: start.stage_start,
             snapshots: Mutex::new(start.snapshots),
             conversations: Mutex::new(Conversations::new(
@@ -320,27 +326,6 @@ impl Session {
             objects,
             outside,
         }
-    }
-
-    /// A session for a judge, which sees three sealed trees and nothing else, with
-    /// an empty file for what is too much for memory.
-    pub fn for_judge(outside: Arc<dyn Outside>, start: &JudgeStart, file: Option<File>) -> Self {
-        let mut session = Self::with_spill(outside, start.as_session_start(), Vec::new(), file);
-        let sealed = |tree: TreeId| {
-            let options = WorktreeOptions {
-                base_time: start.time,
-                quota: Quota { bytes: 0, entries: 0 },
-                access: Access::ReadOnly,
-            };
-            Arc::new(Mutex::new(Worktree::new(session.objects.clone(), tree, options)))
-        };
-        let mounts = vec![
-            ("/base", sealed(start.base)),
-            ("/candidate", sealed(start.candidate)),
-            ("/reference", sealed(start.reference)),
-        ];
-        session.sealed = mounts;
-        session
     }
 
     /// Moves all clocks on by a second, so that programs that compare times by
@@ -479,38 +464,4 @@ pub enum FinishError {
     /// The objects can't be handed over.
     #[error("can't hand over the snapshot's objects")]
     Objects(#[from] catena_tree::ObjectError),
-}
-
-/// What a judge's session begins with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JudgeStart {
-    /// The tree the stage began with, mounted at `/base`.
-    pub base: TreeId,
-    /// The submission, mounted at `/candidate`.
-    pub candidate: TreeId,
-    /// The human tree, mounted at `/reference`.
-    pub reference: TreeId,
-    /// The model, where the run gives one.
-    pub model: Option<ModelInfo>,
-    /// Unix time at which the logical clock starts.
-    pub time: i64,
-    /// Seed of the judge's random numbers.
-    pub seed: u64,
-    /// The first id for conversations that the judge opens.
-    pub next_conversation: u32,
-}
-
-impl JudgeStart {
-    fn as_session_start(&self) -> SessionStart {
-        SessionStart {
-            conversation: ConversationId(self.next_conversation),
-            next_conversation: self.next_conversation,
-            model: self.model.clone(),
-            time: self.time,
-            seed: self.seed,
-            quota_bytes: 64 << 20,
-            quota_entries: 10_000,
-            ..SessionStart::on(TreeId::EMPTY)
-        }
-    }
 }

@@ -14,6 +14,7 @@ use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::control::catena::plugin as own;
+use crate::bindings::judge::catena::plugin::judging;
 use crate::capability::Effective;
 use crate::check::SOCKETS;
 use crate::engine::Engine;
@@ -86,8 +87,11 @@ pub(crate) fn link(engine: &Engine, kind: PluginKind) -> wasmtime::Result<Linker
     if !matches!(kind, PluginKind::Tool | PluginKind::Program) {
         own::model::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     }
-    if matches!(kind, PluginKind::Scaffold | PluginKind::Tool | PluginKind::Program) {
+    if kind != PluginKind::Writer {
         own::workspace::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    }
+    if kind == PluginKind::Judge {
+        judging::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     }
     if kind == PluginKind::Scaffold {
         own::tools::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;

@@ -1,10 +1,8 @@
 //! What a judge makes of a submission, and what follows from it.
 
-use std::collections::BTreeMap;
-
 use catena_model::{ConversationId, Edit};
-use catena_plugin::session::JudgeStart;
-use catena_plugin::{CallFailure, Feedback, Judged, Submission, Used, Verdict};
+use catena_plugin::session::{JudgeSetting, JudgeStart};
+use catena_plugin::{CallFailure, Feedback, Judged, Submission, Verdict};
 use catena_tree::diff::DiffOptions;
 use catena_tree::{ObjectError, TreeId, patch};
 use catena_worker::{Job, JobResult, JudgeJob, JudgeResult, in_one_line};
@@ -27,8 +25,8 @@ impl Rollout<'_> {
         at: &Round<'_>,
         tree: TreeId,
     ) -> Result<Next, RolloutError> {
-        if let Some((judged, edits)) = self.judged_in_journal() {
-            self.ledger.conversations.apply(&edits);
+        if let Some((judged, edits, kept)) = self.judged_in_journal() {
+            self.take_over(&edits, kept);
             return Ok(self.after_verdict(judged));
         }
         let submission = match self.typed_submission(at, tree) {
@@ -48,6 +46,9 @@ impl Rollout<'_> {
                 base: at.start,
                 candidate: tree,
                 reference: at.stage.human,
+                upstream: at.stage.base.tree,
+                setting: self.judge_setting(),
+                kept: self.kept.get(self.plan.judge.manifest.plugin.name.as_str()).cloned(),
                 model: self.plan.models.judge.as_ref().map(|model| model.info()),
                 time: at.stage.time,
                 seed: self.seed(at, "judge"),
@@ -55,7 +56,7 @@ impl Rollout<'_> {
             },
             submission,
         });
-        let mut roots = vec![at.start, tree, at.stage.human];
+        let mut roots = vec![at.start, tree, at.stage.human, at.stage.base.tree];
         roots.extend(self.plan.files_of_programs());
         let scope = Scope {
             main: None,
@@ -64,12 +65,13 @@ impl Rollout<'_> {
         };
         let wall = self.plan.judge.limits.wall.0;
         let result = self.run_job(job, wall, roots, scope).await?;
-        let JudgeResult { judged, edits, used } = match result {
+        let result = match result {
             Ok(JobResult::Judge(result)) => result,
             Ok(_) => return Ok(Next::End(wrong_result())),
             Err(outcome) => return Ok(Next::End(outcome)),
         };
-        self.note_judged(judged.clone(), edits, used)?;
+        let judged = result.judged.clone();
+        self.note_judged(result)?;
         if let Some(reason) = self.ledger.unavailable.take() {
             self.lost_model = true;
             let reason = format!("the judge's model is unavailable: {reason}");
@@ -79,13 +81,13 @@ impl Rollout<'_> {
     }
 
     /// What the judge said, if the journal has it and is to be relied on for it.
-    fn judged_in_journal(&mut self) -> Option<(Judged, Edits)> {
+    fn judged_in_journal(&mut self) -> Option<(Judged, Edits, Option<String>)> {
         let irreproducible = |record: &Record| {
             let Record::Judged { judged, .. } = record else { return None };
             Some(matches!(judged, Judged::Failed(CallFailure::TimedOut(_))))
         };
         match self.ledger.pass_over_to(irreproducible)? {
-            Record::Judged { judged, edits, .. } => Some((judged, edits)),
+            Record::Judged { judged, edits, kept, .. } => Some((judged, edits, kept)),
             _ => None,
         }
     }
@@ -114,16 +116,27 @@ impl Rollout<'_> {
         })
     }
 
-    fn note_judged(
-        &mut self,
-        judged: Judged,
-        edits: Edits,
-        used: BTreeMap<String, Used>,
-    ) -> Result<(), JournalError> {
-        self.ledger.conversations.apply(&edits);
+    fn note_judged(&mut self, result: JudgeResult) -> Result<(), JournalError> {
+        let JudgeResult { judged, edits, used, kept } = result;
+        self.take_over(&edits, kept.clone());
         let judge = self.plan.judge.manifest.plugin.name.to_string();
-        self.ledger.journal.note(Record::Judged { judge, judged, edits, used })?;
+        self.ledger.journal.note(Record::Judged { judge, judged, edits, used, kept })?;
         Ok(())
+    }
+
+    /// Takes over what a judge said to models and what it keeps.
+    fn take_over(&mut self, edits: &Edits, kept: Option<String>) {
+        self.ledger.conversations.apply(edits);
+        if let Some(kept) = kept {
+            self.kept.insert(self.plan.judge.manifest.plugin.name.to_string(), kept);
+        }
+    }
+
+    fn judge_setting(&self) -> JudgeSetting {
+        JudgeSetting {
+            threshold: self.plan.file.threshold,
+            test_command: self.plan.recipe.as_ref().map(|recipe| recipe.test.trim().to_owned()),
+        }
     }
 
     fn after_verdict(&self, judged: Judged) -> Next {

@@ -253,6 +253,9 @@ pub enum Record {
         edits: Vec<(ConversationId, Edit)>,
         /// What it used.
         used: BTreeMap<String, Used>,
+        /// What it keeps for the next round of its stage.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<String>,
     },
     /// A stage ended.
     StageEnded {

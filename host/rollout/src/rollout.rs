@@ -150,6 +150,8 @@ pub(crate) struct Rollout<'a> {
     pub(crate) chain: &'a Chain,
     pub(crate) ledger: Ledger,
     pub(crate) carried: Carried,
+    /// What judges keep from round to round of a stage, by their names.
+    pub(crate) kept: BTreeMap<String, String>,
     /// Real files for commands outside the sandbox, once there are any.
     pub(crate) room: Option<Room>,
     /// What allows it a worker; none while it waits without one.
@@ -181,8 +183,16 @@ pub(crate) async fn roll_out(
     let ledger = Ledger::new(id.clone(), journal, plan);
     let carried = Carried::nothing();
     let place = Some(place);
-    let mut rollout =
-        Rollout { plan, chain, ledger, carried, room: None, place, lost_model: false };
+    let mut rollout = Rollout {
+        plan,
+        chain,
+        ledger,
+        carried,
+        kept: BTreeMap::new(),
+        room: None,
+        place,
+        lost_model: false,
+    };
     let end = rollout.run().await?;
     let Ledger { taken, native_taken: native, .. } = rollout.ledger;
     Ok(Ended { end, taken, native, lost_model: rollout.lost_model })

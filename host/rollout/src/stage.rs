@@ -57,6 +57,7 @@ impl Rollout<'_> {
         let mut worktree = self.with_left_out(start)?;
         let mut submitted = start;
         let mut feedback = None;
+        self.kept.clear();
         for round in 1..=self.plan.file.rounds() {
             let at = Round { stage, position: number, number: round, start, conversation };
             self.ledger.journal.note(Record::RoundStarted { stage: number, round })?;

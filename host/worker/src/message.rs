@@ -131,6 +131,8 @@ pub struct JudgeResult {
     pub edits: Vec<(ConversationId, Edit)>,
     /// What it used.
     pub used: BTreeMap<String, Used>,
+    /// What it keeps for the next round of its stage.
+    pub kept: Option<String>,
 }
 
 /// Queries with what they took.

@@ -95,7 +95,7 @@ fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<Jo
     let session = Arc::new(session.with_programs(programs));
     let judged = evaluate(&session, &judge, &job.submission);
     let (edits, used) = session.conversations_and_use();
-    Ok(JobResult::Judge(JudgeResult { judged, edits, used }))
+    Ok(JobResult::Judge(JudgeResult { judged, edits, used, kept: session.kept() }))
 }
 
 fn run_write(outside: Arc<dyn Outside>, job: WriteJob, spill: File) -> Result<JobResult, String> {

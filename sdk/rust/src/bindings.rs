@@ -27,6 +27,7 @@ pub(crate) mod imports {
                 import catena:plugin/workspace@0.1.0;
                 import catena:plugin/process@0.1.0;
                 import catena:plugin/reference@0.1.0;
+                import catena:plugin/judging@0.1.0;
             }
         ",
         path: "../../wit",
@@ -91,7 +92,9 @@ export_world!(
         "catena:plugin/log@0.1.0" = log,
         "catena:plugin/config@0.1.0" = config,
         "catena:plugin/model@0.1.0" = model,
-        "catena:plugin/process@0.1.0" = process
+        "catena:plugin/workspace@0.1.0" = workspace,
+        "catena:plugin/process@0.1.0" = process,
+        "catena:plugin/judging@0.1.0" = judging
     ]
 );
 

@@ -1,18 +1,20 @@
 //! Judges: they score a submission, apart from the agent.
 
+pub use crate::bindings::imports::catena::plugin::judging::{Setting, describe, keep, kept};
 pub use crate::bindings::judge_plugin::exports::catena::plugin::judge::{
     Finding, JudgeError, Submission, Verdict,
 };
 use crate::{
     bindings::judge_plugin::exports::catena::plugin::judge::Guest, config::ConfigError,
-    model::ModelError, process::ProcessError,
+    model::ModelError, process::ProcessError, workspace::WorkspaceError,
 };
 
 /// A judge plugin. [`export_judge!`](crate::export_judge) makes a type with this
 /// trait the one the host calls.
 ///
 /// Where `workspace` is granted for reading, the sealed snapshots are mounted at
-/// `/base`, `/candidate` and `/reference`.
+/// `/base`, `/candidate` and `/reference`. Granted for writing too, the judge has
+/// a worktree of its own, which the programs that it starts see in their place.
 pub trait Judge {
     /// Judges one submission. Every call gets a fresh instance.
     fn evaluate(submission: Submission) -> Result<Verdict, JudgeError>;
@@ -48,6 +50,12 @@ impl From<ModelError> for JudgeError {
 
 impl From<ProcessError> for JudgeError {
     fn from(err: ProcessError) -> Self {
+        Self::NoVerdict(err.to_string())
+    }
+}
+
+impl From<WorkspaceError> for JudgeError {
+    fn from(err: WorkspaceError) -> Self {
         Self::NoVerdict(err.to_string())
     }
 }

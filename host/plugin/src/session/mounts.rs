@@ -40,27 +40,38 @@ const FIRST_SEALED_DEVICE: u64 = 5;
 
 impl Session {
     /// The mounts of a plugin with these rights. Without the `workspace` right
-    /// there are none.
+    /// there are none; a judge sees the sealed trees, and what is its own only if
+    /// it may write there.
     pub(crate) fn mounts(&self, rights: &Effective) -> Vec<Mount> {
+        if self.sealed.is_empty() || rights.workspace == WorkspaceAccess::None {
+            return self.own_mounts(rights);
+        }
+        let devices = FIRST_SEALED_DEVICE..;
+        let sealed = self.sealed.iter().zip(devices).map(|((guest_path, worktree), device)| {
+            let node = lock(worktree).root();
+            Mount {
+                guest_path: Cow::Borrowed(guest_path),
+                worktree: worktree.clone(),
+                node,
+                device,
+                mode: Mode::ReadOnly,
+            }
+        });
+        let mut mounts: Vec<Mount> = sealed.collect();
+        if rights.workspace == WorkspaceAccess::ReadWrite {
+            mounts.extend(self.own_mounts(rights));
+        }
+        mounts
+    }
+
+    /// Worktree and scratch, all that programs see of a session: what a judge runs
+    /// may be the candidate's code, which must not find the human answer.
+    pub(super) fn own_mounts(&self, rights: &Effective) -> Vec<Mount> {
         let mode = match rights.workspace {
             WorkspaceAccess::None => return Vec::new(),
             WorkspaceAccess::Read => Mode::ReadOnly,
             WorkspaceAccess::ReadWrite => Mode::ReadWrite,
         };
-        if !self.sealed.is_empty() {
-            let devices = FIRST_SEALED_DEVICE..;
-            let sealed = self.sealed.iter().zip(devices).map(|((guest_path, worktree), device)| {
-                let node = lock(worktree).root();
-                Mount {
-                    guest_path: Cow::Borrowed(guest_path),
-                    worktree: worktree.clone(),
-                    node,
-                    device,
-                    mode: Mode::ReadOnly,
-                }
-            });
-            return sealed.collect();
-        }
         let workspace = Mount {
             guest_path: Cow::Borrowed("/workspace"),
             node: lock(&self.worktree).root(),

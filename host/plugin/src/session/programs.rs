@@ -106,10 +106,10 @@ impl Session {
 
     /// Whether a plugin with these rights sees a directory at an absolute path.
     pub(crate) fn has_directory(&self, rights: &Effective, directory: &str) -> bool {
-        opened_directory(&self.mounts(rights), directory).is_some()
+        opened_directory(&self.own_mounts(rights), directory).is_some()
     }
 
-    fn sealed_worktree(&self, tree: TreeId) -> Arc<Mutex<Worktree>> {
+    pub(super) fn sealed_worktree(&self, tree: TreeId) -> Arc<Mutex<Worktree>> {
         let options = WorktreeOptions {
             base_time: self.clock.unix_seconds(),
             quota: Quota { bytes: 0, entries: 0 },
@@ -150,7 +150,7 @@ impl Session {
         rights: &Effective,
         directory: &str,
     ) -> Option<Vec<Mount>> {
-        let mut mounts = self.mounts(rights);
+        let mut mounts = self.own_mounts(rights);
         let opened = match opened_directory(&mounts, directory) {
             // Without mounts there is no directory, which is no failure.
             None if !mounts.is_empty() => return None,

@@ -18,7 +18,7 @@ use crate::imports::output::Output;
 use crate::limits::{Limiter, Limits};
 use crate::manifest::PluginKind;
 use crate::outside::{Event, Exchange, NewObject, Outside};
-use crate::session::{JudgeStart, Session, SessionStart};
+use crate::session::{JudgeSetting, JudgeStart, Session, SessionStart};
 
 const QUOTA: u64 = 1000;
 
@@ -233,30 +233,41 @@ fn nothing_is_renamed_between_scratch_and_worktree() {
 }
 
 #[test]
-fn a_judge_sees_three_sealed_trees_and_nothing_else() {
+fn a_judge_sees_three_sealed_trees_and_has_a_worktree_if_it_may_write() {
     let start = JudgeStart {
         base: TreeId::EMPTY,
         candidate: TreeId::EMPTY,
         reference: TreeId::EMPTY,
+        upstream: TreeId::EMPTY,
+        setting: JudgeSetting::default(),
+        kept: None,
         model: None,
         time: 1_700_000_000,
         seed: 0,
         next_conversation: 1,
     };
     let session = Arc::new(Session::for_judge(Arc::new(Nowhere), &start, None));
-    // Whatever right it has.
+    let seen = |access| {
+        let mut state = state(&session, access);
+        let found = directories(&mut state);
+        found.into_iter().map(|(_, path)| path).collect::<Vec<_>>()
+    };
+    let sealed = ["/base", "/candidate", "/reference"];
+    assert_eq!(seen(WorkspaceAccess::None), [""; 0]);
+    assert_eq!(seen(WorkspaceAccess::Read), sealed);
+    let own = ["/workspace", "/tmp", "/home/agent"];
+    assert_eq!(seen(WorkspaceAccess::ReadWrite), [sealed, own].concat());
+
     let mut state = state(&session, WorkspaceAccess::ReadWrite);
     let found = directories(&mut state);
-    let paths: Vec<_> = found.iter().map(|(_, path)| path.as_str()).collect();
-    assert_eq!(paths, ["/base", "/candidate", "/reference"]);
-    for (dir, path) in &found {
+    for (dir, path) in found.iter().take(sealed.len()) {
         let new = || "new".to_owned();
         let made = failed(state.create_directory_at(same(dir), new()));
         assert_eq!(made, Err(Code::ReadOnly), "{path}");
         let opened = open(&mut state, dir, "new", OpenFlags::CREATE, DescriptorFlags::WRITE);
         assert_eq!(opened.err(), Some(Code::ReadOnly), "{path}");
     }
-    let [(base, _), (candidate, _), _] = &found[..] else { panic!("{paths:?}") };
+    let [(base, _), (candidate, _), ..] = &found[..] else { panic!("too few") };
     let file = || "file".to_owned();
     let moved = failed(state.rename_at(same(base), file(), same(candidate), file()));
     assert_eq!(moved, Err(Code::CrossDevice));
