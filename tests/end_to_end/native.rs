@@ -64,6 +64,21 @@ int main(int count, char **arguments) {
 }
 "#;
 
+/// Takes memory that is no process's own.
+const HOLD: &str = r#"
+#include <string.h>
+#include <unistd.h>
+int memfd_create(const char *name, unsigned flags);
+int main(void) {
+    static char block[1 << 20];
+    memset(block, 1, sizeof block);
+    for (int i = 0; i < 400; i++)
+        write(memfd_create("held", 0), block, sizeof block);
+    sleep(100);
+    return 0;
+}
+"#;
+
 /// Why nothing can be tested here.
 fn lacking(environment: &TestEnvironment) -> Option<String> {
     for program in ["/usr/bin/cc", "/usr/bin/make"] {
@@ -87,6 +102,7 @@ fn environment() -> Option<TestEnvironment> {
     environment.write("notes/Makefile", MAKEFILE);
     environment.write("notes/test.c", TEST);
     environment.write("notes/reach.c", REACH);
+    environment.write("notes/hold.c", HOLD);
     environment.write("notes/.gitignore", "build/\n");
     environment.write("notes/sum.c", "int sum(int a, int b) {\n    return a - b;\n}\n");
     environment.git("notes", &["init", "--quiet", "--initial-branch=main"]);
@@ -287,6 +303,7 @@ fn command_that_takes_too_much_is_ended() {
         "native sh -c 'echo first; seq 100000; echo last' > told; head -n 1 told; tail -n 1 told; \
          grep 'left out' told",
         "native sh -c 'echo begun; yes | head -n 1; sleep 100'; echo on",
+        "native sh -c 'cc -w -o /tmp/hold hold.c && /tmp/hold'; echo on",
     ];
     let limits = "memory = \"256MiB\", wall = \"5s\", output = \"64KiB\", processes = 20";
     let run = limited_run_of(&environment, &commands, limits)
@@ -305,6 +322,52 @@ fn command_that_takes_too_much_is_ended() {
     }
     assert!(answers[4].contains("first\nlast\n["), "{}", answers[4]);
     assert!(answers[5].contains("begun\ny\n"), "{}", answers[5]);
+    assert!(answers[6].contains("a limit is reached: memory"), "{}", answers[6]);
+    environment.catena(&["verify", "run"]).succeeds();
+}
+
+#[test]
+fn repository_is_set_up_before_the_agent_begins() {
+    let Some(environment) = environment() else { return };
+    let set_up =
+        "test = \"make test\"\nset_up = [\"make build/reach\", \"echo here > /tmp/ready\"]";
+    let run = run_of(&environment, &["ls build; cat /tmp/ready"]);
+    let text = run.text().replace("test = \"make test\"", set_up);
+    environment.write("run.toml", &text);
+    environment.catena(&["run", "run.toml", "--dir", "run"]).succeeds();
+    let answers = answers(&environment);
+    assert!(answers[2].contains("reach\nhere\n"), "{answers:?}");
+    environment.catena(&["verify", "run"]).succeeds();
+    environment.write("run.toml", text.replace("echo here", "echo no way; false"));
+    environment
+        .catena(&["run", "run.toml", "--dir", "failed"])
+        .ends_with(4)
+        .says("set it up, failed");
+}
+
+#[test]
+fn what_a_command_left_is_kept_whole_or_not_at_all() {
+    let Some(environment) = environment() else { return };
+    let commands = [
+        "native sh -c 'mkdir a; head -c 700000 /dev/zero > a/large; echo first > kept'; echo $?",
+        "native sh -c 'mv a b; cp b/large again; mv again b/large; rm kept'; echo $?; ls -d a b kept",
+        "native sh -c 'echo more > b/small; rm -r b/large; head -c 900000 /dev/zero > 1; cp 1 2'; \
+         echo status $?; ls b 1 2",
+        "native sh -c 'chmod 0 b; echo changed'; ls b; echo $?",
+    ];
+    let run = run_of(&environment, &commands).table("[workspace]\nbytes = \"1MiB\"");
+    run.rollout(&environment);
+    let answers = answers(&environment);
+    assert!(answers[0].contains("0\n"), "{}", answers[0]);
+    for told in ["0\n", "cannot access 'a'", "cannot access 'kept'", "b\n"] {
+        assert!(answers[1].contains(told), "`{told}` in {}", answers[1]);
+    }
+    for told in ["a limit is reached: disk", "nothing that the command changed was kept", "large\n"]
+    {
+        assert!(answers[2].contains(told), "`{told}` in {}", answers[2]);
+    }
+    assert!(!answers[2].contains("small"), "{}", answers[2]);
+    assert!(answers[3].contains("large\n0\n"), "{}", answers[3]);
     environment.catena(&["verify", "run"]).succeeds();
 }
 

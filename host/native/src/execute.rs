@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::capture::{Capture, Captured};
 use crate::confinement::{self, Places};
+use crate::groups::Group;
 use crate::launch::{LaunchOrder, Launcher};
 use crate::settings::NativeUse;
 use crate::watch::{Allowance, Size, Watch};
@@ -55,7 +56,9 @@ fn is_of_arguments(err: &io::Error) -> bool {
 impl Execution<'_> {
     /// Runs a command to its end.
     pub(crate) fn run(&self, start: &NativeStart) -> io::Result<Executed> {
-        let mut child = match self.spawn(start) {
+        let limits = &self.settings.limits;
+        let group = Group::new(limits.memory.0, limits.processes);
+        let mut child = match self.spawn(start, group.as_ref()) {
             // The command line is the caller's.
             Err(err) if is_of_arguments(&err) => {
                 let nothing = || Captured { bytes: Vec::new(), omitted: 0 };
@@ -66,8 +69,15 @@ impl Execution<'_> {
         };
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let output = self.settings.limits.output.0;
-        let input = &start.stdin.0;
+        let (output, input) = (limits.output.0, &start.stdin.0);
+        let watch = Watch::new(
+            Allowance {
+                memory: limits.memory.0,
+                processes: limits.processes,
+                written: self.written.clone(),
+            },
+            group,
+        );
         thread::scope(|scope| {
             let reading = |stream: Option<Box<dyn io::Read + Send>>| {
                 scope.spawn(move || {
@@ -82,8 +92,10 @@ impl Execution<'_> {
                     let _ = stdin.write_all(input);
                 }
             });
-            let ended_by = self.wait(&mut child, start);
+            let walking = scope.spawn(|| watch.walk());
+            let ended_by = self.wait(&child, start, &watch);
             let killed = child.kill().and_then(|()| child.wait());
+            watch.end(walking.thread());
             let all_ended = self.wait_for_all();
             let joined = |thread: thread::ScopedJoinHandle<'_, Captured>| {
                 thread.join().unwrap_or(Captured { bytes: Vec::new(), omitted: 0 })
@@ -91,15 +103,17 @@ impl Execution<'_> {
             let (stdout, stderr) = (joined(stdout), joined(stderr));
             killed?;
             all_ended?;
-            let outcome = match ended_by? {
-                Some(outcome) => outcome,
-                None => self.outcome(&stderr)?,
+            let outcome = match (ended_by?, watch.exhausted()) {
+                (Some(outcome), _) => outcome,
+                // The backend may have been among what was killed.
+                (None, Some(which)) => NativeOutcome::LimitReached(which.to_owned()),
+                (None, None) => self.outcome(&stderr)?,
             };
             Ok(Executed { outcome, stdout, stderr })
         })
     }
 
-    fn spawn(&self, start: &NativeStart) -> io::Result<Child> {
+    fn spawn(&self, start: &NativeStart, group: Option<&Group>) -> io::Result<Child> {
         // What a command before this one left is not this one's end.
         match fs::remove_file(&self.status) {
             Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
@@ -109,9 +123,11 @@ impl Execution<'_> {
         let limits = &self.settings.limits;
         let order = LaunchOrder {
             status: self.status.clone(),
-            memory: limits.memory.0,
+            // A group bounds what is used; programs that reserve more may then do so.
+            memory: if group.is_some() { u64::MAX } else { limits.memory.0 },
             processes: u64::from(limits.processes),
             file: self.file,
+            joins: group.map(Group::joins).unwrap_or_default(),
             command: line,
         };
         Command::new(&self.launcher.program)
@@ -128,17 +144,15 @@ impl Execution<'_> {
     }
 
     /// Waits for the end. Says why it is to be ended before its own.
-    fn wait(&self, child: &mut Child, start: &NativeStart) -> io::Result<Option<NativeOutcome>> {
+    fn wait(
+        &self,
+        child: &Child,
+        start: &NativeStart,
+        watch: &Watch,
+    ) -> io::Result<Option<NativeOutcome>> {
         let deadline = Instant::now() + start.wall.min(self.settings.limits.wall.0);
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let handle = pidfd_open(pid.ok_or(io::ErrorKind::NotFound)?, PidfdFlags::empty())?;
-        let limits = &self.settings.limits;
-        let mut watch = Watch::new(Allowance {
-            memory: limits.memory.0,
-            processes: limits.processes,
-            written: self.written.clone(),
-            deadline,
-        });
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).min(LOOK);
             let timeout = Timespec {

@@ -33,12 +33,14 @@ pub struct Launcher {
 pub struct LaunchOrder {
     /// The file in which the backend tells how the command ended.
     pub status: PathBuf,
-    /// Bytes of memory that each process may write to.
+    /// Bytes of memory that each process may ask for.
     pub memory: u64,
     /// Processes and threads that it may have.
     pub processes: u64,
     /// Bytes of each file that is written.
     pub file: u64,
+    /// Files into which it writes `0` to belong to the command's control group.
+    pub joins: Vec<PathBuf>,
     /// The backend with its arguments.
     pub command: Vec<OsString>,
 }
@@ -58,6 +60,8 @@ impl LaunchOrder {
         let numbers = numbers.into_iter().map(OsString::from);
         let mut arguments = vec![self.status.into_os_string()];
         arguments.extend(numbers);
+        arguments.push(self.joins.len().to_string().into());
+        arguments.extend(self.joins.into_iter().map(PathBuf::into_os_string));
         arguments.extend(self.command);
         arguments
     }
@@ -68,8 +72,10 @@ impl LaunchOrder {
         let status = arguments.next()?.into();
         let mut number = || arguments.next()?.to_str()?.parse().ok();
         let (memory, processes, file) = (number()?, number()?, number()?);
+        let joins = usize::try_from(number()?).ok()?;
+        let joins = arguments.by_ref().take(joins).map(PathBuf::from).collect();
         let command: Vec<OsString> = arguments.collect();
-        (!command.is_empty()).then_some(Self { status, memory, processes, file, command })
+        (!command.is_empty()).then_some(Self { status, memory, processes, file, joins, command })
     }
 }
 
@@ -85,6 +91,9 @@ fn prepare(order: LaunchOrder) -> io::Result<Command> {
     let mut line = order.command.into_iter();
     let program = line.next().ok_or(io::ErrorKind::InvalidInput)?;
     inherited::keep()?;
+    for group in &order.joins {
+        std::fs::write(group, "0")?;
+    }
     let status = OpenOptions::new().create(true).truncate(true).write(true).open(order.status)?;
     let limits = [
         (Resource::Core, 0),
@@ -135,11 +144,12 @@ mod tests {
             memory: 1,
             processes: 2,
             file: 3,
+            joins: vec!["group/cgroup.procs".into()],
             command: vec!["bwrap".into(), "--".into(), "make".into()],
         };
         let read = LaunchOrder::from_arguments(order.clone().into_arguments());
         assert_eq!(read, Some(order));
-        let too_few = ["status", "1", "2", "3"].map(OsString::from).to_vec();
+        let too_few = ["status", "1", "2", "3", "1", "group"].map(OsString::from).to_vec();
         assert_eq!(LaunchOrder::from_arguments(too_few), None);
     }
 }

@@ -24,9 +24,11 @@
 mod capture;
 mod confinement;
 mod execute;
+mod groups;
 pub mod inherited;
 pub mod launch;
 mod mirror;
+mod permissions;
 pub mod probe;
 mod removal;
 pub mod room;

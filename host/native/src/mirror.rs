@@ -1,6 +1,6 @@
 //! One tree as a directory of real files, kept from one command to the next.
 //!
-//! What a sync does not take, such as a socket or more than the quota, ends the
+//! What a sync does not take, such as a socket, or what is more than the quota, ends the
 //! directory: the next command begins in one that is the tree and nothing else,
 //! as it would in a replay.
 
@@ -27,6 +27,7 @@ use catena_tree::worktree::{
 use catena_tree::{EntryKind, ObjectDatabase, ObjectError, RepoPath, TreeId};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
 
+use crate::permissions::open_up;
 use crate::removal::remove;
 
 /// Files that are written one after the other get times that a build can tell
@@ -89,6 +90,15 @@ pub(crate) struct Rules<'a> {
     pub(crate) base: TreeId,
 }
 
+/// What a command left.
+pub(crate) struct Taken {
+    pub(crate) left: Standing,
+    /// What of it was not taken, and why.
+    pub(crate) notes: Vec<String>,
+    /// Whether that is more than the quota.
+    pub(crate) is_too_much: bool,
+}
+
 impl Mirror {
     /// A mirror below `room`, which is made when it is needed.
     pub(crate) fn new(room: &Path, name: &str, database: ObjectDatabase) -> Self {
@@ -146,17 +156,19 @@ impl Mirror {
     }
 
     /// Turns what a command left into a tree, and says what was not taken.
+    ///
+    /// All of it is taken whatever the quota, and only then counted: what a command
+    /// moved or replaced is for a while there twice. Whether that [`Taken::is_too_much`]
+    /// is for the caller to see, who may [`Self::give_up`].
     pub(crate) fn take(
         &mut self,
         before: &Standing,
         rules: &Rules<'_>,
-    ) -> Result<(Standing, Vec<String>), MirrorError> {
-        let Some(kept) = &mut self.kept else { return Ok((before.clone(), Vec::new())) };
-        let added = added(&self.database, rules.base, before.tree)?;
-        let quota = Quota {
-            bytes: rules.quota.bytes.saturating_sub(added.bytes),
-            entries: rules.quota.entries.saturating_sub(added.entries),
+    ) -> Result<Taken, MirrorError> {
+        let Some(kept) = &mut self.kept else {
+            return Ok(Taken { left: before.clone(), notes: Vec::new(), is_too_much: false });
         };
+        let quota = Quota { bytes: u64::MAX, entries: u64::MAX };
         let options = WorktreeOptions { base_time: 0, quota, access: Access::ReadWrite };
         let io_error = |source| MirrorError::Io { path: self.state.clone(), source };
         let file = tempfile::tempfile_in(&self.state).map_err(io_error)?;
@@ -166,21 +178,33 @@ impl Mirror {
             .spilling_to(Spill::to_file(file, limits));
         // They were made here before the command, and count as they did.
         let _ = worktree.set_empty_directories(&before.empty);
-        let report = kept.pull(&mut worktree)?;
+        let mut report = kept.pull(&mut worktree)?;
+        if open_up_refused(&self.dir, &report) {
+            report = kept.pull(&mut worktree)?;
+        }
         let tree = worktree.snapshot(&mut &self.database)?;
         let empty = worktree.empty_directories()?;
-        let empty = empty.into_iter().filter(|path| is_directory(&self.dir, path)).collect();
-        let standing = Standing { tree, empty };
-        self.left = Some(standing.clone());
-        let not_taken: Vec<String> = report
+        let empty: Vec<_> =
+            empty.into_iter().filter(|path| is_directory(&self.dir, path)).collect();
+        let mut added = added(&self.database, rules.base, tree)?;
+        added.entries += empty.len() as u64;
+        let left = Standing { tree, empty };
+        self.left = Some(left.clone());
+        let notes: Vec<String> = report
             .refused
             .iter()
             .map(|refused| format!("`{}` was not taken: {}", refused.path, refused.reason))
             .collect();
-        if !not_taken.is_empty() {
+        if !notes.is_empty() {
             self.kept = None;
         }
-        Ok((standing, not_taken))
+        let is_too_much = added.bytes > rules.quota.bytes || added.entries > rules.quota.entries;
+        Ok(Taken { left, notes, is_too_much })
+    }
+
+    /// Forgets what a command left: the next one begins where it began.
+    pub(crate) fn give_up(&mut self, before: &Standing) {
+        self.remember(before);
     }
 
     /// A tree without what is hidden from agents. Costs what is not known yet.
@@ -256,6 +280,15 @@ fn hole(pushed: &SyncReport) -> Option<&Refused> {
     })
 }
 
+/// Makes readable what could not be read. Says whether there was something.
+fn open_up_refused(dir: &Path, report: &SyncReport) -> bool {
+    use catena_tree::materialise::Refusal;
+    let refused = report.refused.iter();
+    let unread = refused.filter(|refused| matches!(refused.reason, Refusal::Io(_)));
+    // What can't be made readable is refused again.
+    unread.filter(|refused| open_up(dir, &refused.path).is_ok()).count() > 0
+}
+
 /// A command over a tree with holes would come to what the agent is not to blame for.
 fn check_whole(pushed: &SyncReport) -> Result<(), MirrorError> {
     match hole(pushed) {
@@ -277,8 +310,9 @@ fn added(database: &ObjectDatabase, base: TreeId, tree: TreeId) -> Result<Quota,
             continue;
         }
         let known = if base == TreeId::EMPTY { Arc::from([]) } else { database.tree(base)? };
+        let known: HashMap<_, _> = known.iter().map(|known| (&known.name, known)).collect();
         for entry in database.tree(tree)?.iter() {
-            let before = known.iter().find(|known| known.name == entry.name);
+            let before = known.get(&entry.name);
             if before.is_some_and(|before| before.kind == entry.kind) {
                 continue;
             }

@@ -12,7 +12,8 @@ use catena_plugin::{NativeBytes, NativeOutcome, NativeStart, Standing, Workspace
 use catena_tree::TreeId;
 
 use crate::confinement::{self, Places};
-use crate::execute::Execution;
+use crate::execute::{Executed, Execution};
+use crate::groups::Group;
 use crate::launch::Launcher;
 use crate::settings::{Backend, NativeLimits, NativeUse, NativeUseError};
 
@@ -23,6 +24,9 @@ pub enum Probed {
     Works {
         /// The backend and its version.
         backend: String,
+        /// Whether each has a control group of its own, which bounds its memory and the
+        /// number of its processes exactly.
+        has_groups: bool,
     },
     /// The backend is not there.
     Missing,
@@ -91,31 +95,39 @@ pub fn probe(dir: &Path, launcher: &Launcher) -> io::Result<Probed> {
         Ok(ended) => ended,
         Err(err) => return Ok(Probed::Fails(err.to_string())),
     };
-    let said = String::from_utf8_lossy(&ended.stdout.bytes).into_owned();
-    let port = format!(":{:04X} ", listener.local_addr()?.port());
     let was_written = fs::read_to_string(places.worktree.join("made")).is_ok();
-    Ok(match ended.outcome {
-        NativeOutcome::NotStarted(why) => Probed::Fails(why),
-        NativeOutcome::Ended(0)
-            if said.lines().any(|line| line == "secret" || line == "shadow") =>
-        {
-            Probed::Leaks("files of the host".to_owned())
+    let port = listener.local_addr()?.port();
+    if let Some(found) = fault(&ended, port, was_written) {
+        return Ok(found);
+    }
+    let (major, minor) = version.unwrap_or_default();
+    let has_groups = Group::new(settings.limits.memory.0, 1).is_some();
+    Ok(Probed::Works { backend: format!("bubblewrap {major}.{minor}"), has_groups })
+}
+
+/// What is wrong with the confinement, by what came of the command.
+fn fault(ended: &Executed, port: u16, was_written: bool) -> Option<Probed> {
+    let said = String::from_utf8_lossy(&ended.stdout.bytes);
+    match &ended.outcome {
+        NativeOutcome::NotStarted(why) => return Some(Probed::Fails(why.clone())),
+        NativeOutcome::Ended(0) => {}
+        other => {
+            let told = String::from_utf8_lossy(&ended.stderr.bytes);
+            return Some(Probed::Fails(format!("{other:?}: {}", told.trim())));
         }
-        NativeOutcome::Ended(0) if said.lines().any(|line| line == "kernel") => {
-            Probed::Leaks("settings of the kernel".to_owned())
-        }
-        NativeOutcome::Ended(0) if said.contains(&port) => {
-            Probed::Leaks("the network of the host".to_owned())
-        }
-        NativeOutcome::Ended(0) if was_written && said.ends_with("end\n") => {
-            let (major, minor) = version.unwrap_or_default();
-            Probed::Works { backend: format!("bubblewrap {major}.{minor}") }
-        }
-        other => Probed::Fails(format!(
-            "{other:?}: {}",
-            String::from_utf8_lossy(&ended.stderr.bytes).trim()
-        )),
-    })
+    }
+    let has = |word: &str| said.lines().any(|line| line == word);
+    if has("secret") || has("shadow") {
+        Some(Probed::Leaks("files of the host".to_owned()))
+    } else if has("kernel") {
+        Some(Probed::Leaks("settings of the kernel".to_owned()))
+    } else if said.contains(&format!(":{port:04X} ")) {
+        Some(Probed::Leaks("the network of the host".to_owned()))
+    } else if was_written && said.ends_with("end\n") {
+        None
+    } else {
+        Some(Probed::Fails("a command ran, and not as it should".to_owned()))
+    }
 }
 
 fn settings(secret: &Path) -> NativeUse {

@@ -73,6 +73,15 @@ pub struct Room {
     at_first: Option<Size>,
 }
 
+/// What a command left of both.
+struct Both {
+    worktree: Standing,
+    scratch: Standing,
+    notes: Vec<String>,
+    /// Of what there was more than the quota. Then nothing was taken.
+    too_much: Option<String>,
+}
+
 /// Notes on what was not taken that a command's caller is told.
 const MOST_NOTES: usize = 5;
 
@@ -141,30 +150,64 @@ impl Room {
             written,
         };
         let executed = execution.run(start).map_err(NativeError::Run)?;
-        let (worktree, mut notes) = match start.access {
-            WorkspaceAccess::ReadWrite => {
-                let rules =
-                    Rules { policy: &bounds.policy, quota: bounds.quota, base: bounds.base };
-                self.worktree.take(&start.worktree, &rules)?
-            }
-            WorkspaceAccess::None | WorkspaceAccess::Read => (start.worktree.clone(), Vec::new()),
-        };
-        let rules = Rules { policy: &Arc::default(), quota: bounds.quota, base: TreeId::EMPTY };
-        let (scratch, more) = self.scratch.take(&scratch, &rules)?;
-        notes.extend(more);
+        let taken = self.take(bounds, start, &scratch)?;
         let mut stderr = executed.stderr.bytes;
-        if !matches!(executed.outcome, NativeOutcome::NotStarted(_)) {
-            add_notes(&mut stderr, &notes);
+        let mut outcome = executed.outcome;
+        if !matches!(outcome, NativeOutcome::NotStarted(_)) {
+            add_notes(&mut stderr, &taken.notes);
+            if let Some(too_much) = taken.too_much {
+                outcome = NativeOutcome::LimitReached(too_much);
+            }
         }
         self.make_durable()?;
         Ok(NativeEnd {
-            outcome: executed.outcome,
+            outcome,
             stdout: NativeBytes(executed.stdout.bytes),
             stderr: NativeBytes(stderr),
             omitted_bytes: executed.stdout.omitted + executed.stderr.omitted,
-            worktree,
-            scratch,
+            worktree: taken.worktree,
+            scratch: taken.scratch,
         })
+    }
+
+    /// Takes over what a command left, whole or, where it is more than the quota, not at
+    /// all: a part of it could be what an agent moved, without the rest.
+    fn take(
+        &mut self,
+        bounds: &Bounds,
+        start: &NativeStart,
+        scratch: &Standing,
+    ) -> Result<Both, NativeError> {
+        let no_policy = Arc::default();
+        let of_worktree = match start.access {
+            WorkspaceAccess::ReadWrite => {
+                let rules =
+                    Rules { policy: &bounds.policy, quota: bounds.quota, base: bounds.base };
+                Some(self.worktree.take(&start.worktree, &rules)?)
+            }
+            WorkspaceAccess::None | WorkspaceAccess::Read => None,
+        };
+        let rules = Rules { policy: &no_policy, quota: bounds.quota, base: TreeId::EMPTY };
+        let of_scratch = self.scratch.take(scratch, &rules)?;
+        let is_of_worktree = of_worktree.as_ref().is_some_and(|taken| taken.is_too_much);
+        if is_of_worktree || of_scratch.is_too_much {
+            self.worktree.give_up(&start.worktree);
+            self.scratch.give_up(scratch);
+            let place = if is_of_worktree { "/workspace" } else { "/tmp and /home/agent" };
+            let too_much = format!(
+                "disk, and nothing that the command changed was kept: {place} may have {} bytes \
+                 and {} files more than at first",
+                bounds.quota.bytes, bounds.quota.entries
+            );
+            let (worktree, scratch) = (start.worktree.clone(), scratch.clone());
+            return Ok(Both { worktree, scratch, notes: Vec::new(), too_much: Some(too_much) });
+        }
+        let (worktree, mut notes) = match of_worktree {
+            Some(taken) => (taken.left, taken.notes),
+            None => (start.worktree.clone(), Vec::new()),
+        };
+        notes.extend(of_scratch.notes);
+        Ok(Both { worktree, scratch: of_scratch.left, notes, too_much: None })
     }
 
     /// What was taken survives a loss of power: a command can't be run again to the
@@ -176,9 +219,11 @@ impl Room {
 
     /// What may be in the directories while a command runs.
     fn allowance(&mut self, quota: &Quota, places: &Places) -> io::Result<Vec<(PathBuf, Size)>> {
-        let at_first = match self.at_first {
-            Some(at_first) => at_first,
-            None => size_of(&self.worktree.dir, Size::MAX, Instant::now() + PATIENCE)?,
+        let at_first = if let Some(at_first) = self.at_first {
+            at_first
+        } else {
+            let until = Instant::now() + PATIENCE;
+            size_of(&self.worktree.dir, Size::MAX, || Instant::now() >= until)?
         };
         self.at_first = Some(at_first);
         let more = Size {

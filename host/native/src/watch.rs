@@ -1,14 +1,20 @@
 //! What a command takes while it runs: the memory and the number of all its
-//! processes, and what it has written to its directories.
+//! processes, and what it has written to disk.
 //!
 //! Limits of a process don't bound what many of them take, and control groups
 //! are not everybody's to make. So the host looks, several times a second, at
 //! whatever is in the command's namespace of processes, which nothing leaves. A
-//! burst between two looks is bounded by the limits of each process alone.
+//! burst between two looks is bounded by the limits of each process alone. The disk
+//! has a thread of its own: a walk over many files delays no other limit.
 
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{
@@ -16,14 +22,14 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::groups::Group;
+
 /// What a command may take.
 pub(crate) struct Allowance {
     pub(crate) memory: u64,
     pub(crate) processes: u32,
     /// Directories, and what may be in them.
     pub(crate) written: Vec<(PathBuf, Size)>,
-    /// When its time is up. No look takes longer.
-    pub(crate) deadline: Instant,
 }
 
 /// What is below a directory.
@@ -44,11 +50,15 @@ impl Size {
     }
 }
 
-/// The look at one command.
+/// The look at one command, shared by the thread that waits for it and the one that
+/// looks at the disk.
 pub(crate) struct Watch {
     allowance: Allowance,
-    namespace: Option<PathBuf>,
-    next_walk: Instant,
+    group: Option<Group>,
+    /// The command's, once its first process is there.
+    namespace: OnceLock<PathBuf>,
+    has_ended: AtomicBool,
+    fills_the_disk: AtomicBool,
 }
 
 /// Time between two looks at directories: this many times what a look takes.
@@ -58,55 +68,136 @@ const WALK_SHARE: u32 = 20;
 const WALK_PAUSE: Duration = Duration::from_millis(250);
 
 impl Watch {
-    pub(crate) fn new(allowance: Allowance) -> Self {
-        Self { allowance, namespace: None, next_walk: Instant::now() + WALK_PAUSE }
+    pub(crate) fn new(allowance: Allowance, group: Option<Group>) -> Self {
+        Self {
+            allowance,
+            group,
+            namespace: OnceLock::new(),
+            has_ended: AtomicBool::new(false),
+            fills_the_disk: AtomicBool::new(false),
+        }
     }
 
     /// What the command whose first process is `first` takes too much of.
-    pub(crate) fn exceeded(&mut self, first: Option<u32>) -> Option<String> {
-        let first = first?;
-        if self.namespace.is_none() {
-            self.namespace = fs::read_link(format!("/proc/{first}/ns/pid")).ok();
+    pub(crate) fn exceeded(&self, first: Option<u32>) -> Option<String> {
+        if let Some(which) = self.exhausted() {
+            return Some(which.to_owned());
         }
-        let (processes, memory) = self.processes();
-        if memory > self.allowance.memory {
+        if self.fills_the_disk.load(Ordering::Relaxed) {
+            return Some("disk".to_owned());
+        }
+        if self.namespace.get().is_none() {
+            let namespace = fs::read_link(format!("/proc/{}/ns/pid", first?)).ok()?;
+            // Only this thread sets it.
+            let _ = self.namespace.set(namespace);
+        }
+        if self.group.is_some() {
+            return None;
+        }
+        let taken = self.taken();
+        if taken.memory > self.allowance.memory {
             return Some("memory".to_owned());
         }
-        if processes > u64::from(self.allowance.processes) {
-            return Some("processes".to_owned());
-        }
-        self.written_too_much().then(|| "disk".to_owned())
+        (taken.threads > u64::from(self.allowance.processes)).then(|| "processes".to_owned())
     }
 
-    /// Threads of all processes in the namespace, and their memory in bytes.
-    fn processes(&self) -> (u64, u64) {
-        let Some(namespace) = &self.namespace else { return (0, 0) };
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let in_namespace = entries
-            .map(|entry| entry.path())
-            .filter(|path| fs::read_link(path.join("ns/pid")).is_ok_and(|link| link == *namespace));
-        in_namespace.fold((0, 0), |(threads, memory), path| {
-            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
-            let own = number(&status, "Threads:").max(1);
-            (threads + own, memory + number(&status, "VmRSS:") * 1024)
-        })
+    /// What its control group had too little of for the command.
+    pub(crate) fn exhausted(&self) -> Option<&'static str> {
+        self.group.as_ref().and_then(Group::exhausted)
     }
 
-    fn written_too_much(&mut self) -> bool {
-        let begin = Instant::now();
-        if begin < self.next_walk {
-            return false;
+    /// Looks at the disk until the command has ended or has written too much.
+    pub(crate) fn walk(&self) {
+        let mut pause = WALK_PAUSE;
+        loop {
+            thread::park_timeout(pause);
+            if self.has_ended.load(Ordering::Relaxed) {
+                return;
+            }
+            let begin = Instant::now();
+            if self.has_written_too_much() {
+                self.fills_the_disk.store(true, Ordering::Relaxed);
+                return;
+            }
+            pause = (begin.elapsed() * WALK_SHARE).max(WALK_PAUSE);
         }
-        let until = self.allowance.deadline;
-        let is_too_much = |dir: &Path, most: Size| match size_of(dir, most, until) {
-            Ok(size) => size.is_more_than(most),
+    }
+
+    /// Has [`Self::walk`] end, in the thread that is given.
+    pub(crate) fn end(&self, walking: &thread::Thread) {
+        self.has_ended.store(true, Ordering::Relaxed);
+        walking.unpark();
+    }
+
+    fn has_written_too_much(&self) -> bool {
+        let is_over = || self.has_ended.load(Ordering::Relaxed);
+        let is_too_much = |(dir, most): &(PathBuf, Size)| match size_of(dir, *most, is_over) {
+            Ok(size) => size.is_more_than(*most),
             // What the host can't look at, it can't bound.
-            Err(_) => true,
+            Err(_) => !is_over(),
         };
-        let too_much = self.allowance.written.iter().any(|(dir, most)| is_too_much(dir, *most));
-        self.next_walk = Instant::now() + (begin.elapsed() * WALK_SHARE).max(WALK_PAUSE);
-        too_much
+        let written = &self.allowance.written;
+        let most = written.iter().map(|(_, most)| most.bytes).max().unwrap_or(u64::MAX);
+        written.iter().any(is_too_much) || self.taken().unnamed > most
     }
+
+    /// What the processes of the namespace take.
+    fn taken(&self) -> Taken {
+        let mut taken = Taken::default();
+        let Some(namespace) = self.namespace.get() else { return taken };
+        let mut unnamed = HashMap::new();
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let path = process.path();
+            if fs::read_link(path.join("ns/pid")).is_ok_and(|link| link == *namespace) {
+                let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+                taken.threads += number(&status, "Threads:").max(1);
+                taken.memory += number(&status, "VmRSS:") * 1024;
+                unnamed.extend(unnamed_files(&path));
+            }
+        }
+        for file in unnamed.into_values() {
+            match file {
+                Unnamed::InMemory(bytes) => taken.memory += bytes,
+                Unnamed::OnDisk(bytes) => taken.unnamed += bytes,
+            }
+        }
+        taken
+    }
+}
+
+/// What all processes of a command take at one time.
+#[derive(Debug, Default)]
+struct Taken {
+    threads: u64,
+    /// Bytes. What processes share counts once for each.
+    memory: u64,
+    /// Bytes on disk in files that are open and have no name.
+    unnamed: u64,
+}
+
+/// Bytes of an open file that no directory has.
+#[derive(Debug, Clone, Copy)]
+enum Unnamed {
+    InMemory(u64),
+    OnDisk(u64),
+}
+
+/// Open files of a process that no directory has, by device and number.
+fn unnamed_files(process: &Path) -> Vec<((u64, u64), Unnamed)> {
+    let open = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    let unnamed = open.filter_map(|file| {
+        let path = file.path();
+        let metadata = fs::metadata(&path).ok()?;
+        if !metadata.is_file() || metadata.nlink() > 0 {
+            return None;
+        }
+        let bytes = metadata.blocks() * 512;
+        let is_in_memory = fs::read_link(&path)
+            .is_ok_and(|name| name.as_os_str().as_encoded_bytes().starts_with(b"/memfd:"));
+        let file = if is_in_memory { Unnamed::InMemory(bytes) } else { Unnamed::OnDisk(bytes) };
+        Some(((metadata.dev(), metadata.ino()), file))
+    });
+    unnamed.collect()
 }
 
 fn number(status: &str, key: &str) -> u64 {
@@ -115,8 +206,8 @@ fn number(status: &str, key: &str) -> u64 {
 }
 
 /// What is below a directory, through no symlink. Ends early where that is more than
-/// `most`, and at `until` in any case.
-pub(crate) fn size_of(dir: &Path, most: Size, until: Instant) -> Result<Size, Errno> {
+/// `most`, or where it `is_over`.
+pub(crate) fn size_of(dir: &Path, most: Size, is_over: impl Fn() -> bool) -> Result<Size, Errno> {
     const DIRECTORY: OFlags =
         OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
     let root = openat(CWD, dir, DIRECTORY, Mode::empty())?;
@@ -148,7 +239,7 @@ pub(crate) fn size_of(dir: &Path, most: Size, until: Instant) -> Result<Size, Er
             };
             size.bytes += u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
             size.entries += 1;
-            if size.is_more_than(most) || Instant::now() >= until {
+            if size.is_more_than(most) || is_over() {
                 return Ok(size);
             }
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
@@ -163,8 +254,10 @@ pub(crate) fn size_of(dir: &Path, most: Size, until: Instant) -> Result<Size, Er
 mod tests {
     use super::*;
 
-    fn later() -> Instant {
-        Instant::now() + Duration::from_mins(10)
+    fn allowing(dir: &Path, bytes: u64) -> Watch {
+        let most = Size { bytes, entries: u64::MAX };
+        let written = vec![(dir.to_owned(), most)];
+        Watch::new(Allowance { memory: u64::MAX, processes: u32::MAX, written }, None)
     }
 
     #[test]
@@ -173,24 +266,40 @@ mod tests {
         fs::create_dir_all(dir.path().join("a/b")).unwrap();
         fs::write(dir.path().join("a/file"), vec![1; 100_000]).unwrap();
         std::os::unix::fs::symlink("/", dir.path().join("a/root")).unwrap();
-        let size = size_of(dir.path(), Size::MAX, later()).unwrap();
+        let size = size_of(dir.path(), Size::MAX, || false).unwrap();
         assert_eq!(size.entries, 4);
         let most = Size { bytes: u64::MAX, entries: 2 };
-        assert_eq!(size_of(dir.path(), most, later()).unwrap().entries, 3);
-        assert_eq!(size_of(dir.path(), Size::MAX, Instant::now()).unwrap().entries, 1);
+        assert_eq!(size_of(dir.path(), most, || false).unwrap().entries, 3);
+        assert_eq!(size_of(dir.path(), Size::MAX, || true).unwrap().entries, 1);
     }
 
     #[test]
     fn what_cannot_be_looked_at_is_too_much() {
         let dir = tempfile::tempdir().unwrap();
-        let missing = dir.path().join("missing");
-        let mut watch = Watch::new(Allowance {
-            memory: u64::MAX,
-            processes: u32::MAX,
-            written: vec![(missing, Size::MAX)],
-            deadline: later(),
+        assert!(allowing(&dir.path().join("missing"), u64::MAX).has_written_too_much());
+        assert!(!allowing(dir.path(), u64::MAX).has_written_too_much());
+    }
+
+    #[test]
+    fn open_file_without_a_name_counts_as_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = tempfile::tempfile_in(dir.path()).unwrap();
+        std::io::Write::write_all(&mut file, &[1; 100_000]).unwrap();
+        file.sync_all().unwrap();
+        let watch = allowing(dir.path(), 50_000);
+        assert!(!watch.has_written_too_much());
+        watch.exceeded(Some(std::process::id()));
+        assert!(watch.has_written_too_much());
+    }
+
+    #[test]
+    fn walk_ends_with_its_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let watch = allowing(dir.path(), u64::MAX);
+        thread::scope(|scope| {
+            let walking = scope.spawn(|| watch.walk());
+            watch.end(walking.thread());
+            walking.join().unwrap();
         });
-        watch.next_walk = Instant::now();
-        assert!(watch.written_too_much());
     }
 }

@@ -60,6 +60,13 @@ pub enum AttemptEnd {
     Model(ModelError),
     /// It reports that it could not do its work.
     Errored(String),
+    /// A command line that the operator has run first failed; the scaffold was not called.
+    NotSetUp {
+        /// Which.
+        command: String,
+        /// The last of what it said.
+        told: String,
+    },
     /// A plugin failed: the scaffold, or a tool that was asked what it offers.
     Failed {
         /// Which plugin.
@@ -102,10 +109,18 @@ pub enum Written {
     Failed(CallFailure),
 }
 
-/// Runs one round of a scaffold.
-pub fn attempt(session: &Arc<Session>, scaffold: &LoadedPlugin, task: &Task) -> AttemptEnd {
+/// Runs one round of a scaffold, after these command lines.
+pub fn attempt(
+    session: &Arc<Session>,
+    scaffold: &LoadedPlugin,
+    set_up: &[String],
+    task: &Task,
+) -> AttemptEnd {
     if let Err((plugin, failure)) = session.ask_tools() {
         return AttemptEnd::Failed { plugin, failure };
+    }
+    if let Err((command, told)) = tools::set_up(session, set_up) {
+        return AttemptEnd::NotSetUp { command, told };
     }
     session.begin_attempt(scaffold.spec.limits.wall.0);
     let (result, _) = with_instance(session, scaffold, |store, instance| {

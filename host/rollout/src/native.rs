@@ -63,19 +63,19 @@ impl Desk<'_> {
             return Ok(end);
         }
         ledger.check_stop()?;
-        let mut room = match self.room.take() {
-            Some(room) => room,
-            None => self.new_room(ledger).map_err(DeskError::from)?,
-        };
+        let (room, new_room) = (self.room.take(), self.new_room(ledger));
         let (bounds, begin) = (self.bounds(), Instant::now());
         let (room, end, start) = tokio::task::spawn_blocking(move || {
-            let end = room.run(&settings, &bounds, &start);
-            (room, end, start)
+            let mut room = match room {
+                Some(room) => room,
+                None => new_room()?,
+            };
+            // After a failure its files may be anything, and it goes.
+            let end = room.run(&settings, &bounds, &start)?;
+            Ok::<_, DeskError>((room, end, start))
         })
         .await
-        .map_err(|_| DeskError::Lost)?;
-        // After a failure its files may be anything.
-        let end = end.map_err(DeskError::from)?;
+        .map_err(|_| DeskError::Lost)??;
         *self.room = Some(room);
         ledger.note_native(&start, &end, begin.elapsed()).await.map_err(Unserved::from)?;
         Ok(end)
@@ -92,13 +92,18 @@ impl Desk<'_> {
         })
     }
 
-    fn new_room(&self, ledger: &Ledger) -> std::io::Result<Room> {
+    /// What makes a room for the rollout.
+    fn new_room(&self, ledger: &Ledger) -> impl FnOnce() -> std::io::Result<Room> + Send + 'static {
         let dir: PathBuf = self.plan.spill_dir.join("native").join(ledger.rollout.to_string());
-        let mut room = Room::new(&dir, &self.plan.database, self.plan.launcher.clone())?;
-        if let Some(end) = &ledger.native_left {
-            room.remember(end);
+        let (database, launcher) = (self.plan.database.clone(), self.plan.launcher.clone());
+        let left = ledger.native_left.clone();
+        move || {
+            let mut room = Room::new(&dir, &database, launcher)?;
+            if let Some(end) = &left {
+                room.remember(end);
+            }
+            Ok(room)
         }
-        Ok(room)
     }
 
     fn bounds(&self) -> Bounds {

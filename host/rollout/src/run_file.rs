@@ -229,7 +229,16 @@ pub struct PluginUse {
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// The command line that runs its tests, which agents are told with each query.
-    pub test: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    /// Command lines that the tool `bash` runs before the agent begins with a stage, by its
+    /// rights. Where one fails, the stage ends, by no fault of the agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_up: Vec<String>,
+    /// The image of a container with what it needs, for a backend of native commands that
+    /// starts such; `bubblewrap` does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// A program and what the operator says of it.
@@ -400,9 +409,12 @@ impl RunFile {
                 let expected = "it must be one of `repositories`";
                 return wrong(&key, "of a repository without a clone".to_owned(), expected);
             }
-            if recipe.test.trim().is_empty() || recipe.test.contains('\n') {
-                let found = format!("`{}`", recipe.test.trim());
-                return wrong(&format!("{key}.test"), found, "it must be a command line");
+            let lines = recipe.test.iter().map(|line| ("test", line));
+            for (part, line) in lines.chain(recipe.set_up.iter().map(|line| ("set_up", line))) {
+                if line.trim().is_empty() || line.contains('\n') {
+                    let found = format!("`{}`", line.trim());
+                    return wrong(&format!("{key}.{part}"), found, "it must be a command line");
+                }
             }
         }
         for pattern in &self.exclude {

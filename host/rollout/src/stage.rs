@@ -110,10 +110,17 @@ impl Rollout<'_> {
     /// tells one.
     fn query(&self, stage: &Stage) -> String {
         let query = &stage.query;
-        match self.plan.recipe.as_ref().map(|recipe| recipe.test.trim()) {
+        let test = self.plan.recipe.as_ref().and_then(|recipe| recipe.test.as_deref());
+        match test.map(str::trim) {
             Some(test) => format!("{}\n\nIts tests are run by `{test}`.", query.trim_end()),
             None => query.clone(),
         }
+    }
+
+    /// What is run before the agent begins with a stage.
+    fn set_up(&self, at: &Round<'_>) -> Vec<String> {
+        let recipe = self.plan.recipe.as_ref().filter(|_| at.number == 1);
+        recipe.map(|recipe| recipe.set_up.clone()).unwrap_or_default()
     }
 
     /// Has the scaffold work on a round in a worker of its own. The inner error
@@ -140,6 +147,7 @@ impl Rollout<'_> {
             programs: self.plan.programs.clone(),
             native: self.plan.native.iter().map(|(name, used)| used.offer(name)).collect(),
             start,
+            set_up: self.set_up(at),
             task,
         });
         let wall = self.plan.scaffold.limits.wall.0;
@@ -348,6 +356,9 @@ impl Rollout<'_> {
             AttemptEnd::Errored(why) => StageOutcome::PluginFailed {
                 plugin: self.plan.scaffold.manifest.plugin.name.to_string(),
                 failure: CallFailure::Contract(why),
+            },
+            AttemptEnd::NotSetUp { command, told } => StageOutcome::Infrastructure {
+                reason: format!("`{command}`, which is to set it up, failed: {}", told.trim()),
             },
             AttemptEnd::Failed { plugin, failure } => {
                 StageOutcome::PluginFailed { plugin, failure }

@@ -124,6 +124,12 @@ impl ObjectDatabase {
         self.store.path()
     }
 
+    /// The directories that its objects come from: its own, those that it borrows from
+    /// (`objects/info/alternates`) and those that these do, by their real paths.
+    pub fn object_directories(&self) -> Result<Vec<PathBuf>, DatabaseError> {
+        self.store.object_directories()
+    }
+
     /// What became of the questions to its cache, which all clones share.
     pub fn cache_use(&self) -> CacheUse {
         self.store.cache_use()

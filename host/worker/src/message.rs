@@ -81,6 +81,9 @@ pub struct AttemptJob {
     pub native: Vec<NativeOffer>,
     /// Worktree, scratch and conversation.
     pub start: SessionStart,
+    /// Command lines that are run first.
+    #[serde(default)]
+    pub set_up: Vec<String>,
     /// What the agent is asked.
     pub task: Task,
 }

@@ -82,7 +82,7 @@ fn run_attempt(
     let programs = load_all(&engine, job.programs)?;
     let session = Session::with_spill(outside, job.start, tools, Some(spill));
     let session = Arc::new(session.with_programs(programs).with_native(job.native));
-    let end = attempt(&session, &scaffold, &job.task);
+    let end = attempt(&session, &scaffold, &job.set_up, &job.task);
     let session = session.finish().map_err(|err| in_one_line(&err))?;
     Ok(JobResult::Attempt(Attempt { end, session }))
 }

@@ -50,6 +50,9 @@ fn without_submission(end: &AttemptEnd) -> (String, String) {
         AttemptEnd::Ended(ScaffoldEnding::Other(how)) => exception("Other", how),
         AttemptEnd::Model(err) => exception(exception_of(err), &err.to_string()),
         AttemptEnd::Errored(why) => exception("ScaffoldError", why),
+        AttemptEnd::NotSetUp { command, told } => {
+            exception("NotSetUp", &format!("`{command}`: {told}"))
+        }
         AttemptEnd::Failed { plugin, failure } => {
             exception("PluginFailed", &format!("`{plugin}` {failure}"))
         }

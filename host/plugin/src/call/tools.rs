@@ -87,6 +87,43 @@ pub fn try_tool(session: &Arc<Session>, call: &ToolCall) -> Result<Tried, (Strin
     })
 }
 
+/// The tool that runs command lines of the operator's.
+const SHELL: &str = "bash";
+
+/// Characters of a failed command's last words that are told.
+const LAST_WORDS: usize = 2_000;
+
+/// Runs command lines by the tool `bash`, as an agent would, up to the first that fails:
+/// that one, and the last of what it said.
+pub(super) fn set_up(session: &Arc<Session>, lines: &[String]) -> Result<(), (String, String)> {
+    for (number, line) in lines.iter().enumerate() {
+        let call = ToolCall {
+            id: format!("set-up-{}", number + 1),
+            name: SHELL.to_owned(),
+            arguments: serde_json::json!({ "command": line }).to_string(),
+        };
+        let answer = call_tool(session, &call)
+            .unwrap_or_else(|err| Err(wit::ToolError::Other(err.to_string())));
+        let failed = |told: &str| {
+            let skipped = told.chars().count().saturating_sub(LAST_WORDS);
+            Err((line.clone(), told.chars().skip(skipped).collect()))
+        };
+        match answer {
+            Ok(output)
+                if output.is_error || output.exit_status.is_some_and(|status| status != 0) =>
+            {
+                return failed(&output.content);
+            }
+            Ok(_) => {}
+            Err(wit::ToolError::TimedOut(partial)) => {
+                return failed(&format!("{partial}\nits time was up"));
+            }
+            Err(err) => return failed(&in_words(&err)),
+        }
+    }
+    Ok(())
+}
+
 fn in_words(err: &wit::ToolError) -> String {
     match err {
         wit::ToolError::UnknownTool(name) => format!("no tool is called `{name}`"),

@@ -57,13 +57,19 @@ impl Inputs {
     /// the run at `dir` keeps from agents.
     pub(super) fn check_native(&self, dir: &Path, options: &RunOptions) -> Result<(), RunError> {
         let dir = std::path::absolute(dir).map_err(|err| RunError::io(dir, err))?;
-        let secrets = self.secrets(dir, options);
+        let mut secrets = self.secrets(dir, options);
+        secrets.extend(self.borrowed()?);
         self.prepared.native.iter().try_for_each(|(name, used)| {
             let name = name.clone();
             let checked = used.check(&secrets);
             let checked = checked.and_then(|()| probe::check(&options.cache, &options.launcher));
             checked.map_err(|source| RunError::Native { name, source })
         })
+    }
+
+    /// Where the objects of the clone are, which may be borrowed from elsewhere.
+    fn borrowed(&self) -> Result<Vec<PathBuf>, RunError> {
+        Ok(ObjectDatabase::open(&self.clone)?.object_directories()?)
     }
 
     /// What no command may see: what a run at `dir` is made of and writes, keys, and what

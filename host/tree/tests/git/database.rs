@@ -153,6 +153,16 @@ fn borrowed_objects_are_read_and_not_written_again() {
     assert_eq!(db.tree(tree).unwrap().len(), 1);
     let output = git_in(&path, &["cat-file", "-p", &BlobId::of(b"of the clone").to_string()], b"");
     assert_eq!(output.stdout, b"of the clone");
+    let real = |dir: &Path| dir.canonicalize().unwrap();
+    let mut found = db.object_directories().unwrap();
+    found.sort();
+    let mut expected = vec![
+        real(&path.join("objects")),
+        real(&lender.db.path().join("objects")),
+        real(&own.join("objects")),
+    ];
+    expected.sort();
+    assert_eq!(found, expected);
     ObjectDatabase::create(&path, &lenders).unwrap();
     assert_eq!(
         fs::read_to_string(path.join("objects/info/alternates")).unwrap().lines().count(),

@@ -165,11 +165,23 @@ fn native(machine: &Machine) -> Check {
     let tried = probe(&machine.components(), &machine.launcher());
     match tried {
         Err(err) => check(NAME, Status::Lacking, err.to_string()),
-        Ok(Probed::Works { backend }) => check(
-            NAME,
-            Status::Ok,
-            format!("{backend}: one ran, without the host's files and network"),
-        ),
+        Ok(Probed::Works { backend, has_groups }) => {
+            let bounds = if has_groups {
+                "memory and processes are bounded by a control group"
+            } else {
+                "memory and processes are looked at ten times a second"
+            };
+            let found =
+                format!("{backend}: one ran, without the host's files and network; {bounds}");
+            let found = check(NAME, Status::Ok, found);
+            if has_groups {
+                found
+            } else {
+                found.hinted(
+                    "where systemd runs, `systemd-run --user --scope catena ...` bounds them exactly",
+                )
+            }
+        }
         Ok(Probed::Missing) => check(NAME, Status::Lacking, "`bwrap` is not there")
             .hinted("only run files with `[native]` need it: Debian's `bubblewrap`"),
         Ok(Probed::Leaks(what)) => {

@@ -1,0 +1,276 @@
+//! A control group for one command, on machines where the host may make one.
+//!
+//! It bounds what limits of processes can't and what no look at them sees in time:
+//! memory that is no process's own, and bursts. Where there is none, the host looks.
+//! Both versions of control groups serve; of version 2 only those groups in which
+//! others than the host have set the controllers up, as systemd does for a user.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{Access, access};
+
+/// Begin of the names of our groups; the host's process and a number follow.
+const PREFIX: &str = "catena-";
+
+/// Processes that belong to the confinement and not to the command.
+const CONFINEMENT: u32 = 3;
+
+/// How often an ended command's group is tried to be removed, a millisecond apart. The
+/// kernel lets go of the last process a moment after its end.
+const TRIES: u32 = 100;
+
+/// Where groups can be made: one directory of version 2, or one for each controller
+/// of version 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hierarchy {
+    Unified(PathBuf),
+    Separate { memory: PathBuf, pids: PathBuf },
+}
+
+/// A group, until it is dropped. By then no process may be in it.
+#[derive(Debug)]
+pub(crate) struct Group(Hierarchy);
+
+impl Group {
+    /// Makes a group, if this machine lets the host make one.
+    pub(crate) fn new(memory: u64, processes: u32) -> Option<Self> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let made = hierarchies(&groups, &mounts).into_iter().find_map(|place| place.make().ok());
+        let group = Self(made?);
+        // One that can't be limited is of no use; dropping it removes it.
+        group.limit(memory, processes.saturating_add(CONFINEMENT)).ok()?;
+        Some(group)
+    }
+
+    /// The files into which a process writes `0` to belong to the group.
+    pub(crate) fn joins(&self) -> Vec<PathBuf> {
+        self.0.dirs().map(|dir| dir.join("cgroup.procs")).collect()
+    }
+
+    /// What there was too little of: a process was killed for want of memory, or could
+    /// not start another one.
+    pub(crate) fn exhausted(&self) -> Option<&'static str> {
+        let (memory, pids) = match &self.0 {
+            Hierarchy::Unified(dir) => (dir.join("memory.events"), dir),
+            Hierarchy::Separate { memory, pids } => (memory.join("memory.oom_control"), pids),
+        };
+        let has_happened = |file: &Path, event: &str| {
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let mut counts = text.lines().filter_map(|line| line.strip_prefix(event));
+            counts.any(|count| count.starts_with(' ') && count.trim() != "0")
+        };
+        if has_happened(&memory, "oom_kill") {
+            return Some("memory");
+        }
+        has_happened(&pids.join("pids.events"), "max").then_some("processes")
+    }
+
+    fn limit(&self, memory: u64, processes: u32) -> io::Result<()> {
+        let (memory, processes) = (memory.to_string(), processes.to_string());
+        match &self.0 {
+            Hierarchy::Unified(dir) => {
+                fs::write(dir.join("memory.max"), memory)?;
+                fs::write(dir.join("pids.max"), processes)?;
+                // Of a command with too little memory nothing goes on.
+                fs::write(dir.join("memory.oom.group"), "1")?;
+                allow_absence(fs::write(dir.join("memory.swap.max"), "0"))
+            }
+            Hierarchy::Separate { memory: of_memory, pids } => {
+                fs::write(of_memory.join("memory.limit_in_bytes"), &memory)?;
+                fs::write(pids.join("pids.max"), processes)?;
+                // Memory and swap together.
+                allow_absence(fs::write(of_memory.join("memory.memsw.limit_in_bytes"), memory))
+            }
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for dir in self.0.dirs() {
+            for _ in 0..TRIES {
+                match fs::remove_dir(dir) {
+                    // One that stays is removed by the next host.
+                    Err(err) if err.kind() == io::ErrorKind::ResourceBusy => {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+impl Hierarchy {
+    fn dirs(&self) -> impl Iterator<Item = &PathBuf> {
+        let (first, second) = match self {
+            Self::Unified(dir) => (dir, None),
+            Self::Separate { memory, pids } => (memory, Some(pids)),
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    /// Makes a group in this place.
+    fn make(&self) -> io::Result<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        for place in self.dirs() {
+            // Whoever may not move processes out of a group may not move them into one below.
+            access(place.join("cgroup.procs"), Access::WRITE_OK)?;
+            sweep(place);
+        }
+        Ok(match self {
+            Self::Unified(place) => Self::Unified(make_in(place, &name)?),
+            Self::Separate { memory, pids } => {
+                let memory = make_in(memory, &name)?;
+                let made = make_in(pids, &name);
+                if made.is_err() {
+                    // Nothing is in it.
+                    let _ = fs::remove_dir(&memory);
+                }
+                Self::Separate { memory, pids: made? }
+            }
+        })
+    }
+}
+
+fn make_in(place: &Path, name: &str) -> io::Result<PathBuf> {
+    let dir = place.join(name);
+    fs::create_dir(&dir).map(|()| dir)
+}
+
+/// Removes groups of hosts that were killed.
+fn sweep(place: &Path) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let host = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        let is_left = host.is_some_and(|host| {
+            host.parse::<u32>().is_ok() && !Path::new("/proc").join(host).exists()
+        });
+        if is_left {
+            // One with processes in it stays.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+/// The kernel may be without what a file stands for.
+fn allow_absence(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        // No file can be made here.
+        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        written => written,
+    }
+}
+
+/// The places for groups of ours, best first, by what the kernel tells of this process
+/// (`/proc/self/cgroup`) and of what is mounted (`/proc/self/mountinfo`).
+fn hierarchies(groups: &str, mounts: &str) -> Vec<Hierarchy> {
+    let mounted: Vec<Mounted> = mounts.lines().filter_map(Mounted::parse).collect();
+    let place_of = |controller: Option<&str>| {
+        let of_group = groups.lines().find_map(|line| {
+            let (_, line) = line.split_once(':')?;
+            let (controllers, path) = line.split_once(':')?;
+            let is_it = match controller {
+                Some(controller) => controllers.split(',').any(|one| one == controller),
+                None => controllers.is_empty(),
+            };
+            is_it.then_some(path)
+        })?;
+        let mount = mounted.iter().find(|mount| match controller {
+            Some(controller) => {
+                mount.kind == "cgroup" && mount.options.split(',').any(|one| one == controller)
+            }
+            None => mount.kind == "cgroup2",
+        })?;
+        mount.place(of_group).map(|place| (place, mount.point.clone()))
+    };
+    let mut found = Vec::new();
+    if let Some((own, top)) = place_of(None) {
+        let above = own.ancestors().take_while(|dir| dir.starts_with(&top));
+        let divides = |dir: &&Path| {
+            let given = fs::read_to_string(dir.join("cgroup.subtree_control")).unwrap_or_default();
+            ["memory", "pids"].iter().all(|one| given.split_whitespace().any(|other| other == *one))
+        };
+        found.extend(above.filter(divides).map(|dir| Hierarchy::Unified(dir.to_owned())));
+    }
+    if let (Some((memory, _)), Some((pids, _))) = (place_of(Some("memory")), place_of(Some("pids")))
+    {
+        found.push(Hierarchy::Separate { memory, pids });
+    }
+    found
+}
+
+/// A mounted hierarchy.
+struct Mounted<'a> {
+    /// The group that is seen at the mount point.
+    root: &'a str,
+    point: PathBuf,
+    kind: &'a str,
+    options: &'a str,
+}
+
+impl<'a> Mounted<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (before, after) = line.split_once(" - ")?;
+        let mut before = before.split(' ').skip(3);
+        let (root, point) = (before.next()?, before.next()?.into());
+        let mut after = after.split(' ');
+        let kind = after.next()?;
+        Some(Self { root, point, kind, options: after.nth(1)? })
+    }
+
+    /// Where a group is seen, if it is.
+    fn place(&self, group: &str) -> Option<PathBuf> {
+        let below = Path::new(group).strip_prefix(self.root).ok()?;
+        let is_seen = below.components().all(|part| part != std::path::Component::ParentDir);
+        is_seen.then(|| self.point.join(below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEPARATE: &str = "8:pids:/\n4:memory:/box/1\n0::/\n";
+    const SEPARATE_MOUNTS: &str = "\
+        30 20 0:20 / /groups/memory rw,relatime - cgroup cgroup rw,memory\n\
+        31 20 0:21 / /groups/pids rw,relatime - cgroup cgroup rw,pids\n";
+
+    #[test]
+    fn controllers_of_version_1_are_found_in_their_places() {
+        let found = hierarchies(SEPARATE, SEPARATE_MOUNTS);
+        let memory = "/groups/memory/box/1".into();
+        assert_eq!(found, [Hierarchy::Separate { memory, pids: "/groups/pids".into() }]);
+    }
+
+    #[test]
+    fn group_of_version_2_that_divides_its_controllers_is_found_above_the_own() {
+        let top = tempfile::tempdir().unwrap();
+        let slice = top.path().join("user.slice/app.slice");
+        fs::create_dir_all(slice.join("shell.scope")).unwrap();
+        fs::write(slice.join("cgroup.subtree_control"), "cpu memory pids\n").unwrap();
+        fs::write(slice.join("shell.scope/cgroup.subtree_control"), "\n").unwrap();
+        fs::write(top.path().join("user.slice/cgroup.subtree_control"), "memory\n").unwrap();
+        let mounts = format!("30 20 0:20 / {} rw - cgroup2 cgroup2 rw\n", top.path().display());
+        let found = hierarchies("0::/user.slice/app.slice/shell.scope\n", &mounts);
+        assert_eq!(found, [Hierarchy::Unified(slice)]);
+    }
+
+    #[test]
+    fn groups_outside_of_what_is_mounted_are_none() {
+        let mounts = SEPARATE_MOUNTS.replace(" / /groups/memory", " /other /groups/memory");
+        assert_eq!(hierarchies(SEPARATE, &mounts), []);
+        let outside = SEPARATE.replace("/box/1", "/../box");
+        assert_eq!(hierarchies(&outside, SEPARATE_MOUNTS), []);
+        assert_eq!(hierarchies("", ""), []);
+    }
+}
