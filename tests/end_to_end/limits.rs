@@ -136,11 +136,13 @@ fn judge_without_a_verdict_is_not_a_score_of_zero() {
 }
 
 #[test]
-fn judge_with_a_score_out_of_range_breaks_its_contract() {
+fn score_out_of_range_is_no_verdict_and_says_why() {
     let environment = environment();
     let run = RunFile::of("scaffold-nop").judge("plugin = \"judge-exaggerates\"");
     let rollout = run.rollout(&environment);
-    assert_plugin_failed(&rollout, "judge-exaggerates", "contract", "1.5");
+    assert_eq!(rollout["end"]["outcome"], "no-verdict");
+    let reason = rollout["end"]["reason"].as_str().unwrap();
+    assert_eq!(reason, "the judge gave the score 1.5, which is not between 0 and 1");
     assert!(rollout["stages"][0]["rounds"][0]["verdict"].is_null());
 }
 

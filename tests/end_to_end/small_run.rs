@@ -57,7 +57,7 @@ pub(crate) struct RunFile {
     keys: String,
     scaffold: String,
     tools: Vec<String>,
-    judge: String,
+    judges: Vec<String>,
     tables: String,
 }
 
@@ -68,7 +68,7 @@ impl RunFile {
             keys: String::new(),
             scaffold: format!("plugin = \"{scaffold}\""),
             tools: Vec::new(),
-            judge: "plugin = \"judge-diff\"".to_owned(),
+            judges: Vec::new(),
             tables: String::new(),
         }
     }
@@ -93,7 +93,13 @@ impl RunFile {
 
     /// Takes another judge: the keys of its table.
     pub(crate) fn judge(mut self, keys: &str) -> Self {
-        keys.clone_into(&mut self.judge);
+        self.judges = vec![keys.to_owned()];
+        self
+    }
+
+    /// Takes several judges: the keys of each table.
+    pub(crate) fn judges(mut self, tables: &[String]) -> Self {
+        self.judges = tables.to_vec();
         self
     }
 
@@ -115,9 +121,20 @@ impl RunFile {
         let mut text = format!(
             "version = 1\nname = \"small\"\nchains = \"chains.json\"\n{}\n\
              [repositories]\n\"ada/notes\" = \"notes\"\n\n\
-             [scaffold]\n{}\n\n[judge]\n{}\n\n{}\n",
-            self.keys, self.scaffold, self.judge, self.tables,
+             [scaffold]\n{}\n\n{}\n",
+            self.keys, self.scaffold, self.tables,
         );
+        match self.judges.as_slice() {
+            [] => text.push_str("[judge]\nplugin = \"judge-diff\"\n\n"),
+            [judge] => {
+                let _ = writeln!(text, "[judge]\n{judge}\n");
+            }
+            judges => {
+                for judge in judges {
+                    let _ = writeln!(text, "[[judges]]\n{judge}\n");
+                }
+            }
+        }
         for tool in &self.tools {
             let _ = writeln!(text, "[[tools]]\n{tool}\n");
         }

@@ -10,6 +10,7 @@
 //! * [`engine`], [`cache`]: wasmtime as configured for untrusted code, and compiled components.
 //! * [`outside`]: all that comes from beyond the sandbox, as one trait.
 //! * [`session`]: the worktree, scratch and conversations that a rollout's guests share.
+//! * [`judging`]: what judges may know beyond a submission.
 //! * [`call`]: one call into a guest: a fresh instance with its limits set before it exists.
 //! * `imports`: one file per interface a guest can reach.
 //!
@@ -23,6 +24,7 @@ pub mod check;
 pub mod clock;
 pub mod engine;
 mod imports;
+pub mod judging;
 pub mod limits;
 pub mod manifest;
 pub mod native;
@@ -42,6 +44,7 @@ pub use call::{
 pub use capability::{Asked, Effective, Granted, WorkspaceAccess};
 pub use check::{CheckError, check};
 pub use engine::Engine;
+pub use judging::{Heard, JudgeBrief, TestOutcome, TestResult};
 pub use limits::{Limits, LimitsRequest, Used};
 pub use manifest::{ManifestError, PluginKind, PluginManifest};
 pub use native::{NativeBytes, NativeEnd, NativeOffer, NativeOutcome, NativeStart, Standing};

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use catena_model::{Conversation, ConversationId, Edit, Message, Reply};
 
-/// The host's copies of a rollout's conversations, and what they have cost.
+/// The host's copies of a rollout's conversations.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Conversations {
     held: BTreeMap<ConversationId, Arc<Conversation>>,
-    turns: u64,
 }
 
 impl Conversations {
@@ -28,11 +27,6 @@ impl Conversations {
     /// What a conversation holds; nothing for an id that is not known yet.
     pub(crate) fn get(&self, id: ConversationId) -> Arc<Conversation> {
         self.held.get(&id).cloned().unwrap_or_default()
-    }
-
-    /// Completions so far.
-    pub(crate) fn turns(&self) -> u64 {
-        self.turns
     }
 
     /// Makes the changes that plugins asked for. Whatever an edit says, only
@@ -60,7 +54,6 @@ impl Conversations {
     /// Appends what the model said.
     pub(crate) fn reply(&mut self, id: ConversationId, reply: &Reply) {
         self.edited(id).push_reply(reply.message.clone(), reply.usage);
-        self.turns += 1;
     }
 
     /// A conversation to be changed. It is copied if somebody still holds it.

@@ -220,7 +220,9 @@ impl Past {
 }
 
 fn cost_of(stage: &StageSummary) -> StageCost {
-    StageCost { turns: stage.turns, usage: stage.usage, wall_ms: stage.wall_ms }
+    let mut usage = stage.usage;
+    usage += stage.judging_usage;
+    StageCost { turns: stage.turns, usage, wall_ms: stage.wall_ms }
 }
 
 /// What so many stages take in the mean.

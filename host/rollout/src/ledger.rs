@@ -24,7 +24,7 @@ use crate::asking::{Asked, Asking, Origin};
 use crate::conversations::Conversations;
 use crate::journal::{Journal, JournalError, Position};
 use crate::progress::{Progress, ProgressEvent};
-use crate::record::{ExchangeAnswer, Record, RolloutId};
+use crate::record::{ExchangeAnswer, Record, RolloutId, Settled};
 use crate::rollout::Plan;
 use crate::stop::{self, Stop};
 
@@ -51,6 +51,36 @@ pub(crate) enum Reliance {
     Irreproducible,
 }
 
+/// What a journal says of what judges came to.
+pub(crate) enum SettledBefore {
+    /// It is known.
+    So(Settled),
+    /// It was not put down, as journals before version 3 have it.
+    Unsaid,
+    /// It is to be found out.
+    NotYet,
+}
+
+/// Who asks models: what they may spend, and how often they asked.
+struct Party {
+    account: Arc<Account>,
+    most_turns: Option<u64>,
+    turns: Turns,
+}
+
+impl Party {
+    fn is_out_of_turns(&self) -> bool {
+        self.most_turns.is_some_and(|limit| self.turns.all >= limit)
+    }
+}
+
+/// Exchanges, in all and at the stage at work.
+#[derive(Clone, Copy, Default)]
+struct Turns {
+    all: u64,
+    of_stage: usize,
+}
+
 pub(crate) struct Ledger {
     pub(crate) rollout: RolloutId,
     pub(crate) journal: Journal,
@@ -63,16 +93,18 @@ pub(crate) struct Ledger {
     /// The end of the last command outside the sandbox that the journal has.
     pub(crate) native_left: Option<Box<NativeEnd>>,
     progress: Arc<dyn Progress>,
-    purse: Purse,
-    most_turns: Option<u64>,
+    agent: Party,
+    judges: Party,
+    /// Whether a submission is with the judges.
+    is_judging: bool,
+    run_account: Arc<Account>,
     park_after: Option<Duration>,
     stop: Stop,
     known_tools: HashSet<Digest>,
     /// Objects that could not be had.
     lost_objects: HashMap<String, ObjectFailure>,
-    /// The stage at work, as the chain file names it, and its exchanges so far.
+    /// The stage at work, as the chain file names it.
     stage: String,
-    turns_of_stage: usize,
     /// What was told and charged before the rollout went back.
     seen: Position,
     /// An exchange whose worker is gone.
@@ -89,7 +121,7 @@ pub(crate) struct Mark {
     conversations: Conversations,
     known_tools: HashSet<Digest>,
     lost_objects: HashMap<String, ObjectFailure>,
-    turns_of_stage: usize,
+    turns: (Turns, Turns),
     taken: u64,
     native_taken: u64,
 }
@@ -98,6 +130,10 @@ impl Ledger {
     pub(crate) fn new(rollout: RolloutId, journal: Journal, plan: &Plan) -> Self {
         let budget = plan.file.budget;
         let account = Account::new(budget.bounds(), &journal.in_vain());
+        let agent = Party { account, most_turns: budget.turns, turns: Turns::default() };
+        let budget = plan.file.judging.budget;
+        let account = Account::new(budget.bounds(), &Usage::default());
+        let judges = Party { account, most_turns: budget.turns, turns: Turns::default() };
         Self {
             rollout,
             journal,
@@ -107,14 +143,15 @@ impl Ledger {
             native_taken: 0,
             native_left: None,
             progress: plan.progress.clone(),
-            purse: Purse { rollout: account, run: plan.account.clone() },
-            most_turns: budget.turns,
+            agent,
+            judges,
+            is_judging: false,
+            run_account: plan.account.clone(),
             park_after: plan.file.park_after(),
             stop: plan.stop.clone(),
             known_tools: HashSet::new(),
             lost_objects: HashMap::new(),
             stage: String::new(),
-            turns_of_stage: 0,
             seen: Position::default(),
             parked: None,
             broken: None,
@@ -124,7 +161,42 @@ impl Ledger {
 
     pub(crate) fn begin_stage(&mut self, id: &str) {
         id.clone_into(&mut self.stage);
-        self.turns_of_stage = 0;
+        self.agent.turns.of_stage = 0;
+        self.judges.turns.of_stage = 0;
+    }
+
+    /// From here on models are asked by judges.
+    pub(crate) fn begin_judging(&mut self) {
+        self.is_judging = true;
+    }
+
+    /// From here on models are asked by the agent again.
+    pub(crate) fn end_judging(&mut self) {
+        self.is_judging = false;
+    }
+
+    fn party(&self) -> &Party {
+        if self.is_judging { &self.judges } else { &self.agent }
+    }
+
+    fn party_mut(&mut self) -> &mut Party {
+        if self.is_judging { &mut self.judges } else { &mut self.agent }
+    }
+
+    /// What judges came to together, as far as the journal is to be relied on for it.
+    pub(crate) fn settled_before(&mut self) -> SettledBefore {
+        let next = self.journal.ahead().next().cloned();
+        match next {
+            None => SettledBefore::NotYet,
+            Some(Record::Settled(_)) if self.reliance == Reliance::Irreproducible => {
+                SettledBefore::NotYet
+            }
+            Some(Record::Settled(settled)) => {
+                self.journal.take();
+                SettledBefore::So(settled)
+            }
+            Some(_) => SettledBefore::Unsaid,
+        }
     }
 
     /// Tells what happened, unless it was told before the rollout went back.
@@ -141,7 +213,7 @@ impl Ledger {
             conversations: self.conversations.clone(),
             known_tools: self.known_tools.clone(),
             lost_objects: self.lost_objects.clone(),
-            turns_of_stage: self.turns_of_stage,
+            turns: (self.agent.turns, self.judges.turns),
             taken: self.taken,
             native_taken: self.native_taken,
         }
@@ -154,7 +226,7 @@ impl Ledger {
         self.conversations.clone_from(&mark.conversations);
         self.known_tools.clone_from(&mark.known_tools);
         self.lost_objects.clone_from(&mark.lost_objects);
-        self.turns_of_stage = mark.turns_of_stage;
+        (self.agent.turns, self.judges.turns) = mark.turns;
         self.taken = mark.taken;
         self.native_taken = mark.native_taken;
         self.unavailable = None;
@@ -270,7 +342,10 @@ impl Ledger {
         irreproducible: impl Fn(&Record) -> Option<bool>,
     ) -> Option<Record> {
         let is_boundary = |record: &Record| {
-            matches!(record, Record::RoundStarted { .. } | Record::StageEnded { .. })
+            matches!(
+                record,
+                Record::RoundStarted { .. } | Record::Settled(_) | Record::StageEnded { .. }
+            )
         };
         let within = self.journal.ahead().take_while(|record| !is_boundary(record));
         let (count, irreproducible) =
@@ -337,7 +412,7 @@ impl Ledger {
     /// it went back. The run's account knew it before the rollout began.
     fn charge(&self, spent: &Usage) {
         if self.journal.position() > self.seen {
-            self.purse.rollout.charge(spent);
+            self.party().account.charge(spent);
         }
     }
 
@@ -352,7 +427,7 @@ impl Ledger {
             let error = ModelError::Other("the run file names no model".to_owned());
             return Ok(self.note_answer(&asked, refused(error)).await?);
         };
-        if self.most_turns.is_some_and(|limit| self.conversations.turns() >= limit) {
+        if self.party().is_out_of_turns() {
             let error = ModelError::BudgetExhausted("turns".to_owned());
             return Ok(self.note_answer(&asked, refused(error)).await?);
         }
@@ -360,10 +435,11 @@ impl Ledger {
         let origin = Origin {
             rollout: self.rollout.clone(),
             stage: self.stage.clone(),
-            turn_of_stage: self.turns_of_stage,
+            turn_of_stage: self.party().turns.of_stage,
             progress: self.progress.clone(),
         };
-        let (model, purse) = (model.clone(), self.purse.clone());
+        let purse = Purse { rollout: self.party().account.clone(), run: self.run_account.clone() };
+        let model = model.clone();
         let mut asking = Asking::begin(asked, exchange, conversation, origin, model, purse);
         if let Some(answer) = self.outcome(&mut asking, self.park_after).await? {
             return Ok(answer);
@@ -449,7 +525,9 @@ impl Ledger {
         match answer {
             ExchangeAnswer::Reply(reply) => {
                 self.conversations.reply(conversation, &reply);
-                self.turns_of_stage += 1;
+                let turns = &mut self.party_mut().turns;
+                turns.all += 1;
+                turns.of_stage += 1;
                 self.tell(ProgressEvent::Turn { usage: reply.usage });
                 // What the server told beside it is for the journal alone.
                 Ok(Reply { details: None, ..reply })

@@ -14,7 +14,6 @@ use catena_model::{
     OpenAiSettings, RecordedModel, Recorder, Reply, Request, RetryPolicy, ScriptError,
     ScriptedModel, Secret, SettingsError, TapeError, Usage,
 };
-use catena_worker::Job;
 use serde::Deserialize;
 
 use crate::run_file::{ModelChoice, ModelUse, OpenAiUse, PluginUse, RunFile};
@@ -187,8 +186,8 @@ pub fn find<'a>(
 pub struct Models {
     /// The scaffold's.
     pub scaffold: Option<Arc<Gateway>>,
-    /// The judge's.
-    pub judge: Option<Arc<Gateway>>,
+    /// The judges', in the order of the run file.
+    pub judges: Vec<Option<Arc<Gateway>>>,
 }
 
 /// Opens the model of a run file's writer. Nothing is sent yet.
@@ -201,23 +200,15 @@ pub(crate) fn open_for_writer(
     opening.of_plugin(writer.model.as_deref())
 }
 
-impl Models {
-    /// That of the plugin a job is about.
-    pub(crate) fn of_job(&self, job: &Job) -> Option<Arc<Gateway>> {
-        match job {
-            Job::Attempt(_) => self.scaffold.clone(),
-            Job::Judge(_) => self.judge.clone(),
-            Job::Write(_) => None,
-        }
-    }
-}
-
 /// Opens the models of a run file whose names are resolved. Nothing is sent yet.
 pub(crate) fn open_all(file: &RunFile, access: &ModelAccess) -> Result<Models, ModelUseError> {
     let mut opening = Opening { file, access, limiters: BTreeMap::new(), opened: BTreeMap::new() };
     Ok(Models {
         scaffold: opening.of_plugin(file.scaffold.model.as_deref())?,
-        judge: opening.of_plugin(file.judge.model.as_deref())?,
+        judges: file
+            .judge_uses()
+            .map(|judge| opening.of_plugin(judge.model.as_deref()))
+            .collect::<Result<_, _>>()?,
     })
 }
 

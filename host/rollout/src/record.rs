@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use catena_chain::{ChainId, StageId};
+use catena_chain::{ChainId, Leak, StageId};
 use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
-use catena_plugin::{AttemptEnd, CallFailure, Digest, Event, Judged, NativeEnd, ToolEnd, Used};
+use catena_plugin::{
+    AttemptEnd, CallFailure, Digest, Event, Judged, NativeEnd, TestResult, ToolEnd, Used,
+};
 use catena_tree::{CacheUse, RepoPath, TreeId};
 use catena_worker::message::ObjectFailure;
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryRecord;
+use crate::run_file::Combine;
 
-/// Version of the journal's form. Version 1 is read as well: its tool calls do
-/// not say what they left, and its texts all stand in their lines.
-pub const JOURNAL_VERSION: u32 = 2;
+/// Version of the journal's form. Earlier ones are read as well: before version 3 it
+/// is not put down what judges came to together, and in version 1 tool calls do not
+/// say what they left and texts all stand in their lines.
+pub const JOURNAL_VERSION: u32 = 3;
 
 /// One agent over one chain, in one repetition: `<chain>.<trial>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -153,6 +157,39 @@ impl StageOutcome {
     }
 }
 
+/// What the judges of a round came to together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// How their scores became one; none where there is one judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub combine: Option<Combine>,
+    /// The score; none where they came to no verdict.
+    pub score: Option<f64>,
+    /// What the agent is told; none where it is not told anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+/// What an agent is told of the judges' feedback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The words.
+    pub text: String,
+    /// What of the reference was cut from them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut: Vec<Leak>,
+    /// Why all of them were kept back, where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
+}
+
+impl Told {
+    /// All of the words.
+    pub fn whole(text: &str) -> Self {
+        Self { text: text.to_owned(), cut: Vec::new(), withheld: None }
+    }
+}
+
 /// How a rollout ended: as its last stage did, or accepted when all stages were.
 /// A rollout that went on past a rejected stage ends as that stage did.
 pub type RolloutEnd = StageOutcome;
@@ -243,12 +280,15 @@ pub enum Record {
     },
     /// The agent handed in its work.
     Submitted(SubmissionRecord),
-    /// The judge was heard.
+    /// A judge was heard.
     Judged {
         /// Which judge.
         judge: String,
         /// What it said.
         judged: Judged,
+        /// What it told of tests.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tests: Vec<TestResult>,
         /// What it changed in conversations since its last exchange.
         edits: Vec<(ConversationId, Edit)>,
         /// What it used.
@@ -257,6 +297,8 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kept: Option<String>,
     },
+    /// All judges of a round were heard.
+    Settled(Settled),
     /// A stage ended.
     StageEnded {
         /// Counted from 1.

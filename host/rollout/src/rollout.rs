@@ -15,6 +15,8 @@ use catena_worker::{WorkerCommand, in_one_line};
 use crate::carry::{CarryError, CarryMode, CarryRecord, Left, carry};
 use crate::durable::DurableLog;
 use crate::journal::{Beyond, Journal, JournalError};
+use crate::judging::RunJudge;
+use crate::judging::guard::Guard;
 use crate::ledger::{Ledger, Reliance, Unserved};
 use crate::models::Models;
 use crate::places::{Place, Places};
@@ -66,12 +68,14 @@ pub struct Plan {
     pub file: RunFile,
     /// Objects of the repository and of the agents.
     pub database: ObjectDatabase,
-    /// The scaffold.
-    pub scaffold: PluginSpec,
+    /// The scaffold; none where stored submissions are judged.
+    pub scaffold: Option<PluginSpec>,
     /// Its tools.
     pub tools: Vec<PluginSpec>,
-    /// The judge.
-    pub judge: PluginSpec,
+    /// The judges, in the order in which they are heard.
+    pub(crate) judges: Vec<RunJudge>,
+    /// What keeps the reference out of feedback.
+    pub(crate) guard: Guard,
     /// Programs that any of them may start.
     pub programs: Vec<PluginSpec>,
     /// How one works in the repository, where the run file says it.
@@ -80,7 +84,7 @@ pub struct Plan {
     pub native: BTreeMap<String, NativeUse>,
     /// How they are started.
     pub launcher: Launcher,
-    /// The models of scaffold and judge.
+    /// The scaffold's model.
     pub models: Models,
     /// What the whole run may spend.
     pub account: Arc<Account>,
@@ -107,7 +111,12 @@ pub struct Plan {
 impl Plan {
     /// Whether the agent is shown the answer.
     pub fn is_control(&self) -> bool {
-        self.scaffold.manifest.plugin.control
+        self.scaffold.as_ref().is_some_and(|scaffold| scaffold.manifest.plugin.control)
+    }
+
+    pub(crate) fn scaffold_name(&self) -> String {
+        let name = |spec: &PluginSpec| spec.manifest.plugin.name.to_string();
+        self.scaffold.as_ref().map(name).unwrap_or_default()
     }
 
     /// The trees that hold the programs' own files.

@@ -23,9 +23,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile};
-use catena_model::Account;
+use catena_model::{Account, Gateway};
 use catena_native::Launcher;
 use catena_plugin::ProgramStore;
+use catena_plugin::session::PluginSpec;
 use catena_tree::ObjectDatabase;
 use catena_worker::WorkerCommand;
 use tokio::sync::Semaphore;
@@ -33,12 +34,15 @@ use tokio::task::JoinSet;
 
 use crate::durable::DurableLog;
 use crate::journal::Journal;
+use crate::judging::RunJudge;
+use crate::judging::guard::Guard;
 use crate::ledger::{Reliance, digest};
-use crate::models::ModelAccess;
+use crate::models::{ModelAccess, Models};
 use crate::places::{Comer, Places};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{RolloutEnd, RolloutId};
 use crate::rollout::{Ended, Plan, RolloutError, roll_out};
+use crate::run_file::RunFile;
 use crate::stop::Stop;
 use inputs::{Inputs, selected};
 use layout::{LastHolder, Lock};
@@ -131,13 +135,14 @@ impl Run {
             digest: digest(&inputs.plan_file),
             database,
             engine: inputs.prepared.engine,
-            scaffold: inputs.prepared.scaffold,
+            scaffold: Some(inputs.prepared.scaffold),
             tools: inputs.prepared.tools,
             programs: inputs.prepared.programs,
             recipe: file.recipes.get(inputs.chains.repository.name.as_str()).cloned(),
             native: inputs.prepared.native,
             launcher: options.launcher.clone(),
-            judge: inputs.prepared.judge,
+            judges: judges(inputs.prepared.judges, &file, &inputs.models),
+            guard: Guard::default(),
             models: inputs.models,
             account: Account::new(file.budget.run.bounds(), &layout::spent(dir)?),
             worker: options.worker.clone(),
@@ -275,6 +280,18 @@ impl Run {
         let Ended { end, taken, native, .. } = roll_out(&self.plan, chain, id, path, place).await?;
         Ok(Verified::Reproduced { end, taken, native })
     }
+}
+
+/// Judges with their weights and models.
+fn judges(specs: Vec<PluginSpec>, file: &RunFile, models: &Models) -> Vec<RunJudge> {
+    let weights = file.judge_uses().map(|judge| judge.weight.unwrap_or(1.0));
+    let with_weights = specs.into_iter().zip(weights).zip(&models.judges);
+    let judge = |((spec, weight), model): ((PluginSpec, f64), &Option<Arc<Gateway>>)| RunJudge {
+        spec,
+        weight,
+        model: model.clone(),
+    };
+    with_weights.map(judge).collect()
 }
 
 /// What a replay of one rollout came to.

@@ -1,5 +1,6 @@
 //! `run.toml`: everything that is to be known about a run.
 
+mod judging;
 mod model;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryMode;
 
+pub use judging::{CalibrationUse, Combine, FeedbackUse, JudgingBudget, JudgingUse};
 pub use model::{
     ModelChoice, ModelUse, OpenAiUse, RecordedUse, RetryUse, ScriptedUse, TimeoutsUse,
 };
@@ -78,6 +80,25 @@ pub enum OnReject {
     ContinueOracle,
 }
 
+/// What a round that follows a rejected one begins with. The conversation goes on
+/// either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refine {
+    /// The tree that was rejected.
+    #[default]
+    Keep,
+    /// The tree the stage began with.
+    Reset,
+}
+
+impl Refine {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::Keep
+    }
+}
+
 /// How far one conversation reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -116,6 +137,9 @@ pub struct RunFile {
     /// The score from which a submission is accepted.
     #[serde(default = "default_threshold")]
     pub threshold: f64,
+    /// What a round that follows a rejected one begins with.
+    #[serde(default, skip_serializing_if = "Refine::is_default")]
+    pub refine: Refine,
     /// Where the tree of a stage comes from.
     #[serde(default)]
     pub mode: CarryMode,
@@ -153,8 +177,15 @@ pub struct RunFile {
     /// Its tools, in the order in which the model is told of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<PluginUse>,
-    /// The judge.
-    pub judge: PluginUse,
+    /// The judge, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<PluginUse>,
+    /// The judges, in the order in which they are heard, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<PluginUse>,
+    /// How submissions are judged.
+    #[serde(default, skip_serializing_if = "JudgingUse::is_default")]
+    pub judging: JudgingUse,
     /// The writer of queries, for `catena chain write`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writer: Option<PluginUse>,
@@ -219,6 +250,9 @@ pub struct PluginUse {
     /// The model it is given in the place of the run's, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// How much a judge's score counts where scores are weighted; 1 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
     /// Values over those of its manifest's `[config]`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub config: toml::Table,
@@ -403,6 +437,9 @@ impl RunFile {
             let found = tool.model.clone().unwrap_or_default();
             return wrong("tools.model", found, "a tool has no model of its own");
         }
+        if let Some((key, found, expected)) = self.wrong_judges() {
+            return wrong(key, found, expected);
+        }
         for (name, recipe) in &self.recipes {
             let key = format!("recipes.{name}");
             if !self.repositories.contains_key(name) {
@@ -436,14 +473,30 @@ impl RunFile {
         Ok(())
     }
 
+    /// The judges, in the order in which they are heard.
+    pub fn judge_uses(&self) -> impl Iterator<Item = &PluginUse> {
+        self.judge.iter().chain(&self.judges)
+    }
+
+    /// All plugins that it uses.
+    pub fn plugin_uses(&self) -> impl Iterator<Item = &PluginUse> {
+        let agent = [&self.scaffold].into_iter().chain(&self.tools);
+        agent.chain(self.judge_uses()).chain(&self.writer)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn plugin_uses_mut(&mut self) -> impl Iterator<Item = &mut PluginUse> {
+        let agent = [&mut self.scaffold].into_iter().chain(&mut self.tools);
+        agent.chain(&mut self.judge).chain(&mut self.judges).chain(&mut self.writer)
+    }
+
     /// The names of the models that it uses.
     pub fn named_models(&self) -> impl Iterator<Item = &str> {
         let run = match &self.model {
             Some(ModelChoice::Named(name)) => Some(name.as_str()),
             Some(ModelChoice::Here(_)) | None => None,
         };
-        let plugins = [&self.scaffold, &self.judge].into_iter().chain(&self.tools);
-        let plugins = plugins.chain(&self.writer);
+        let plugins = self.plugin_uses();
         run.into_iter().chain(plugins.filter_map(|plugin| plugin.model.as_deref()))
     }
 }

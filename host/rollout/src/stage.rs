@@ -1,7 +1,9 @@
 //! One stage: rounds of the scaffold and what they submit.
 
+use std::sync::Arc;
+
 use catena_chain::Stage;
-use catena_model::{Conversation, ConversationId, ModelError};
+use catena_model::{Conversation, ConversationId, Gateway, ModelError};
 use catena_plugin::session::{Reference, SessionEnd, SessionStart};
 use catena_plugin::{AttemptEnd, CallFailure, Carry, Ending, Feedback, Task};
 use catena_tree::diff::{self, DiffOptions};
@@ -19,6 +21,7 @@ use crate::places::Comer;
 use crate::progress::ProgressEvent;
 use crate::record::{Record, StageOutcome, SubmissionRecord};
 use crate::rollout::{Rollout, RolloutError};
+use crate::run_file::Refine;
 use crate::serve::{JobHost, Scope};
 
 /// One round at one stage.
@@ -30,6 +33,18 @@ pub(crate) struct Round<'a> {
     pub(crate) number: u32,
     pub(crate) start: TreeId,
     pub(crate) conversation: ConversationId,
+}
+
+/// A job with what a worker needs to do it.
+pub(crate) struct Work {
+    pub(crate) job: Job,
+    /// The wall-clock time it may take.
+    pub(crate) wall: std::time::Duration,
+    /// The trees it may read.
+    pub(crate) roots: Vec<TreeId>,
+    pub(crate) scope: Scope,
+    /// The model of the plugin that it is about.
+    pub(crate) model: Option<Arc<Gateway>>,
 }
 
 /// Whether a stage goes on after a round.
@@ -54,7 +69,8 @@ impl Rollout<'_> {
         if stops && !carry.conflicts().is_empty() {
             return Ok((StageOutcome::Conflict, start));
         }
-        let mut worktree = self.with_left_out(start)?;
+        let fresh = self.with_left_out(start)?;
+        let mut worktree = fresh;
         let mut submitted = start;
         let mut feedback = None;
         self.kept.clear();
@@ -67,8 +83,11 @@ impl Rollout<'_> {
                 Ok(attempt) => attempt,
                 Err(outcome) => return Ok((outcome, submitted)),
             };
-            worktree = session.worktree;
-            submitted = self.submission(&at, worktree)?;
+            submitted = self.submission(&at, session.worktree)?;
+            worktree = match self.plan.file.refine {
+                Refine::Keep => session.worktree,
+                Refine::Reset => fresh,
+            };
             match self.after_attempt(&at, end, submitted).await? {
                 Next::End(outcome) => return Ok((outcome, submitted)),
                 Next::Refine(given) => feedback = Some(given),
@@ -134,6 +153,7 @@ impl Rollout<'_> {
         if let Some((end, session)) = self.attempt_in_journal() {
             return Ok(Ok(self.after_job(end, session)));
         }
+        let Some(scaffold) = &self.plan.scaffold else { return Ok(Err(wrong_result())) };
         let start = self.session_start(at, worktree);
         let roots: Vec<TreeId> = [worktree, at.start, self.carried.scratch]
             .into_iter()
@@ -142,7 +162,7 @@ impl Rollout<'_> {
             .chain(self.plan.files_of_programs())
             .collect();
         let job = Job::Attempt(AttemptJob {
-            scaffold: self.plan.scaffold.clone(),
+            scaffold: scaffold.clone(),
             tools: self.plan.tools.clone(),
             programs: self.plan.programs.clone(),
             native: self.plan.native.iter().map(|(name, used)| used.offer(name)).collect(),
@@ -150,13 +170,14 @@ impl Rollout<'_> {
             set_up: self.set_up(at),
             task,
         });
-        let wall = self.plan.scaffold.limits.wall.0;
+        let wall = scaffold.limits.wall.0;
+        let model = self.plan.models.scaffold.clone();
         let scope = Scope {
             main: Some(at.conversation),
             first_own: self.ledger.conversations.next(),
-            may_use_model: self.plan.scaffold.rights.model,
+            may_use_model: scaffold.rights.model,
         };
-        let attempt = match self.run_job(job, wall, roots, scope).await? {
+        let attempt = match self.run_job(Work { job, wall, roots, scope, model }).await? {
             Ok(JobResult::Attempt(attempt)) => attempt,
             Ok(_) => return Ok(Err(wrong_result())),
             Err(outcome) => return Ok(Err(outcome)),
@@ -199,7 +220,8 @@ impl Rollout<'_> {
     }
 
     fn session_start(&self, at: &Round<'_>, worktree: TreeId) -> SessionStart {
-        let reference = if self.plan.scaffold.rights.reference {
+        let may_see = self.plan.scaffold.as_ref().is_some_and(|scaffold| scaffold.rights.reference);
+        let reference = if may_see {
             let patch = match at.stage.reference_patch(&self.plan.database) {
                 Ok(patch) => Ok(serde_bytes::ByteBuf::from(patch)),
                 Err(err) => Err(in_one_line(&err)),
@@ -241,15 +263,12 @@ impl Rollout<'_> {
     /// and another one comes to the same point by the journal.
     pub(crate) async fn run_job(
         &mut self,
-        job: Job,
-        wall: std::time::Duration,
-        roots: Vec<TreeId>,
-        scope: Scope,
+        work: Work,
     ) -> Result<Result<JobResult, StageOutcome>, RolloutError> {
         let mark = self.ledger.mark();
         loop {
             self.ledger.check_stop()?;
-            let result = self.run_job_once(job.clone(), wall, roots.clone(), scope).await;
+            let result = self.run_job_once(&work).await;
             match result {
                 Ok(result) => return Ok(Ok(result)),
                 Err(err) => match unserved(err) {
@@ -269,20 +288,15 @@ impl Rollout<'_> {
         Ok(self.ledger.go_back(mark)?)
     }
 
-    async fn run_job_once(
-        &mut self,
-        job: Job,
-        wall: std::time::Duration,
-        roots: Vec<TreeId>,
-        scope: Scope,
-    ) -> Result<JobResult, WorkerError> {
+    async fn run_job_once(&mut self, work: &Work) -> Result<JobResult, WorkerError> {
+        let Work { job, scope, .. } = work;
         let worker = Worker::start(&self.plan.worker, &self.plan.spill_dir)?;
-        let gate = Gate::new(self.plan.database.clone(), roots);
-        let model = self.plan.models.of_job(&job);
+        let gate = Gate::new(self.plan.database.clone(), work.roots.clone());
+        let model = work.model.clone();
         let plan = self.plan;
-        let (base, askers) = match &job {
+        let (base, askers) = match job {
             Job::Attempt(job) => {
-                let askers = [&plan.scaffold].into_iter().chain(&plan.tools);
+                let askers = plan.scaffold.iter().chain(&plan.tools);
                 let askers = askers.map(|spec| (spec.manifest.plugin.name.as_str(), &spec.rights));
                 (job.start.stage_start, askers.collect())
             }
@@ -290,8 +304,8 @@ impl Rollout<'_> {
             Job::Write(job) => (job.start.stage_start, Vec::new()),
         };
         let desk = Desk { plan, room: &mut self.room, base, askers };
-        let mut host = JobHost { ledger: &mut self.ledger, gate, desk, scope, model };
-        let result = worker.run(job, wall, &mut host).await?;
+        let mut host = JobHost { ledger: &mut self.ledger, gate, desk, scope: *scope, model };
+        let result = worker.run(job.clone(), work.wall, &mut host).await?;
         let gate = host.gate;
         let broken = self.ledger.check_whole();
         broken.map_err(|err| WorkerError::Host(Box::new(Unserved::from(err))))?;
@@ -350,11 +364,11 @@ impl Rollout<'_> {
             }
             // That a model is out of reach is the host's to say, not the guest's.
             AttemptEnd::Model(err) => StageOutcome::PluginFailed {
-                plugin: self.plan.scaffold.manifest.plugin.name.to_string(),
+                plugin: self.plan.scaffold_name(),
                 failure: CallFailure::Contract(format!("gave up over the model: {err}")),
             },
             AttemptEnd::Errored(why) => StageOutcome::PluginFailed {
-                plugin: self.plan.scaffold.manifest.plugin.name.to_string(),
+                plugin: self.plan.scaffold_name(),
                 failure: CallFailure::Contract(why),
             },
             AttemptEnd::NotSetUp { command, told } => StageOutcome::Infrastructure {

@@ -1,33 +1,22 @@
 //! A rollout as its journal tells it: what `catena show` prints and what
 //! becomes a trajectory.
 
+mod round;
+
 use std::collections::BTreeMap;
 
 use catena_chain::StageId;
 use catena_model::{ConversationId, Edit, FailedAttempt, Usage};
 use catena_plugin::session::SessionEnd;
-use catena_plugin::{AttemptEnd, Digest, Event, Judged, Used, Verdict};
+use catena_plugin::{Digest, Event, Used};
 use catena_tree::{CacheUse, TreeId};
 use serde::Serialize;
 
 use crate::carry::CarryRecord;
 use crate::history::{Called, Histories};
-use crate::record::{
-    ExchangeAnswer, Header, Record, RolloutEnd, RolloutId, StageOutcome, SubmissionRecord,
-};
+use crate::record::{ExchangeAnswer, Header, Record, RolloutEnd, RolloutId, StageOutcome};
 
-/// One round of a stage.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RoundSummary {
-    /// Counted from 1.
-    pub round: u32,
-    /// How the scaffold ended it; none if it did not come to its end.
-    pub end: Option<AttemptEnd>,
-    /// What was handed in; none if the round did not come to its end.
-    pub submission: Option<SubmissionRecord>,
-    /// What the judge said; none if nothing was judged.
-    pub verdict: Option<Verdict>,
-}
+pub use round::{JudgeSummary, RoundSummary};
 
 /// One stage of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,9 +35,11 @@ pub struct StageSummary {
     pub outcome: Option<StageOutcome>,
     /// The tree the agent left; none while the stage goes on.
     pub tree: Option<TreeId>,
-    /// What its model exchanges took.
+    /// What the agent's model exchanges took.
     pub usage: Usage,
-    /// Turns of the model.
+    /// What the judges' took.
+    pub judging_usage: Usage,
+    /// Turns that the model took for the agent.
     pub turns: u64,
     /// Tool calls.
     pub tool_calls: u64,
@@ -67,10 +58,14 @@ pub struct RolloutSummary {
     pub end: Option<RolloutEnd>,
     /// Its stages so far.
     pub stages: Vec<StageSummary>,
-    /// Sum over all model exchanges.
+    /// Sum over the agent's model exchanges.
     pub usage: Usage,
-    /// Turns of the model.
+    /// Sum over the judges'.
+    pub judging_usage: Usage,
+    /// Turns that the model took for the agent.
     pub turns: u64,
+    /// Turns that it took for judges.
+    pub judging_turns: u64,
     /// Attempts at the model that came to nothing.
     pub failed_attempts: u64,
     /// How long they were waited after, in milliseconds.
@@ -130,7 +125,9 @@ impl RolloutSummary {
             end: None,
             stages: Vec::new(),
             usage: Usage::default(),
+            judging_usage: Usage::default(),
             turns: 0,
+            judging_turns: 0,
             failed_attempts: 0,
             waited_ms: 0,
             tool_calls: 0,
@@ -199,8 +196,7 @@ impl Fold {
                 self.is_judged = false;
                 if let Some(stage) = self.summary.stages.last_mut() {
                     let round = *round;
-                    let (end, submission, verdict) = (None, None, None);
-                    stage.rounds.push(RoundSummary { round, end, submission, verdict });
+                    stage.rounds.push(RoundSummary::begun(round));
                 }
             }
             Record::Tools { digest, definitions } => {
@@ -225,14 +221,20 @@ impl Fold {
                 self.session(session);
             }
             Record::Submitted(submission) => {
+                self.is_judged = true;
                 if let Some(round) = self.round() {
                     round.submission = Some(submission.clone());
                 }
             }
-            Record::Judged { judged, used, .. } => {
+            Record::Judged { judge, judged, tests, used, .. } => {
                 self.add_used(used);
-                if let (Judged::Verdict(verdict), Some(round)) = (judged, self.round()) {
-                    round.verdict = Some(verdict.clone());
+                if let Some(round) = self.round() {
+                    round.add_judge(judge, judged, tests);
+                }
+            }
+            Record::Settled(settled) => {
+                if let Some(round) = self.round() {
+                    round.settle(settled);
                 }
             }
             Record::StageEnded { outcome, tree, .. } => self.end_stage(outcome, *tree),
@@ -270,6 +272,7 @@ impl Fold {
             outcome: None,
             tree: None,
             usage: Usage::default(),
+            judging_usage: Usage::default(),
             turns: 0,
             tool_calls: 0,
             wall_ms: 0,
@@ -290,14 +293,15 @@ impl Fold {
     fn exchange(&mut self, conversation: ConversationId, tools: Digest, answer: &ExchangeAnswer) {
         let ExchangeAnswer::Reply(reply) = answer else { return };
         let stage = self.stage();
+        self.add_usage(reply.usage);
         let summary = &mut self.summary;
-        if !self.is_judged {
-            summary.histories.reply(conversation, reply, tools, stage);
+        if self.is_judged {
+            summary.judging_turns += 1;
+            return;
         }
-        summary.usage += reply.usage;
+        summary.histories.reply(conversation, reply, tools, stage);
         summary.turns += 1;
         if let Some(stage) = summary.stages.last_mut() {
-            stage.usage += reply.usage;
             stage.turns += 1;
         }
     }
@@ -307,10 +311,17 @@ impl Fold {
         for attempt in failed {
             self.summary.failed_attempts += 1;
             self.summary.waited_ms += attempt.wait_ms;
-            self.summary.usage += attempt.usage;
-            if let Some(stage) = self.summary.stages.last_mut() {
-                stage.usage += attempt.usage;
-            }
+            self.add_usage(attempt.usage);
+        }
+    }
+
+    /// Agent and judges pay apart.
+    fn add_usage(&mut self, usage: Usage) {
+        let summary = &mut self.summary;
+        let whole = if self.is_judged { &mut summary.judging_usage } else { &mut summary.usage };
+        *whole += usage;
+        if let Some(stage) = summary.stages.last_mut() {
+            *if self.is_judged { &mut stage.judging_usage } else { &mut stage.usage } += usage;
         }
     }
 

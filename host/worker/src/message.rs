@@ -7,7 +7,7 @@ use catena_model::{ConversationId, Edit, ModelError, Reply};
 use catena_plugin::session::{JudgeStart, PluginSpec, SessionStart};
 use catena_plugin::{
     Attempt, BeforeTool, ChainBrief, Event, Exchange, Judged, NativeEnd, NativeOffer, NativeStart,
-    NewObject, Submission, Task, ToolStart, Used, Written,
+    NewObject, Submission, Task, TestResult, ToolStart, Used, Written,
 };
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,8 @@ pub enum JobResult {
 pub struct JudgeResult {
     /// What the judge said.
     pub judged: Judged,
+    /// What it told of tests.
+    pub tests: Vec<TestResult>,
     /// What it changed in conversations since its last exchange.
     pub edits: Vec<(ConversationId, Edit)>,
     /// What it used.

@@ -95,7 +95,8 @@ fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<Jo
     let session = Arc::new(session.with_programs(programs));
     let judged = evaluate(&session, &judge, &job.submission);
     let (edits, used) = session.conversations_and_use();
-    Ok(JobResult::Judge(JudgeResult { judged, edits, used, kept: session.kept() }))
+    let (tests, kept) = (session.tests(), session.kept());
+    Ok(JobResult::Judge(JudgeResult { judged, tests, edits, used, kept }))
 }
 
 fn run_write(outside: Arc<dyn Outside>, job: WriteJob, spill: File) -> Result<JobResult, String> {

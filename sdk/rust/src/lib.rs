@@ -4,6 +4,7 @@
 pub mod bindings;
 pub mod config;
 pub mod judge;
+pub mod judging;
 pub mod log;
 pub mod model;
 pub mod process;

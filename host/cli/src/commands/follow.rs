@@ -9,7 +9,7 @@ use catena_model::Reply;
 use catena_plugin::{Event, Judged, NativeOutcome};
 use catena_rollout::Record;
 use catena_rollout::journal::JournalTail;
-use catena_rollout::record::ExchangeAnswer;
+use catena_rollout::record::{ExchangeAnswer, Settled};
 use catena_rollout::run::{RunError, is_worked_on, journals, planned};
 use serde_json::json;
 
@@ -58,6 +58,23 @@ fn show(rollout: &str, record: &Record, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What several judges came to, and what was cut from their feedback.
+fn describe_settled(settled: &Settled) -> Option<String> {
+    let together = settled.combine.map(|rule| match settled.score {
+        Some(score) => format!("judged {score:.2} by `{}`", rule.word()),
+        None => format!("no verdict by `{}`", rule.word()),
+    });
+    let cut = settled.told.as_ref().filter(|told| !told.cut.is_empty()).map(|told| {
+        let count = told.cut.len();
+        format!(
+            "{count} {} cut from the feedback",
+            if count == 1 { "thing was" } else { "things were" }
+        )
+    });
+    let parts: Vec<String> = together.into_iter().chain(cut).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
 /// A record in a line, if it is worth one.
 fn describe(record: &Record) -> Option<String> {
     Some(match record {
@@ -85,10 +102,11 @@ fn describe(record: &Record) -> Option<String> {
             format!("  `{plugin}` was refused `{right}`")
         }
         Record::Submitted(submission) => format!("submitted {} files", submission.files),
-        Record::Judged { judged: Judged::Verdict(verdict), .. } => {
-            format!("judged {:.2}", verdict.score)
+        Record::Judged { judge, judged: Judged::Verdict(verdict), .. } => {
+            format!("`{judge}` judged {:.2}", verdict.score)
         }
-        Record::Judged { .. } => "no verdict".to_owned(),
+        Record::Judged { judge, .. } => format!("`{judge}` came to no verdict"),
+        Record::Settled(settled) => describe_settled(settled)?,
         Record::StageEnded { stage, outcome, .. } => format!("stage {stage} {}", outcome.word()),
         Record::Ended(end) => match end.reason() {
             Some(reason) => format!("ended as {} ({reason})", end.word()),

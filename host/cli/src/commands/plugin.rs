@@ -116,10 +116,9 @@ fn explain(arguments: &Explain, machine: &Machine, format: Format) -> Result<Exi
 /// What a run file gives the plugin of this name.
 fn granted_by(run: &Path, plugin: &ResolvedPlugin) -> Result<(Granted, Limits), Failure> {
     let file = RunFile::load(run).map_err(RunError::from)?;
-    let uses = [&file.scaffold, &file.judge].into_iter().chain(&file.tools).chain(&file.writer);
     let is_meant =
         |used: &&PluginUse| used.plugin.file_name().is_some_and(|name| name == plugin.name());
-    let Some(found) = uses.into_iter().find(is_meant) else {
+    let Some(found) = file.plugin_uses().find(is_meant) else {
         let reason = anyhow::anyhow!("`{}` does not use `{}`", run.display(), plugin.name());
         return Err(Failure::input(reason).with_hint("name a plugin that the run file uses"));
     };

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use catena_plugin::Judged;
 use catena_rollout::RolloutSummary;
 use catena_rollout::run::{Planned, planned, summaries};
+use catena_rollout::summary::RoundSummary;
 use clap::ValueHint;
 use serde_json::{Value, json};
 
@@ -83,6 +85,15 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
         grouped(summary.usage.cached_tokens),
         dollars(summary.usage.cost_microusd),
     );
+    if summary.judging_turns > 0 {
+        say!(
+            "judges beside that: {} turns, {} tokens ({} cached), {}",
+            summary.judging_turns,
+            grouped(tokens(&summary.judging_usage)),
+            grouped(summary.judging_usage.cached_tokens),
+            dollars(summary.judging_usage.cost_microusd),
+        );
+    }
     if summary.failed_attempts > 0 {
         say!(
             "{} attempts at the model failed and were made again, after {}s of waiting",
@@ -130,14 +141,38 @@ fn print_conflicts(summary: &RolloutSummary) {
 
 fn print_feedback(summary: &RolloutSummary) {
     for stage in &summary.stages {
-        for round in &stage.rounds {
-            let Some(verdict) = &round.verdict else { continue };
-            say!("stage {} round {}: {:.2}", stage.stage, round.round, verdict.score);
-            for line in verdict.feedback.lines() {
+        for round in stage.rounds.iter().filter(|round| !round.judges.is_empty()) {
+            say!("stage {} round {}: {}", stage.stage, round.round, scores(round));
+            let feedback = round.verdict.as_ref().map_or("", |verdict| &verdict.feedback);
+            for line in feedback.lines() {
                 say!("  {line}");
+            }
+            match round.cut.len() {
+                0 => {}
+                1 => say!("  1 thing that only the reference has was cut from the feedback"),
+                cut => {
+                    say!("  {cut} things that only the reference has were cut from the feedback");
+                }
+            }
+            if let Some(why) = &round.withheld {
+                say!("  all of the feedback was kept back: {why}");
             }
         }
     }
+}
+
+/// What a round's judges came to, and each of them where there are several.
+fn scores(round: &RoundSummary) -> String {
+    let score = match &round.verdict {
+        Some(verdict) => format!("{:.2}", verdict.score),
+        None => "no verdict".to_owned(),
+    };
+    let Some(rule) = round.combine else { return score };
+    let each = round.judges.iter().map(|judge| match &judge.judged {
+        Judged::Verdict(verdict) => format!("{} {:.2}", judge.judge, verdict.score),
+        Judged::NoVerdict(_) | Judged::Failed(_) => format!("{} no verdict", judge.judge),
+    });
+    format!("{score} by `{}`: {}", rule.word(), each.collect::<Vec<_>>().join(", "))
 }
 
 fn print_many(all: &[RolloutSummary]) {

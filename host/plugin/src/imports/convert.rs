@@ -114,7 +114,7 @@ pub(crate) fn submission_to_wit(submission: &Submission) -> wit_judge::Submissio
     }
 }
 
-/// A score outside 0 to 1 is a breach of the contract, not a verdict.
+/// A score outside 0 to 1 says nothing, so it is no verdict.
 pub(crate) fn verdict_from_wit(
     answer: Result<wit_judge::Verdict, wit_judge::JudgeError>,
 ) -> Judged {
@@ -125,10 +125,10 @@ pub(crate) fn verdict_from_wit(
             feedback: verdict.feedback,
             rationale: verdict.rationale,
         }),
-        Ok(verdict) => Judged::Failed(CallFailure::Contract(format!(
+        Ok(verdict) => Judged::NoVerdict(format!(
             "the judge gave the score {}, which is not between 0 and 1",
             verdict.score
-        ))),
+        )),
         Err(wit_judge::JudgeError::InvalidConfig(why)) => {
             Judged::Failed(CallFailure::Contract(format!("invalid configuration: {why}")))
         }

@@ -10,6 +10,7 @@ use catena_tree::TreeId;
 use serde::{Deserialize, Serialize};
 
 use super::{Session, SessionStart, lock};
+use crate::judging::{JudgeBrief, TestResult};
 use crate::outside::Outside;
 
 /// What a judge's session begins with.
@@ -25,6 +26,8 @@ pub struct JudgeStart {
     pub upstream: TreeId,
     /// What the run file says about judging.
     pub setting: JudgeSetting,
+    /// What else it may know.
+    pub brief: JudgeBrief,
     /// What this judge kept in an earlier round of the stage.
     pub kept: Option<String>,
     /// The model, where the run gives one.
@@ -50,6 +53,9 @@ pub struct JudgeSetting {
 #[derive(Default)]
 pub(crate) struct Judging {
     pub(crate) setting: JudgeSetting,
+    pub(crate) brief: JudgeBrief,
+    /// What it tells of tests.
+    pub(crate) tests: Mutex<Vec<TestResult>>,
     pub(crate) kept: Mutex<Option<String>>,
 }
 
@@ -84,9 +90,18 @@ impl Session {
             ("/candidate", session.sealed_worktree(start.candidate)),
             ("/reference", session.sealed_worktree(start.reference)),
         ];
-        session.judging =
-            Judging { setting: start.setting.clone(), kept: Mutex::new(start.kept.clone()) };
+        session.judging = Judging {
+            setting: start.setting.clone(),
+            brief: start.brief.clone(),
+            tests: Mutex::default(),
+            kept: Mutex::new(start.kept.clone()),
+        };
         session
+    }
+
+    /// What the judge told of tests.
+    pub fn tests(&self) -> Vec<TestResult> {
+        lock(&self.judging.tests).clone()
     }
 
     /// What the judge keeps for the next round of its stage.

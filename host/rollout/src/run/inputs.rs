@@ -180,8 +180,7 @@ fn make_absolute(file: &mut RunFile, base: &Path, plugin_dirs: &[PathBuf]) {
     for model in here.into_iter().chain(file.models.values_mut()) {
         model.make_absolute(base);
     }
-    let uses = [&mut file.scaffold, &mut file.judge].into_iter().chain(&mut file.tools);
-    for PluginUse { plugin, .. } in uses.chain(&mut file.writer) {
+    for PluginUse { plugin, .. } in file.plugin_uses_mut() {
         *plugin = plugins::locate(plugin, base, plugin_dirs);
     }
 }

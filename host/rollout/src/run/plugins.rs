@@ -18,7 +18,8 @@ use crate::run_file::{PluginUse, RunFile};
 pub(super) struct Prepared {
     pub(super) scaffold: PluginSpec,
     pub(super) tools: Vec<PluginSpec>,
-    pub(super) judge: PluginSpec,
+    /// In the order in which they are heard.
+    pub(super) judges: Vec<PluginSpec>,
     /// Programs that any of them may start.
     pub(super) programs: Vec<PluginSpec>,
     /// Commands outside the sandbox that scaffold or tools are granted.
@@ -48,11 +49,13 @@ pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, 
         planned: BTreeMap::new(),
     };
     let scaffold = preparation.plugin(&file.scaffold, PluginKind::Scaffold)?;
-    let judge = preparation.plugin(&file.judge, PluginKind::Judge)?;
+    let judges = file.judge_uses().map(|judge| preparation.plugin(judge, PluginKind::Judge));
+    let judges: Vec<PluginSpec> = judges.collect::<Result<_, _>>()?;
     let tools = file.tools.iter().map(|tool| preparation.plugin(tool, PluginKind::Tool));
     let tools: Vec<PluginSpec> = tools.collect::<Result<_, _>>()?;
-    let granted: BTreeSet<String> = [&scaffold, &judge]
+    let granted: BTreeSet<String> = [&scaffold]
         .into_iter()
+        .chain(&judges)
         .chain(&tools)
         .flat_map(|spec| spec.rights.programs.iter().cloned())
         .collect();
@@ -67,7 +70,7 @@ pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, 
     let programs = programs.collect::<Result<_, _>>()?;
     let engine = preparation.engine.name();
     let planned = preparation.planned;
-    Ok(Prepared { scaffold, tools, judge, programs, native, engine, planned })
+    Ok(Prepared { scaffold, tools, judges, programs, native, engine, planned })
 }
 
 /// Finds, checks and compiles the writer of a run file.
@@ -110,6 +113,7 @@ impl Preparation {
             grant: asked,
             limits,
             model: None,
+            weight: None,
             config: toml::Table::new(),
         };
         self.ready(plugin, &used)

@@ -245,6 +245,7 @@ fn a_judge_sees_three_sealed_trees_and_has_a_worktree_if_it_may_write() {
         time: 1_700_000_000,
         seed: 0,
         next_conversation: 1,
+        brief: crate::judging::JudgeBrief::default(),
     };
     let session = Arc::new(Session::for_judge(Arc::new(Nowhere), &start, None));
     let seen = |access| {
