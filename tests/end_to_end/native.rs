@@ -341,7 +341,7 @@ fn repository_is_set_up_before_the_agent_begins() {
     environment.write("run.toml", text.replace("echo here", "echo no way; false"));
     environment
         .catena(&["run", "run.toml", "--dir", "failed"])
-        .ends_with(4)
+        .ends_with(3)
         .says("set it up, failed");
 }
 

@@ -119,6 +119,11 @@ impl Plan {
         self.scaffold.as_ref().map(name).unwrap_or_default()
     }
 
+    /// The command line that runs the repository's tests.
+    pub(crate) fn test_command(&self) -> Option<&str> {
+        self.recipe.as_ref()?.test.as_deref().map(str::trim)
+    }
+
     /// The trees that hold the programs' own files.
     pub(crate) fn files_of_programs(&self) -> impl Iterator<Item = TreeId> {
         let of_program = |program: &PluginSpec| {

@@ -129,8 +129,7 @@ impl Rollout<'_> {
     /// tells one.
     fn query(&self, stage: &Stage) -> String {
         let query = &stage.query;
-        let test = self.plan.recipe.as_ref().and_then(|recipe| recipe.test.as_deref());
-        match test.map(str::trim) {
+        match self.plan.test_command() {
             Some(test) => format!("{}\n\nIts tests are run by `{test}`.", query.trim_end()),
             None => query.clone(),
         }
