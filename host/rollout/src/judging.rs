@@ -186,15 +186,7 @@ impl Rollout<'_> {
     fn judge_setting(&self) -> JudgeSetting {
         JudgeSetting {
             threshold: self.plan.file.threshold,
-<<<<<<< Updated upstream
             test_command: self.plan.test_command().map(str::to_owned),
-=======
-            test_command: self
-                .plan
-                .recipe
-                .as_ref()
-                .and_then(|recipe| Some(recipe.test.as_deref()?.trim().to_owned())),
->>>>>>> Stashed changes
         }
     }
 
