@@ -284,7 +284,7 @@ mod tests {
     fn open_file_without_a_name_counts_as_written() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = tempfile::tempfile_in(dir.path()).unwrap();
-        std::io::Write::write_all(&mut file, &[1; 100_000]).unwrap();
+        std::io::Write::write_all(&mut file, &vec![1; 100_000]).unwrap();
         file.sync_all().unwrap();
         let watch = allowing(dir.path(), 50_000);
         assert!(!watch.has_written_too_much());

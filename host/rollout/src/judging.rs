@@ -104,6 +104,7 @@ impl Rollout<'_> {
         let job = Job::Judge(JudgeJob {
             judge: judge.spec.clone(),
             programs: self.plan.programs.clone(),
+            native: self.plan.native_offers(),
             start: JudgeStart {
                 base: at.start,
                 candidate: tree,

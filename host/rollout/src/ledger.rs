@@ -170,6 +170,11 @@ impl Ledger {
         self.is_judging = true;
     }
 
+    /// Whether what is asked for is a judge's.
+    pub(crate) fn is_judging(&self) -> bool {
+        self.is_judging
+    }
+
     /// From here on models are asked by the agent again.
     pub(crate) fn end_judging(&mut self) {
         self.is_judging = false;
@@ -302,7 +307,7 @@ impl Ledger {
                     self.lost_objects.insert(object, failure);
                 }
                 Record::Event(Event::ToolCall { .. }) => break,
-                Record::Native { end, .. } => self.native_left = Some(end),
+                Record::Native { end, .. } => self.remember_native(&end),
                 _ => {}
             }
         }
@@ -326,7 +331,7 @@ impl Ledger {
                 // The guest's part of the answer went with the guest.
                 let _ = self.settle(*conversation, answer.clone());
             }
-            Record::Native { end, .. } => self.native_left = Some(end.clone()),
+            Record::Native { end, .. } => self.remember_native(end),
             Record::Event(Event::ToolCall { tool, .. }) => {
                 self.tell(ProgressEvent::ToolCall { tool: tool.clone() });
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catena_native::{Bounds, NativeError, NativeUse, Room};
+use catena_plugin::session::PluginSpec;
 use catena_plugin::{
     Digest, Effective, NativeBytes, NativeEnd, NativeOutcome, NativeStart, WorkspaceAccess,
 };
@@ -38,16 +39,25 @@ enum DeskError {
     Lost,
 }
 
+/// For whom commands are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The agent, whose files last as long as its rollout.
+    Agent,
+    /// A judge, whose files last as long as its verdict takes.
+    Judge,
+}
+
 /// Who runs commands for one job of a rollout.
 pub(crate) struct Desk<'a> {
     pub(crate) plan: &'a Plan,
-    /// The rollout's files, once there are any.
+    pub(crate) side: Side,
+    /// The files of its side, once there are any.
     pub(crate) room: &'a mut Option<Room>,
     /// The tree that the agent began with.
     pub(crate) base: TreeId,
-    /// The plugins that may ask, and what they may do. In the job of a judge or a writer
-    /// there are none.
-    pub(crate) askers: Vec<(&'a str, &'a Effective)>,
+    /// The plugins that may ask. In the job of a writer there are none.
+    pub(crate) askers: Vec<&'a PluginSpec>,
 }
 
 impl Desk<'_> {
@@ -83,8 +93,9 @@ impl Desk<'_> {
 
     /// What an asker is granted. The worker says who asks, and is not believed.
     fn granted(&self, start: &NativeStart) -> Result<&NativeUse, Trespass> {
-        let is_granted = self.askers.iter().any(|(asker, rights)| {
-            *asker == start.plugin && allows(rights, &start.program, start.access)
+        let is_granted = self.askers.iter().any(|asker| {
+            asker.manifest.plugin.name.as_str() == start.plugin
+                && allows(&asker.rights, &start.program, start.access)
         });
         let settings = self.plan.native.get(&start.program).filter(|_| is_granted);
         settings.ok_or_else(|| {
@@ -94,9 +105,12 @@ impl Desk<'_> {
 
     /// What makes a room for the rollout.
     fn new_room(&self, ledger: &Ledger) -> impl FnOnce() -> std::io::Result<Room> + Send + 'static {
-        let dir: PathBuf = self.plan.spill_dir.join("native").join(ledger.rollout.to_string());
+        let (name, left) = match self.side {
+            Side::Agent => (ledger.rollout.to_string(), ledger.native_left.clone()),
+            Side::Judge => (format!("{}.judge", ledger.rollout), None),
+        };
+        let dir: PathBuf = self.plan.spill_dir.join("native").join(name);
         let (database, launcher) = (self.plan.database.clone(), self.plan.launcher.clone());
-        let left = ledger.native_left.clone();
         move || {
             let mut room = Room::new(&dir, &database, launcher)?;
             if let Some(end) = &left {
@@ -108,11 +122,12 @@ impl Desk<'_> {
 
     fn bounds(&self) -> Bounds {
         let workspace = &self.plan.file.workspace;
-        let is_control = self.plan.is_control();
+        // What is protected from agents is not from judges, nor from controls.
+        let is_free = self.side == Side::Judge || self.plan.is_control();
         Bounds {
             base: self.base,
             quota: Quota { bytes: workspace.bytes.0, entries: workspace.entries },
-            policy: Arc::new(if is_control { Policy::default() } else { workspace.policy() }),
+            policy: Arc::new(if is_free { Policy::default() } else { workspace.policy() }),
         }
     }
 }
@@ -125,6 +140,13 @@ fn allows(rights: &Effective, program: &str, access: WorkspaceAccess) -> bool {
 }
 
 impl Ledger {
+    /// Notes what the agent's commands left. Judges' begin anew.
+    pub(crate) fn remember_native(&mut self, end: &NativeEnd) {
+        if !self.is_judging() {
+            self.native_left = Some(Box::new(end.clone()));
+        }
+    }
+
     /// What came of a command outside the sandbox, if the journal has it. It can't be
     /// run again to the same end.
     pub(crate) fn finished_native(
@@ -139,7 +161,7 @@ impl Ledger {
             && *request == request_of(start)
         {
             self.native_taken += 1;
-            self.native_left = Some(end.clone());
+            self.remember_native(end);
             return Ok(Some(NativeEnd::clone(end)));
         }
         let unknown = native_record(start, None, Duration::ZERO);

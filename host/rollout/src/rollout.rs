@@ -7,8 +7,8 @@ use std::sync::Arc;
 use catena_chain::{Chain, Stage};
 use catena_model::{Account, ConversationId};
 use catena_native::{Launcher, NativeUse, Room};
-use catena_plugin::Digest;
 use catena_plugin::session::PluginSpec;
+use catena_plugin::{Digest, NativeOffer};
 use catena_tree::{ObjectDatabase, RepoPath, TreeId};
 use catena_worker::{WorkerCommand, in_one_line};
 
@@ -117,6 +117,11 @@ impl Plan {
     pub(crate) fn scaffold_name(&self) -> String {
         let name = |spec: &PluginSpec| spec.manifest.plugin.name.to_string();
         self.scaffold.as_ref().map(name).unwrap_or_default()
+    }
+
+    /// Commands outside the sandbox that some plugin may start.
+    pub(crate) fn native_offers(&self) -> Vec<NativeOffer> {
+        self.native.iter().map(|(name, used)| used.offer(name)).collect()
     }
 
     /// The command line that runs the repository's tests.

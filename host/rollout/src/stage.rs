@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::carry::CarryRecord;
 use crate::journal::JournalError;
 use crate::ledger::{Mark, Unserved};
-use crate::native::Desk;
+use crate::native::{Desk, Side};
 use crate::places::Comer;
 use crate::progress::ProgressEvent;
 use crate::record::{Record, StageOutcome, SubmissionRecord};
@@ -164,7 +164,7 @@ impl Rollout<'_> {
             scaffold: scaffold.clone(),
             tools: self.plan.tools.clone(),
             programs: self.plan.programs.clone(),
-            native: self.plan.native.iter().map(|(name, used)| used.offer(name)).collect(),
+            native: self.plan.native_offers(),
             start,
             set_up: self.set_up(at),
             task,
@@ -293,16 +293,22 @@ impl Rollout<'_> {
         let gate = Gate::new(self.plan.database.clone(), work.roots.clone());
         let model = work.model.clone();
         let plan = self.plan;
-        let (base, askers) = match job {
-            Job::Attempt(job) => {
-                let askers = plan.scaffold.iter().chain(&plan.tools);
-                let askers = askers.map(|spec| (spec.manifest.plugin.name.as_str(), &spec.rights));
-                (job.start.stage_start, askers.collect())
-            }
-            Job::Judge(job) => (job.start.base, Vec::new()),
-            Job::Write(job) => (job.start.stage_start, Vec::new()),
+        // What a judge runs sees nothing that is the agent's, nor the other way round.
+        let mut room_of_judge = None;
+        let (side, base, askers) = match job {
+            Job::Attempt(job) => (
+                Side::Agent,
+                job.start.stage_start,
+                plan.scaffold.iter().chain(&plan.tools).collect(),
+            ),
+            Job::Judge(job) => (Side::Judge, job.start.base, vec![&job.judge]),
+            Job::Write(job) => (Side::Agent, job.start.stage_start, Vec::new()),
         };
-        let desk = Desk { plan, room: &mut self.room, base, askers };
+        let room = match side {
+            Side::Agent => &mut self.room,
+            Side::Judge => &mut room_of_judge,
+        };
+        let desk = Desk { plan, side, room, base, askers };
         let mut host = JobHost { ledger: &mut self.ledger, gate, desk, scope: *scope, model };
         let result = worker.run(job.clone(), work.wall, &mut host).await?;
         let gate = host.gate;

@@ -95,6 +95,9 @@ pub struct JudgeJob {
     pub judge: PluginSpec,
     /// Programs that it may start.
     pub programs: Vec<PluginSpec>,
+    /// Commands outside the sandbox that it may start.
+    #[serde(default)]
+    pub native: Vec<NativeOffer>,
     /// What it sees.
     pub start: JudgeStart,
     /// What it judges.

@@ -92,7 +92,7 @@ fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<Jo
     let judge = load(&engine, job.judge)?;
     let programs = load_all(&engine, job.programs)?;
     let session = Session::for_judge(outside, &job.start, Some(spill));
-    let session = Arc::new(session.with_programs(programs));
+    let session = Arc::new(session.with_programs(programs).with_native(job.native));
     let judged = evaluate(&session, &judge, &job.submission);
     let (edits, used) = session.conversations_and_use();
     let (tests, kept) = (session.tests(), session.kept());

@@ -22,7 +22,10 @@ pub(super) fn run_native(
     command: Command,
 ) -> Result<Finished, ProcessError> {
     let other = |what: &str| ProcessError::Other(what.to_owned());
-    if caller.rights.workspace == WorkspaceAccess::None || !session.sealed.is_empty() {
+    // A judge that may not write has no worktree of its own.
+    let least =
+        if session.sealed.is_empty() { WorkspaceAccess::Read } else { WorkspaceAccess::ReadWrite };
+    if caller.rights.workspace < least {
         return Err(other("commands outside the sandbox need a worktree"));
     }
     let directory = absolute(&command.directory);

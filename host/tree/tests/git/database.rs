@@ -154,7 +154,7 @@ fn borrowed_objects_are_read_and_not_written_again() {
     assert_eq!(db.tree(tree).unwrap().len(), 1);
     let output = git_in(&path, &["cat-file", "-p", &BlobId::of(b"of the clone").to_string()], b"");
     assert_eq!(output.stdout, b"of the clone");
-    let real = |dir: &std::path::Path| dir.canonicalize().unwrap();
+    let real = |dir: &Path| dir.canonicalize().unwrap();
     let mut found = db.object_directories().unwrap();
     found.sort();
     let mut expected = vec![
