@@ -187,7 +187,7 @@ impl Rollout<'_> {
     fn judge_setting(&self) -> JudgeSetting {
         JudgeSetting {
             threshold: self.plan.file.threshold,
-            test_command: self.plan.test_command().map(str::to_owned),
+            test_command: self.plan.recipe.as_ref().and_then(|recipe| recipe.judge.clone()),
         }
     }
 

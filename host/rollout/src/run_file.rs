@@ -265,6 +265,9 @@ pub struct Recipe {
     /// The command line that runs its tests, which agents are told with each query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
+    /// The one by which a judge runs them, where it is another than the judge's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// Command lines that the tool `bash` runs before the agent begins with a stage, by its
     /// rights. Where one fails, the stage ends, by no fault of the agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -447,6 +450,7 @@ impl RunFile {
                 return wrong(&key, "of a repository without a clone".to_owned(), expected);
             }
             let lines = recipe.test.iter().map(|line| ("test", line));
+            let lines = lines.chain(recipe.judge.iter().map(|line| ("judge", line)));
             for (part, line) in lines.chain(recipe.set_up.iter().map(|line| ("set_up", line))) {
                 if line.trim().is_empty() || line.contains('\n') {
                     let found = format!("`{}`", line.trim());

@@ -45,7 +45,7 @@ pub struct JudgeStart {
 pub struct JudgeSetting {
     /// Score from which a submission is accepted.
     pub threshold: f64,
-    /// How tests are run in the repository.
+    /// How a judge runs tests in the repository.
     pub test_command: Option<String>,
 }
 

@@ -5,8 +5,6 @@
 //! human answer. A stage is of use to who judges by tests if some test fails in
 //! the first and passes in the second.
 
-mod report;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,8 +22,8 @@ use catena_tree::{EntryKind, ObjectDatabase, Objects as _, RepoPath, TreeId};
 use clap::ValueHint;
 use serde::Serialize;
 use serde_json::json;
+use test_results::{Comparison, Report};
 
-use self::report::{Comparison, Report, compare};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::{Format, print_json, say, table};
@@ -85,7 +83,7 @@ struct Checked {
     chain: String,
     stage: String,
     #[serde(flatten)]
-    comparison: Comparison,
+    counts: Counts,
     /// Whether its tests tell the two states apart.
     executes: bool,
     /// Why not.
@@ -94,6 +92,22 @@ struct Checked {
     /// What the command said over the human answer.
     #[serde(skip_serializing_if = "String::is_empty")]
     output: String,
+}
+
+/// A [`Comparison`] as it is told.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Counts {
+    fail_to_pass: usize,
+    pass_to_pass: usize,
+    failing: usize,
+    pass_to_fail: usize,
+}
+
+impl From<Comparison> for Counts {
+    fn from(comparison: Comparison) -> Self {
+        let Comparison { fail_to_pass, pass_to_pass, failing, pass_to_fail } = comparison;
+        Self { fail_to_pass, pass_to_pass, failing, pass_to_fail }
+    }
 }
 
 pub(crate) fn run(
@@ -160,7 +174,7 @@ impl Check {
                 checked.push(Checked {
                     chain: chain.id.to_string(),
                     stage: stage.id.to_string(),
-                    comparison,
+                    counts: comparison.into(),
                     executes: why.is_none(),
                     why,
                     output,
@@ -182,7 +196,7 @@ impl Check {
             ["chain", "stage", "fail to pass", "pass to pass", "failing in both", "executes"];
         let mut rows = table(&head);
         for stage in checked {
-            let Comparison { fail_to_pass, pass_to_pass, failing, .. } = stage.comparison;
+            let Counts { fail_to_pass, pass_to_pass, failing, .. } = stage.counts;
             rows.add_row([
                 stage.chain.clone(),
                 stage.stage.clone(),
@@ -232,7 +246,7 @@ impl Check {
         };
         let (before, _) = self.tests(before, &files)?;
         // Without a report nothing passed.
-        let comparison = compare(&before.unwrap_or_default(), &after);
+        let comparison = Comparison::of(&before.unwrap_or_default(), &after);
         let why = match comparison {
             Comparison { fail_to_pass: 0, .. } => Some("no: nothing tells the states apart"),
             Comparison { pass_to_fail: 1.., .. } => Some("no: the human answer breaks tests"),
@@ -270,7 +284,7 @@ impl Check {
         };
         let text = database.blob(id).map_err(anyhow::Error::new)?;
         // One that was cut off is none.
-        Ok(report::read(&String::from_utf8_lossy(&text)).ok())
+        Ok(Report::read(&String::from_utf8_lossy(&text)).ok())
     }
 }
 
