@@ -1,7 +1,6 @@
 //! Opening, creating, reading and writing repositories.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
