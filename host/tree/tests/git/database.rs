@@ -1,6 +1,7 @@
 //! Opening, creating, reading and writing repositories.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
