@@ -8,6 +8,7 @@ mod patterns;
 mod result;
 mod run;
 mod states;
+mod told;
 mod verdict;
 
 use catena_sdk::judge::{self, Judge, JudgeError, Submission, Verdict};
@@ -34,7 +35,9 @@ impl Judge for Tests {
         let run = run::run(&rules, &files, &candidate.snapshot)?;
         let in_vain =
             InVain { edited: states::edited_in_vain(&rules)?, shadowing: candidate.shadowing };
-        Ok(verdict::verdict(result::result(run, &expected), &expected, &in_vain))
+        let result = result::result(run, &expected);
+        judge::report_tests(&told::of_tests(&result, &expected));
+        Ok(verdict::verdict(result, &expected, &in_vain))
     }
 }
 

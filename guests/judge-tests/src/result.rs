@@ -22,13 +22,22 @@ pub(crate) struct Counted {
     /// Of those that passed before.
     pub(crate) broken: Vec<Failed>,
     /// Of those that the carry broke.
-    pub(crate) repaired: usize,
+    pub(crate) not_repaired: Vec<Failed>,
+}
+
+impl Counted {
+    /// All tests that do not pass.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Failed> {
+        self.still_failing.iter().chain(&self.broken).chain(&self.not_repaired)
+    }
 }
 
 /// A test that does not pass.
 pub(crate) struct Failed {
     pub(crate) name: String,
     pub(crate) message: String,
+    /// As it is reported.
+    pub(crate) outcome: Option<Outcome>,
 }
 
 /// Looks a run through.
@@ -50,7 +59,7 @@ pub(crate) fn result(run: Run, expected: &Expectation) -> Result {
     Result::Counted(Counted {
         still_failing: failed(&expected.fail_to_pass),
         broken: failed(&expected.pass_to_pass),
-        repaired: expected.broken_by_carry.len() - failed(&expected.broken_by_carry).len(),
+        not_repaired: failed(&expected.broken_by_carry),
     })
 }
 
@@ -100,5 +109,5 @@ fn failure(name: &str, reported: &Reported, unproven: &[&str]) -> Option<Failed>
             "reported as passed in a file of which another test is missing".to_owned()
         }
     };
-    Some(Failed { name: name.to_owned(), message })
+    Some(Failed { name: name.to_owned(), message, outcome: reported.report.outcome(name) })
 }

@@ -38,7 +38,11 @@ pub(crate) fn verdict(result: Result, expected: &Expectation, in_vain: &InVain) 
         }
         Result::Counted(counted) => {
             if !expected.broken_by_carry.is_empty() {
-                let _ = write!(rationale, "\n{} of what the carry broke pass", counted.repaired);
+                let _ = write!(
+                    rationale,
+                    "\n{} of what the carry broke still fail",
+                    counted.not_repaired.len()
+                );
             }
             findings.extend(findings_of("still-failing", &counted.still_failing));
             findings.extend(findings_of("broken-test", &counted.broken));
@@ -87,7 +91,7 @@ fn feedback(counted: &Counted, expected: &Expectation) -> String {
     if !broken.is_empty() {
         let (failing, all) = (broken.len(), expected.pass_to_pass.len());
         let _ = write!(text, "{failing} of {all} tests that passed before do not pass any more:");
-        for Failed { name, message } in broken.iter().take(NAMED) {
+        for Failed { name, message, .. } in broken.iter().take(NAMED) {
             let _ = write!(text, "\n{name}: {}", cut(message));
         }
         if broken.len() > NAMED {

@@ -1,6 +1,9 @@
 //! Judges: they score a submission, apart from the agent.
 
-pub use crate::bindings::imports::catena::plugin::judging::{Setting, describe, keep, kept};
+pub use crate::bindings::imports::catena::plugin::judging::{
+    Judgement, Setting, TestOutcome, TestResult, describe, heard, interface, keep, kept,
+    report_tests, round, tests,
+};
 pub use crate::bindings::judge_plugin::exports::catena::plugin::judge::{
     Finding, JudgeError, Submission, Verdict,
 };
