@@ -12,7 +12,12 @@ fn environment() -> TestEnvironment {
 }
 
 /// A judge of this name that says what it is told to: the keys of its table.
-fn speaker(environment: &TestEnvironment, name: &str, score: &str, feedback: &str) -> String {
+pub(crate) fn speaker(
+    environment: &TestEnvironment,
+    name: &str,
+    score: &str,
+    feedback: &str,
+) -> String {
     let dir = format!("plugins/{name}");
     environment.copy_plugin("judge-says", &dir);
     let manifest = environment.read(&format!("{dir}/plugin.toml"));

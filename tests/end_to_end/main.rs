@@ -29,6 +29,7 @@ mod demo;
 mod git_parity;
 mod github;
 mod interruption;
+mod judgements;
 mod judging;
 mod limits;
 mod models;

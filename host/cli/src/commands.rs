@@ -7,6 +7,7 @@ pub(crate) mod estimate;
 pub(crate) mod export;
 pub(crate) mod follow;
 pub(crate) mod fork;
+pub(crate) mod judge;
 pub(crate) mod mine;
 pub(crate) mod native;
 pub(crate) mod plugin;

@@ -101,6 +101,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Fault::Input,
             Some("fetch the missing commits into the clone, or resolve the chains again with it"),
         ),
+        E::Objects(_) => (Fault::Input, Some("fetch the missing objects into the clone")),
         E::UnknownChain(_) => (Fault::Input, Some("`only` takes ids of chains in the chain file")),
         E::NoChains(_) => (Fault::Input, Some("name a chain file with at least one chain")),
         E::NoQuery { .. } => (Fault::Input, Some("write the stage's `query` into the chain file")),
@@ -111,6 +112,15 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Fault::Input,
             Some("add `[writer]` with `plugin = \"writer-llm\"` and `grant = { model = true }`"),
         ),
+        E::Uncalibrated => (
+            Fault::Input,
+            Some("`catena judge calibrate RUN.TOML` finds out; `--force` begins all the same"),
+        ),
+        E::BadJudges(_) => (
+            Fault::Input,
+            Some("take other judges, another model or threshold; `--force` begins all the same"),
+        ),
+        E::OtherJudges(_) => (Fault::Input, Some("give these judgements another `--name`")),
         E::NoClone(_) => (
             Fault::Input,
             Some("add `\"owner/name\" = \"path of a clone\"` under `[repositories]`"),

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use catena_native::Launcher;
 use catena_plugin::ProgramStore;
 use catena_rollout::models::Environment;
-use catena_rollout::{ModelAccess, Progress, RunOptions, Stop};
+use catena_rollout::{ModelAccess, Progress, RunOptions, Stop, Uncalibrated};
 use catena_worker::WorkerCommand;
 
 use crate::failure::Failure;
@@ -19,6 +19,7 @@ pub(crate) struct Machine {
     plugin_dirs: Vec<PathBuf>,
     cache: PathBuf,
     programs: ProgramStore,
+    calibrations: PathBuf,
     models_file: Option<PathBuf>,
 }
 
@@ -39,7 +40,8 @@ impl Machine {
             program,
             plugin_dirs,
             cache: cache_dir()?,
-            programs: ProgramStore::at(&programs_dir()?),
+            programs: ProgramStore::at(&data_dir("CATENA_PROGRAMS", "programs")?),
+            calibrations: data_dir("CATENA_CALIBRATIONS", "calibrations")?,
             models_file: models_file(),
         })
     }
@@ -54,6 +56,8 @@ impl Machine {
             models: ModelAccess::Live(self.environment()),
             worker: self.worker_command(),
             launcher: self.launcher(),
+            calibrations: self.calibrations.clone(),
+            uncalibrated: Uncalibrated::Refused,
             progress,
             stop: Stop::default(),
         }
@@ -131,16 +135,16 @@ fn models_file() -> Option<PathBuf> {
     Some(dir.join("catena/models.toml"))
 }
 
-/// `catena/programs` in the user's directory of data.
-fn programs_dir() -> Result<PathBuf, Failure> {
+/// The directory that `variable` names, or `catena/NAME` in the user's directory of data.
+fn data_dir(variable: &str, name: &str) -> Result<PathBuf, Failure> {
     let set = |name| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    if let Some(dir) = set("CATENA_PROGRAMS") {
+    if let Some(dir) = set(variable) {
         return Ok(dir);
     }
     match set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share"))) {
-        Some(data) => Ok(data.join("catena/programs")),
-        None => Err(Failure::input(anyhow::anyhow!("there is no place for programs"))
-            .with_hint("set `CATENA_PROGRAMS` to a directory")),
+        Some(data) => Ok(data.join("catena").join(name)),
+        None => Err(Failure::input(anyhow::anyhow!("there is no place for {name}"))
+            .with_hint(format!("set `{variable}` to a directory"))),
     }
 }
 

@@ -67,6 +67,8 @@ enum Command {
     Show(commands::show::Arguments),
     /// Make a new run that goes on from the middle of another one
     Fork(commands::fork::Arguments),
+    /// Have submissions judged again, or find out how good judges are
+    Judge(commands::judge::Arguments),
     /// Write training data from a run
     Export(commands::export::Arguments),
     /// Find out what this machine can do, or what a model's server can
@@ -114,6 +116,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Verify(arguments) => commands::verify::run(&arguments, &machine, format),
         Command::Show(arguments) => commands::show::run(&arguments, format),
         Command::Fork(arguments) => commands::fork::run(&arguments, format),
+        Command::Judge(arguments) => commands::judge::run(&arguments, &machine, format),
         Command::Export(arguments) => commands::export::run(&arguments, format),
         Command::Doctor(arguments) => commands::doctor::run(&arguments, &machine, format),
         Command::Plugin(command) => commands::plugin::run(command, &machine, format),

@@ -117,7 +117,7 @@ impl Rollout<'_> {
                 setting: self.judge_setting(),
                 kept: self.kept.get(&judge.name()).cloned(),
                 brief: JudgeBrief {
-                    round: at.number,
+                    round: at.told,
                     interface: at.stage.interface.clone(),
                     heard: hearing.heard.clone(),
                     tests: hearing.tests.clone(),

@@ -9,12 +9,15 @@
 //! * [`rollout`], `stage`: one agent over one chain.
 //! * `serve`: what the host does for a rollout's workers, from the journal or live,
 //!   and `native`, where that is a command outside the sandbox.
+//! * `judging`: what judges make of a submission; `stored`, of one that is there already;
+//!   [`agreement`]: how far judges agree.
 //! * [`journal`], [`record`]: what is written down before anybody acts on it.
 //! * [`summary`]: a rollout as its journal tells it, and [`history`] what was said in it.
 //!
 //! The invariant: a rollout is a function of its plan and of the answers in its
 //! journal. Resuming runs it again against the journal and goes on live.
 
+pub mod agreement;
 mod asking;
 pub mod carry;
 mod conversations;
@@ -35,6 +38,7 @@ pub mod run_file;
 mod serve;
 mod stage;
 pub mod stop;
+mod stored;
 pub mod summary;
 
 pub use carry::{CarryError, CarryMode, CarryRecord};
@@ -43,7 +47,7 @@ pub use journal::{Journal, JournalError};
 pub use models::{ModelAccess, ModelUseError};
 pub use progress::{Progress, ProgressEvent};
 pub use record::{Record, RolloutEnd, RolloutId, StageOutcome};
-pub use run::{Run, RunError, RunOptions, Verified};
+pub use run::{Run, RunError, RunOptions, Uncalibrated, Verified};
 pub use run_file::{RunFile, RunFileError};
 pub use stop::Stop;
 pub use summary::{RolloutSummary, StageSummary};

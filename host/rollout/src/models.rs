@@ -200,15 +200,21 @@ pub(crate) fn open_for_writer(
     opening.of_plugin(writer.model.as_deref())
 }
 
+/// Opens the models of a run file's judges. Nothing is sent yet.
+pub(crate) fn open_for_judges(
+    file: &RunFile,
+    access: &ModelAccess,
+) -> Result<Models, ModelUseError> {
+    let mut opening = Opening { file, access, limiters: BTreeMap::new(), opened: BTreeMap::new() };
+    Ok(Models { scaffold: None, judges: opening.of_judges()? })
+}
+
 /// Opens the models of a run file whose names are resolved. Nothing is sent yet.
 pub(crate) fn open_all(file: &RunFile, access: &ModelAccess) -> Result<Models, ModelUseError> {
     let mut opening = Opening { file, access, limiters: BTreeMap::new(), opened: BTreeMap::new() };
     Ok(Models {
         scaffold: opening.of_plugin(file.scaffold.model.as_deref())?,
-        judges: file
-            .judge_uses()
-            .map(|judge| opening.of_plugin(judge.model.as_deref()))
-            .collect::<Result<_, _>>()?,
+        judges: opening.of_judges()?,
     })
 }
 
@@ -222,6 +228,15 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
+    /// Those of judges that are granted one.
+    fn of_judges(&mut self) -> Result<Vec<Option<Arc<Gateway>>>, ModelUseError> {
+        let file = self.file;
+        let of_judge = |judge: &PluginUse| {
+            if judge.grant.model { self.of_plugin(judge.model.as_deref()) } else { Ok(None) }
+        };
+        file.judge_uses().map(of_judge).collect()
+    }
+
     /// The plugin's own model, or that of the run.
     fn of_plugin(&mut self, own: Option<&str>) -> Result<Option<Arc<Gateway>>, ModelUseError> {
         let (name, model) = match (own, &self.file.model) {

@@ -187,34 +187,43 @@ pub(crate) async fn roll_out(
     path: &Path,
     place: Place,
 ) -> Result<Ended, RolloutError> {
+    let mut rollout = begin(plan, chain, id, path, Some(place), plan.is_control())?;
+    let end = rollout.run().await?;
+    let Ledger { taken, native_taken: native, .. } = rollout.ledger;
+    Ok(Ended { end, taken, native, lost_model: rollout.lost_model })
+}
+
+/// Opens the journal of a rollout.
+pub(crate) fn begin<'a>(
+    plan: &'a Plan,
+    chain: &'a Chain,
+    id: &RolloutId,
+    path: &Path,
+    place: Option<Place>,
+    control: bool,
+) -> Result<Rollout<'a>, RolloutError> {
     let header = Header {
         journal: JOURNAL_VERSION,
         catena: env!("CARGO_PKG_VERSION").to_owned(),
         engine: plan.engine.clone(),
         rollout: id.clone(),
         plan: plan.digest,
-        control: plan.is_control(),
+        control,
     };
     let journal = match &plan.log {
         Some(log) => Journal::open(path, &header, Beyond::Live)?.synced_by(log.clone()),
         None => Journal::open(path, &header, Beyond::Forbidden)?,
     };
-    let ledger = Ledger::new(id.clone(), journal, plan);
-    let carried = Carried::nothing();
-    let place = Some(place);
-    let mut rollout = Rollout {
+    Ok(Rollout {
         plan,
         chain,
-        ledger,
-        carried,
+        ledger: Ledger::new(id.clone(), journal, plan),
+        carried: Carried::nothing(),
         kept: BTreeMap::new(),
         room: None,
         place,
         lost_model: false,
-    };
-    let end = rollout.run().await?;
-    let Ledger { taken, native_taken: native, .. } = rollout.ledger;
-    Ok(Ended { end, taken, native, lost_model: rollout.lost_model })
+    })
 }
 
 impl Rollout<'_> {

@@ -6,14 +6,17 @@
 //!   chains.json    the chain file as it was
 //!   objects.git/   what agents wrote; borrows from the repository's clone
 //!   rollouts/      one journal per rollout; blobs/ has their long texts
+//!   judgements/    the same by other judges, one directory each: plan, journals, lock
 //!   native/        files of commands outside the sandbox, while they are at work
 //!   unsynced.log   what of the journals may not be on the disk yet
 //!   lock           held while a process works on the run
 //! ```
 
+pub mod calibration;
 mod error;
 mod fork;
 pub(crate) mod inputs;
+pub mod judging;
 mod layout;
 mod plugins;
 pub mod writing;
@@ -47,6 +50,7 @@ use crate::stop::Stop;
 use inputs::{Inputs, selected};
 use layout::{LastHolder, Lock};
 
+pub use calibration::Uncalibrated;
 pub use error::RunError;
 pub use fork::{ForkPoint, fork};
 pub use layout::{
@@ -70,6 +74,10 @@ pub struct RunOptions {
     pub worker: WorkerCommand,
     /// How commands outside the sandbox are started.
     pub launcher: Launcher,
+    /// Where calibrations of judges are kept.
+    pub calibrations: PathBuf,
+    /// What becomes of a run whose judges are not known to be good enough.
+    pub uncalibrated: Uncalibrated,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
     /// By which the user stops it.
@@ -89,8 +97,9 @@ impl Run {
     /// inputs are found to be right.
     pub fn create(run_file: &Path, dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
         layout::check_free(dir)?;
-        let inputs = Inputs::of_run_file(run_file, options)?;
+        let mut inputs = Inputs::of_run_file(run_file, options)?;
         inputs.check_native(dir, options)?;
+        inputs.plan_file.calibration = calibration::check(&inputs, options)?;
         let lock = layout::write_plan(dir, &inputs.plan_file, &inputs.chains_text)?;
         Self::of(dir, inputs, options, lock)
     }
@@ -119,42 +128,9 @@ impl Run {
     }
 
     fn of(dir: &Path, inputs: Inputs, options: &RunOptions, lock: Lock) -> Result<Self, RunError> {
-        let mut borrow_from = vec![inputs.clone];
-        if !inputs.prepared.programs.is_empty() {
-            borrow_from.extend(options.programs.objects());
-        }
-        let database = ObjectDatabase::create(&layout::objects_path(dir), &borrow_from)?;
-        let log = DurableLog::open(dir).map_err(|err| RunError::io(dir, err))?;
-        let file = inputs.plan_file.file.clone();
-        // Objects are not synced: what a loss of power took of them is made again.
-        let reliance = match lock.last {
-            LastHolder::Lost => Reliance::Irreproducible,
-            LastHolder::Whole => Reliance::Finished,
-        };
-        let plan = Plan {
-            digest: digest(&inputs.plan_file),
-            database,
-            engine: inputs.prepared.engine,
-            scaffold: Some(inputs.prepared.scaffold),
-            tools: inputs.prepared.tools,
-            programs: inputs.prepared.programs,
-            recipe: file.recipes.get(inputs.chains.repository.name.as_str()).cloned(),
-            native: inputs.prepared.native,
-            launcher: options.launcher.clone(),
-            judges: judges(inputs.prepared.judges, &file, &inputs.models),
-            guard: Guard::default(),
-            models: inputs.models,
-            account: Account::new(file.budget.run.bounds(), &layout::spent(dir)?),
-            worker: options.worker.clone(),
-            spill_dir: dir.to_owned(),
-            progress: options.progress.clone(),
-            log: Some(log),
-            stop: options.stop.clone(),
-            places: Places::new(file.concurrency as usize),
-            reliance,
-            file,
-        };
-        Ok(Self { dir: dir.to_owned(), chains: inputs.chains, plan, _lock: lock })
+        let chains = inputs.chains.clone();
+        let plan = plan(dir, inputs, options, lock.last)?;
+        Ok(Self { dir: dir.to_owned(), chains, plan, _lock: lock })
     }
 
     /// Where the run lies.
@@ -280,6 +256,45 @@ impl Run {
         let Ended { end, taken, native, .. } = roll_out(&self.plan, chain, id, path, place).await?;
         Ok(Verified::Reproduced { end, taken, native })
     }
+}
+
+/// What the rollouts of the run at `dir` share.
+fn plan(
+    dir: &Path,
+    inputs: Inputs,
+    options: &RunOptions,
+    last: LastHolder,
+) -> Result<Plan, RunError> {
+    let database = ObjectDatabase::create(&layout::objects_path(dir), &inputs.borrow_from)?;
+    let log = DurableLog::open(dir).map_err(|err| RunError::io(dir, err))?;
+    let file = inputs.plan_file.file.clone();
+    Ok(Plan {
+        digest: digest(&inputs.plan_file),
+        database,
+        engine: inputs.prepared.engine,
+        scaffold: inputs.prepared.scaffold,
+        tools: inputs.prepared.tools,
+        programs: inputs.prepared.programs,
+        recipe: file.recipes.get(inputs.chains.repository.name.as_str()).cloned(),
+        native: inputs.prepared.native,
+        launcher: options.launcher.clone(),
+        judges: judges(inputs.prepared.judges, &file, &inputs.models),
+        guard: Guard::default(),
+        models: inputs.models,
+        account: Account::new(file.budget.run.bounds(), &layout::spent(dir)?),
+        worker: options.worker.clone(),
+        spill_dir: dir.to_owned(),
+        progress: options.progress.clone(),
+        log: Some(log),
+        stop: options.stop.clone(),
+        places: Places::new(file.concurrency as usize),
+        // Objects are not synced: what a loss of power took of them is made again.
+        reliance: match last {
+            LastHolder::Lost => Reliance::Irreproducible,
+            LastHolder::Whole => Reliance::Finished,
+        },
+        file,
+    })
 }
 
 /// Judges with their weights and models.

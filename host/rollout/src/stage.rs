@@ -31,6 +31,8 @@ pub(crate) struct Round<'a> {
     pub(crate) position: u32,
     /// Of the round, counted from 1.
     pub(crate) number: u32,
+    /// As judges are told it.
+    pub(crate) told: u32,
     pub(crate) start: TreeId,
     pub(crate) conversation: ConversationId,
 }
@@ -75,7 +77,8 @@ impl Rollout<'_> {
         let mut feedback = None;
         self.kept.clear();
         for round in 1..=self.plan.file.rounds() {
-            let at = Round { stage, position: number, number: round, start, conversation };
+            let at =
+                Round { stage, position: number, number: round, told: round, start, conversation };
             self.ledger.journal.note(Record::RoundStarted { stage: number, round })?;
             self.ledger.tell(ProgressEvent::RoundStarted { stage: number, round });
             let task = self.task(&at, carry, feedback.take());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use catena_rollout::rollout::RolloutError;
 use catena_rollout::stop::Asked;
-use catena_rollout::{RolloutEnd, RolloutId, Run, RunError};
+use catena_rollout::{RolloutEnd, RolloutId, Run, RunError, Stop, Uncalibrated};
 use clap::ValueHint;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Directory for the run, which must be new; `runs/<name of the run>` by default
     #[arg(long, value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
+    /// Begin even if the judges are not known to tell good patches from bad ones; the run says so
+    #[arg(long)]
+    force: bool,
     /// Say what the run may take in tokens, money and time, and begin nothing
     #[arg(long, conflicts_with = "dir")]
     estimate: bool,
@@ -46,7 +49,10 @@ pub(crate) fn run(
         Some(dir) => dir.clone(),
         None => default_dir(&arguments.file)?,
     };
-    let options = machine.run_options(watch::watcher(format));
+    let mut options = machine.run_options(watch::watcher(format));
+    if arguments.force {
+        options.uncalibrated = Uncalibrated::Noted;
+    }
     let run = Run::create(&arguments.file, &dir, &options)?;
     drop(options);
     carry_out(run, format)
@@ -86,14 +92,22 @@ type Results = Vec<(RolloutId, Result<RolloutEnd, RunError>)>;
 
 /// `None` if the user stopped it at once.
 fn execute(run: Run) -> Result<Option<Results>, Failure> {
-    let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
     let stop = run.stop();
-    let results = runtime.block_on(async {
+    until_stopped(&stop, Arc::new(run).execute())
+}
+
+/// Carries out what heeds `stop`; `None` if the user stopped it at once.
+pub(crate) fn until_stopped<T>(
+    stop: &Stop,
+    work: impl Future<Output = T>,
+) -> Result<Option<T>, Failure> {
+    let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
+    let done = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let mut all = std::pin::pin!(Arc::new(run).execute());
+        let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
-                results = &mut all => return Ok(Some(results)),
+                done = &mut work => return Ok(Some(done)),
                 () = signals.next() => {}
             }
             if stop.asked() == Asked::Stop {
@@ -104,7 +118,7 @@ fn execute(run: Run) -> Result<Option<Results>, Failure> {
         }
     });
     runtime.shutdown_background();
-    results
+    done
 }
 
 /// What asks a program to end: Ctrl-C, and what a service manager sends.
@@ -131,10 +145,6 @@ impl Signals {
 }
 
 fn exit_code(dir: &Path, results: Option<Results>) -> ExitCode {
-    let is_stopped = |result: &Result<RolloutEnd, RunError>| {
-        matches!(result, Err(RunError::Rollout { source, .. })
-            if matches!(**source, RolloutError::Stopped))
-    };
     let Some(mut results) = results else { return stopped(dir) };
     let count = results.len();
     results.retain(|(_, result)| !is_stopped(result));
@@ -157,6 +167,12 @@ fn exit_code(dir: &Path, results: Option<Results>) -> ExitCode {
         code = failure.report(Format::Text);
     }
     code
+}
+
+/// Whether a rollout was kept from its end by the user.
+pub(crate) fn is_stopped(result: &Result<RolloutEnd, RunError>) -> bool {
+    matches!(result, Err(RunError::Rollout { source, .. })
+        if matches!(**source, RolloutError::Stopped))
 }
 
 fn stopped(dir: &Path) -> ExitCode {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use catena_plugin::Judged;
 use catena_rollout::RolloutSummary;
+use catena_rollout::run::calibration::CalibrationState;
 use catena_rollout::run::{Planned, planned, summaries};
 use catena_rollout::summary::RoundSummary;
 use clap::ValueHint;
@@ -71,8 +72,22 @@ pub(crate) fn show(
             print_one(summary, &planned, only.is_some());
         }
     }
+    if let Some(note) = planned.calibration.filter(|note| note.forced) {
+        say!("judges: {}; begun by `--force`", uncalibrated(note.state));
+    }
     say!("run: {}", dir.display());
     Ok(())
+}
+
+/// What was known of judges that a run was begun with all the same.
+fn uncalibrated(state: CalibrationState) -> &'static str {
+    match state {
+        CalibrationState::Passed => "they can tell good patches from bad ones",
+        CalibrationState::Failed => "they can't tell good patches from bad ones",
+        CalibrationState::Missing => {
+            "it was not known whether they can tell good patches from bad ones"
+        }
+    }
 }
 
 fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {

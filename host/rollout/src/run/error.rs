@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use catena_chain::{ChainFileError, VerifyError};
 use catena_native::NativeUseError;
 use catena_plugin::{CacheError, CheckError, PluginKind, ResolveError, StoreError};
+use catena_tree::ObjectError;
 use catena_tree::database::DatabaseError;
 
 use crate::journal::JournalError;
@@ -52,9 +53,21 @@ pub enum RunError {
     /// The run file's writer asks for the model and is not granted it.
     #[error("writer `{0}` needs a model, which the run file does not grant")]
     WriterWithoutModel(String),
+    /// The run needs judges that are known to be good enough, and nobody tried.
+    #[error("it is not known whether the judges can tell good patches from bad ones")]
+    Uncalibrated,
+    /// The run needs judges that are known to be good enough, and these are not.
+    #[error("the judges can't tell good patches from bad ones: {0}")]
+    BadJudges(String),
+    /// There are judgements of that name by other judges.
+    #[error("`{0}` was made by other judges, or of another run")]
+    OtherJudges(PathBuf),
     /// A clone or the run's object database can't be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// A stage's code can't be read.
+    #[error("the code of a stage can't be read")]
+    Objects(#[from] ObjectError),
     /// A plugin can't be found or read.
     #[error(transparent)]
     Resolve(#[from] ResolveError),

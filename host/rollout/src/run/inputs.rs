@@ -10,7 +10,7 @@ use catena_tree::ObjectDatabase;
 use super::RunOptions;
 use super::error::RunError;
 use super::layout::{PLAN_VERSION, PlanFile, chains_path, read_plan};
-use super::plugins::{self, Prepared};
+use super::plugins::{self, Crew, Prepared};
 use crate::models::{self, Models};
 use crate::run_file::{ModelChoice, ModelUse, PluginUse, RunFile};
 
@@ -19,8 +19,8 @@ pub(super) struct Inputs {
     pub(super) plan_file: PlanFile,
     pub(super) chains: ChainFile,
     pub(super) chains_text: Vec<u8>,
-    /// The clone that the run borrows objects from.
-    pub(super) clone: PathBuf,
+    /// The repositories that the run borrows objects from.
+    pub(super) borrow_from: Vec<PathBuf>,
     pub(super) prepared: Prepared,
     pub(super) models: Models,
 }
@@ -32,14 +32,25 @@ impl Inputs {
         make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
         models::resolve(&mut file, options.models_file.as_deref())?;
         let chains_path = file.chains.clone();
-        Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), options)
+        Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), Crew::All, options)
+    }
+
+    /// Those that the judges of a run file need.
+    pub(super) fn of_judges(path: &Path, options: &RunOptions) -> Result<Self, RunError> {
+        let mut file = RunFile::load(path)?;
+        make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
+        models::resolve(&mut file, options.models_file.as_deref())?;
+        let chains_path = file.chains.clone();
+        Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), Crew::Judges, options)
     }
 
     /// Those of a run that was begun before, as long as they are the same.
     pub(super) fn of_run(dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
         let known = read_plan(dir)?;
         let changed = |what: String| RunError::Changed { run: dir.to_owned(), what };
-        let inputs = Self::check(known.file.clone(), &chains_path(dir), &known.catena, options)?;
+        let mut inputs =
+            Self::check(known.file.clone(), &chains_path(dir), &known.catena, Crew::All, options)?;
+        inputs.plan_file.calibration = known.calibration;
         if inputs.plan_file.chains != known.chains {
             return Err(changed("`chains.json`".to_owned()));
         }
@@ -67,9 +78,13 @@ impl Inputs {
         })
     }
 
-    /// Where the objects of the clone are, which may be borrowed from elsewhere.
+    /// Where borrowed objects are, which may be borrowed from elsewhere in turn.
     fn borrowed(&self) -> Result<Vec<PathBuf>, RunError> {
-        Ok(ObjectDatabase::open(&self.clone)?.object_directories()?)
+        let mut all = Vec::new();
+        for lender in &self.borrow_from {
+            all.extend(ObjectDatabase::open(lender)?.object_directories()?);
+        }
+        Ok(all)
     }
 
     /// What no command may see: what a run at `dir` is made of and writes, keys, and what
@@ -82,8 +97,9 @@ impl Inputs {
         };
         let models = here.into_iter().chain(file.models.values());
         let programs = options.programs.dir().to_owned();
-        [dir, self.clone.clone(), file.chains.clone(), options.cache.clone(), programs]
+        [dir, file.chains.clone(), options.cache.clone(), programs]
             .into_iter()
+            .chain(self.borrow_from.iter().cloned())
             .chain(file.repositories.values().cloned())
             .chain(options.models_file.clone())
             .chain(models.flat_map(ModelUse::files))
@@ -94,6 +110,7 @@ impl Inputs {
         file: RunFile,
         chains_path: &Path,
         catena: &str,
+        crew: Crew,
         options: &RunOptions,
     ) -> Result<Self, RunError> {
         let chains_text =
@@ -102,16 +119,24 @@ impl Inputs {
         check_selection(&file, &chains)?;
         check_queries(&file, &chains)?;
         let clone = check_clone(&file, &chains)?;
-        let models = models::open_all(&file, &options.models)?;
-        let prepared = plugins::prepare(&file, options)?;
+        let models = match crew {
+            Crew::All => models::open_all(&file, &options.models)?,
+            Crew::Judges => models::open_for_judges(&file, &options.models)?,
+        };
+        let prepared = plugins::prepare(&file, crew, options)?;
+        let mut borrow_from = vec![clone];
+        if !prepared.programs.is_empty() {
+            borrow_from.extend(options.programs.objects());
+        }
         let plan_file = PlanFile {
             version: PLAN_VERSION,
             catena: catena.to_owned(),
             chains: Digest::of(&chains_text),
             plugins: prepared.planned.clone(),
+            calibration: None,
             file,
         };
-        Ok(Self { plan_file, chains, chains_text, clone, prepared, models })
+        Ok(Self { plan_file, chains, chains_text, borrow_from, prepared, models })
     }
 }
 

@@ -11,6 +11,7 @@ use catena_model::Usage;
 use catena_plugin::{Digest, Effective, Limits, PluginKind};
 use serde::{Deserialize, Serialize};
 
+use super::calibration::CalibrationNote;
 use super::error::RunError;
 use crate::journal::Journal;
 use crate::record::RolloutId;
@@ -37,6 +38,9 @@ pub(super) struct PlanFile {
     pub(super) chains: Digest,
     /// The plugins, by name.
     pub(super) plugins: BTreeMap<String, PlannedPlugin>,
+    /// What was known of the judges, where the run needs that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) calibration: Option<CalibrationNote>,
 }
 
 /// A plugin as a run uses it.
@@ -77,6 +81,8 @@ pub struct Planned {
     pub chains: ChainFile,
     /// The plugins, by name.
     pub plugins: BTreeMap<String, PlannedPlugin>,
+    /// What was known of the judges, where the run needs that.
+    pub calibration: Option<CalibrationNote>,
 }
 
 impl Planned {
@@ -93,7 +99,7 @@ impl Planned {
 pub fn planned(dir: &Path) -> Result<Planned, RunError> {
     let plan = read_plan(dir)?;
     let chains = ChainFile::load(&chains_path(dir))?;
-    Ok(Planned { file: plan.file, chains, plugins: plan.plugins })
+    Ok(Planned { file: plan.file, chains, plugins: plan.plugins, calibration: plan.calibration })
 }
 
 /// Reads what a run has come to, from its journals alone, by rollout.
@@ -246,7 +252,7 @@ fn last_holder(mut file: &File) -> std::io::Result<LastHolder> {
 }
 
 /// Writes a file that is there whole or not at all.
-fn write_file(path: &Path, content: &[u8]) -> Result<(), RunError> {
+pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), RunError> {
     let part = path.with_extension("part");
     let write = || -> std::io::Result<()> {
         fs::write(&part, content)?;

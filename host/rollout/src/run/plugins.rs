@@ -14,9 +14,19 @@ use super::error::RunError;
 use super::layout::PlannedPlugin;
 use crate::run_file::{PluginUse, RunFile};
 
+/// Which plugins of a run file are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Crew {
+    /// The agent's and the judges.
+    All,
+    /// The judges alone.
+    Judges,
+}
+
 /// All plugins of a run.
 pub(super) struct Prepared {
-    pub(super) scaffold: PluginSpec,
+    /// None where the judges alone are wanted.
+    pub(super) scaffold: Option<PluginSpec>,
     pub(super) tools: Vec<PluginSpec>,
     /// In the order in which they are heard.
     pub(super) judges: Vec<PluginSpec>,
@@ -41,20 +51,29 @@ pub(super) fn locate(plugin: &Path, base: &Path, plugin_dirs: &[PathBuf]) -> Pat
     installed.unwrap_or(here)
 }
 
-/// Finds, checks and compiles all plugins of a run.
-pub(super) fn prepare(file: &RunFile, options: &RunOptions) -> Result<Prepared, RunError> {
+/// Finds, checks and compiles the plugins of a run.
+pub(super) fn prepare(
+    file: &RunFile,
+    crew: Crew,
+    options: &RunOptions,
+) -> Result<Prepared, RunError> {
     let mut preparation = Preparation {
         engine: Engine::new().map_err(|err| RunError::Engine(format!("{err:#}")))?,
         cache: ComponentCache::open(&options.cache)?,
         planned: BTreeMap::new(),
     };
-    let scaffold = preparation.plugin(&file.scaffold, PluginKind::Scaffold)?;
+    let (scaffold, tools) = match crew {
+        Crew::All => (Some(&file.scaffold), file.tools.as_slice()),
+        Crew::Judges => (None, [].as_slice()),
+    };
+    let scaffold = scaffold.map(|used| preparation.plugin(used, PluginKind::Scaffold));
+    let scaffold = scaffold.transpose()?;
     let judges = file.judge_uses().map(|judge| preparation.plugin(judge, PluginKind::Judge));
     let judges: Vec<PluginSpec> = judges.collect::<Result<_, _>>()?;
-    let tools = file.tools.iter().map(|tool| preparation.plugin(tool, PluginKind::Tool));
+    let tools = tools.iter().map(|tool| preparation.plugin(tool, PluginKind::Tool));
     let tools: Vec<PluginSpec> = tools.collect::<Result<_, _>>()?;
-    let granted: BTreeSet<String> = [&scaffold]
-        .into_iter()
+    let granted: BTreeSet<String> = scaffold
+        .iter()
         .chain(&judges)
         .chain(&tools)
         .flat_map(|spec| spec.rights.programs.iter().cloned())

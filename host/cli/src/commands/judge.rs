@@ -1,0 +1,72 @@
+//! `catena judge`: judges over submissions that are there, and over patches that are
+//! known to be good or bad.
+
+mod again;
+mod calibrate;
+
+use std::process::ExitCode;
+
+use catena_rollout::{RolloutEnd, RolloutId, RunError};
+use clap::{Args, Subcommand};
+
+use crate::commands::run::is_stopped;
+use crate::failure::Failure;
+use crate::machine::Machine;
+use crate::output::Format;
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    again: Option<again::Submissions>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find out whether the judges of a run file can tell good patches from bad ones
+    Calibrate(calibrate::Arguments),
+}
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    machine: &Machine,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    match (&arguments.command, &arguments.again) {
+        (Some(Command::Calibrate(arguments)), _) => calibrate::run(arguments, machine, format),
+        (None, Some(arguments)) => again::run(arguments, machine, format),
+        (None, None) => Err(Failure::input(anyhow::anyhow!("there is nothing to judge"))
+            .with_hint("`catena judge --help` tells what can be")),
+    }
+}
+
+/// Exit code where not all could be judged; the same command goes on.
+const INCOMPLETE: u8 = 3;
+
+/// Exit code where the user stopped it; the same command goes on.
+const STOPPED: u8 = 130;
+
+/// What kept judges from being heard to the end; nothing at all where the user did.
+fn failures(
+    ended: Option<Vec<(RolloutId, Result<RolloutEnd, RunError>)>>,
+) -> Result<Option<Vec<String>>, RunError> {
+    let Some(ended) = ended else { return Ok(None) };
+    let mut failed = Vec::new();
+    for (id, result) in ended {
+        if is_stopped(&result) {
+            return Ok(None);
+        }
+        if let end @ RolloutEnd::Infrastructure { .. } = result? {
+            failed.push(format!("{id}: {}", end.reason().unwrap_or_default()));
+        }
+    }
+    Ok(Some(failed))
+}
+
+fn stopped() -> ExitCode {
+    eprintln!("stopped; nothing that was answered is lost");
+    eprintln!("hint: the same command goes on");
+    ExitCode::from(STOPPED)
+}

@@ -1,0 +1,276 @@
+//! Whether judges can tell good patches from bad ones, found out before a batch
+//! relies on them.
+//!
+//! For stages of the run's chains, the judges are put before patches of which it is
+//! known what they are worth. What they made of them is kept under a digest of all
+//! that could change it: components, configurations, rights, models, rule, threshold
+//! and chains. A run whose judges ask a model is refused without it.
+
+mod patches;
+mod report;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use catena_chain::{Chain, ChainFile, Stage};
+use catena_plugin::Digest;
+use catena_tree::ObjectDatabase;
+use serde::{Deserialize, Serialize};
+
+use super::RunOptions;
+use super::error::RunError;
+use super::inputs::{Inputs, selected};
+use super::judging::JudgingRun;
+use super::layout::{self, PlannedPlugin};
+use crate::carry::CarryRecord;
+use crate::ledger::digest;
+use crate::record::RolloutId;
+use crate::run_file::{CalibrationUse, Combine, ModelChoice, ModelUse, RunFile};
+use crate::stored::{Candidate, Notes, StoredRollout, StoredStage};
+
+pub use patches::PatchKind;
+pub use report::{Calibration, Row};
+
+/// The stages that judges are tried on by default, at most.
+pub const DEFAULT_STAGES: u32 = 10;
+
+/// The file in a calibration's directory that says what came of it.
+const RECORD: &str = "calibration.json";
+
+/// What becomes of a run whose judges are not known to be good enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncalibrated {
+    /// It is refused.
+    Refused,
+    /// It is begun, and its plan says so.
+    Noted,
+}
+
+/// What a run's plan says of its judges' calibration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationNote {
+    /// What it is kept under.
+    pub key: Digest,
+    /// How it came out.
+    pub state: CalibrationState,
+    /// The run was begun all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forced: bool,
+}
+
+/// How a calibration came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CalibrationState {
+    /// The judges tell good patches from bad ones.
+    Passed,
+    /// They do not.
+    Failed,
+    /// Nobody tried.
+    Missing,
+}
+
+/// All that a calibration depends on.
+#[derive(Serialize)]
+struct Key<'a> {
+    judges: Vec<JudgeKey<'a>>,
+    combine: Combine,
+    threshold: f64,
+    chains: Digest,
+}
+
+#[derive(Serialize)]
+struct JudgeKey<'a> {
+    name: String,
+    planned: Option<&'a PlannedPlugin>,
+    weight: Option<f64>,
+    model: Option<&'a ModelUse>,
+}
+
+/// What the calibration of these inputs is kept under.
+fn key(inputs: &Inputs) -> Digest {
+    let file = &inputs.plan_file.file;
+    let judges = file.judge_uses().zip(&inputs.prepared.judges).map(|(used, spec)| {
+        let name = spec.manifest.plugin.name.to_string();
+        let model = used.model.as_deref().and_then(|name| file.models.get(name));
+        let model = model.or_else(|| model_of_run(file)).filter(|_| spec.rights.model);
+        let planned = inputs.plan_file.plugins.get(&name);
+        JudgeKey { planned, weight: used.weight, model, name }
+    });
+    digest(&Key {
+        judges: judges.collect(),
+        combine: file.judging.combine,
+        threshold: file.threshold,
+        chains: inputs.plan_file.chains,
+    })
+}
+
+fn model_of_run(file: &RunFile) -> Option<&ModelUse> {
+    match file.model.as_ref()? {
+        ModelChoice::Here(model) => Some(model),
+        ModelChoice::Named(name) => file.models.get(name),
+    }
+}
+
+/// What is known of the judges of a run that is to begin; nothing where it does not
+/// need that. Fails where that is not enough and the user does not insist.
+pub(super) fn check(
+    inputs: &Inputs,
+    options: &RunOptions,
+) -> Result<Option<CalibrationNote>, RunError> {
+    let uses_model = inputs.prepared.judges.iter().any(|judge| judge.rights.model);
+    let is_needed = match inputs.plan_file.file.judging.calibration {
+        Some(needed) => needed == CalibrationUse::Required,
+        // What a model says can't be foreseen, and patches can talk to it.
+        None => uses_model,
+    };
+    if !is_needed {
+        return Ok(None);
+    }
+    let key = key(inputs);
+    let known = Calibration::load(&place(options, key).join(RECORD))?;
+    let state = match &known {
+        Some(known) if known.failures.is_empty() => CalibrationState::Passed,
+        Some(_) => CalibrationState::Failed,
+        None => CalibrationState::Missing,
+    };
+    let forced = state != CalibrationState::Passed;
+    match (forced, options.uncalibrated, known) {
+        (true, Uncalibrated::Refused, Some(known)) => {
+            Err(RunError::BadJudges(known.failures.join("; ")))
+        }
+        (true, Uncalibrated::Refused, None) => Err(RunError::Uncalibrated),
+        _ => Ok(Some(CalibrationNote { key, state, forced })),
+    }
+}
+
+fn place(options: &RunOptions, key: Digest) -> PathBuf {
+    options.calibrations.join(key.to_string())
+}
+
+/// A calibration, ready to be carried out.
+pub struct Calibrating {
+    run: Arc<JudgingRun>,
+    /// What each patch of each rollout is, in the order of the journals.
+    kinds: Vec<(RolloutId, u32, u32, PatchKind)>,
+    key: Digest,
+    threshold: f64,
+}
+
+impl Calibrating {
+    /// Plans to try the judges of a run file on `stages` of its stages at most, or
+    /// goes on with that.
+    pub fn create(path: &Path, stages: u32, options: &RunOptions) -> Result<Self, RunError> {
+        let inputs = Inputs::of_judges(path, options)?;
+        let key = key(&inputs);
+        let dir = place(options, key);
+        let file = inputs.plan_file.file.clone();
+        let objects = layout::objects_path(&dir);
+        fs::create_dir_all(&dir).map_err(|err| RunError::io(&dir, err))?;
+        let database = ObjectDatabase::create(&objects, &inputs.borrow_from)?;
+        let chosen = Chosen::of(&file, &inputs.chains, stages, &dir)?;
+        let (stored, kinds) = chosen.stored(&database, &inputs.chains)?;
+        let run = Arc::new(JudgingRun::of(&dir, inputs, stored, options)?);
+        Ok(Self { run, kinds, key, threshold: file.threshold })
+    }
+
+    /// Where it is kept.
+    pub fn dir(&self) -> &Path {
+        self.run.dir()
+    }
+
+    /// Patches that are put before the judges.
+    pub fn patches(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// The run of judges over all patches, to be carried out.
+    pub fn judging(&self) -> Arc<JudgingRun> {
+        self.run.clone()
+    }
+
+    /// Reads what the judges made of the patches, once they were all heard, and keeps
+    /// it.
+    pub fn finish(&self) -> Result<Calibration, RunError> {
+        let summaries = super::summaries(self.dir())?;
+        let judges = self.run.plan.judges.iter();
+        let names = judges.map(|judge| judge.spec.manifest.plugin.name.to_string()).collect();
+        let calibration = Calibration::of(self.key, names, self.threshold, &self.kinds, &summaries);
+        calibration.save(&self.dir().join(RECORD))?;
+        Ok(calibration)
+    }
+}
+
+/// The stages that judges are tried on: written down when they were chosen, so that
+/// an interrupted calibration goes on with them.
+#[derive(Serialize, Deserialize)]
+struct Chosen(Vec<(catena_chain::ChainId, catena_chain::StageId)>);
+
+impl Chosen {
+    /// Spread evenly over the stages of the run's chains.
+    fn of(file: &RunFile, chains: &ChainFile, most: u32, dir: &Path) -> Result<Self, RunError> {
+        let path = dir.join("stages.json");
+        if let Ok(text) = fs::read(&path) {
+            return serde_json::from_slice(&text).map_err(|err| RunError::io(&path, err));
+        }
+        let all = selected(file, chains).into_iter().flat_map(|chain| {
+            chain.stages.iter().map(|stage| (chain.id.clone(), stage.id.clone()))
+        });
+        let all: Vec<_> = all.collect();
+        let most = usize::try_from(most).unwrap_or(usize::MAX).clamp(1, all.len().max(1));
+        let spread = (0..most).filter_map(|place| all.get(place * all.len() / most).cloned());
+        let chosen = Self(spread.collect());
+        let text = serde_json::to_vec(&chosen).map_err(|err| RunError::io(&path, err))?;
+        layout::write_file(&path, &text)?;
+        Ok(chosen)
+    }
+
+    fn stored(
+        &self,
+        database: &ObjectDatabase,
+        chains: &ChainFile,
+    ) -> Result<(Vec<StoredRollout>, Vec<(RolloutId, u32, u32, PatchKind)>), RunError> {
+        let (mut rollouts, mut kinds) = (Vec::new(), Vec::new());
+        for chain in &chains.chains {
+            let id = RolloutId { chain: chain.id.clone(), trial: 1 };
+            let mut stages = Vec::new();
+            for (position, stage) in (1..).zip(&chain.stages) {
+                if !self.0.contains(&(chain.id.clone(), stage.id.clone())) {
+                    continue;
+                }
+                let other = unrelated(chains, chain, stage);
+                let patches = patches::of_stage(database, stage, other)?;
+                let candidates = (1..).zip(patches).map(|(number, patch)| {
+                    kinds.push((id.clone(), position, number, patch.kind));
+                    Candidate { number, told: 1, start: patch.start, submission: patch.submission }
+                });
+                let candidates = candidates.collect();
+                let carry = CarryRecord::Fresh { tree: stage.base.tree };
+                stages.push(StoredStage { position, carry, candidates });
+            }
+            if !stages.is_empty() {
+                let chain = chain.clone();
+                rollouts.push(StoredRollout {
+                    id,
+                    chain,
+                    control: true,
+                    notes: Notes::Apart,
+                    stages,
+                });
+            }
+        }
+        Ok((rollouts, kinds))
+    }
+}
+
+/// A stage whose patch has nothing to do with that of `stage`: of another chain where
+/// there is one, else the farthest of its own.
+fn unrelated<'a>(chains: &'a ChainFile, chain: &'a Chain, stage: &Stage) -> Option<&'a Stage> {
+    let is_other = |other: &&Stage| other.human != stage.human && other.base.tree != other.human;
+    let elsewhere = chains.chains.iter().filter(|other| other.id != chain.id);
+    let elsewhere = elsewhere.flat_map(|other| &other.stages).find(is_other);
+    let first = chain.stages.first().filter(|first| first.id != stage.id);
+    elsewhere.or_else(|| first.or(chain.stages.last()).filter(|other| other.id != stage.id))
+}

@@ -1,0 +1,285 @@
+//! Runs of judges alone: over the submissions of a run, or over patches that are
+//! known to be good or bad.
+//!
+//! Such a run has the files of any other. Over submissions it lies at
+//! `RUN/judgements/NAME`; the run itself is only read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use catena_chain::{Chain, ChainFile};
+use catena_plugin::{AttemptEnd, Digest, Ending, Granted, Judged, LimitsRequest};
+use catena_tree::TreeId;
+use tokio::task::JoinSet;
+
+use super::error::RunError;
+use super::inputs::{Inputs, make_paths_absolute};
+use super::layout::{self, Lock, PLAN_VERSION, PlanFile};
+use super::plugins::{self, Crew};
+use super::{RunOptions, journal_path, plan, summaries};
+use crate::journal::Journal;
+use crate::models;
+use crate::places::Comer;
+use crate::progress::ProgressEvent;
+use crate::record::{RolloutEnd, RolloutId};
+use crate::rollout::{Plan, RolloutError};
+use crate::run_file::{JudgingUse, PluginUse, RunFile};
+use crate::stored::{Candidate, Notes, StoredRollout, StoredStage, judge_stored};
+use crate::summary::{RolloutSummary, RoundSummary, StageSummary};
+
+/// Where the judgements of a run lie.
+const JUDGEMENTS: &str = "judgements";
+
+/// A run of judges, ready to be carried out.
+pub struct JudgingRun {
+    dir: PathBuf,
+    pub(super) plan: Plan,
+    pub(super) stored: Vec<StoredRollout>,
+    _lock: Lock,
+}
+
+/// A submission that was judged twice.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Rejudged {
+    /// The rollout.
+    pub rollout: RolloutId,
+    /// The stage, counted from 1.
+    pub stage: u32,
+    /// The round, counted from 1.
+    pub round: u32,
+    /// The score it had; none where there was no verdict.
+    pub old: Option<f64>,
+    /// The score it has now.
+    pub new: Option<f64>,
+    /// Why it has none now, where it was judged.
+    pub reason: Option<String>,
+}
+
+/// Where judgements under this name lie.
+pub fn judgements_path(run: &Path, name: &str) -> PathBuf {
+    run.join(JUDGEMENTS).join(name)
+}
+
+impl JudgingRun {
+    /// Plans to have the submissions of `run` judged by `other`, a plugin or a run
+    /// file with judges, or goes on with that. Rollouts that have not come to an end
+    /// are left out.
+    pub fn of_submissions(
+        run: &Path,
+        other: &Path,
+        name: &str,
+        options: &RunOptions,
+    ) -> Result<Self, RunError> {
+        let known = layout::read_plan(run)?;
+        let run = run.canonicalize().map_err(|err| RunError::io(run, err))?;
+        let file = with_judges(known.file, other, options)?;
+        let mut stored = Vec::new();
+        let chains = ChainFile::load(&layout::chains_path(&run))?;
+        for summary in summaries(&run)? {
+            let journal = journal_path(&run, &summary.rollout);
+            let chain = chains.chain(&summary.rollout.chain);
+            if let (Some(chain), Some(_)) = (chain, Journal::finished(&journal)?) {
+                stored.push(of_summary(&summary, chain));
+            }
+        }
+        let inputs = inputs(file, &run, chains, options)?;
+        Self::of(&judgements_path(&run, name), inputs, stored, options)
+    }
+
+    /// A run in `dir`, which is new or was begun with the same inputs.
+    pub(super) fn of(
+        dir: &Path,
+        inputs: Inputs,
+        stored: Vec<StoredRollout>,
+        options: &RunOptions,
+    ) -> Result<Self, RunError> {
+        inputs.check_native(dir, options)?;
+        let lock = if dir.join("plan.json").exists() {
+            let known = layout::read_plan(dir)?;
+            let same = PlanFile { catena: known.catena.clone(), ..inputs.plan_file.clone() };
+            if known != same {
+                return Err(RunError::OtherJudges(dir.to_owned()));
+            }
+            layout::take_lock(dir)?
+        } else {
+            layout::write_plan(dir, &inputs.plan_file, &inputs.chains_text)?
+        };
+        let plan = plan(dir, inputs, options, lock.last)?;
+        Ok(Self { dir: dir.to_owned(), plan, stored, _lock: lock })
+    }
+
+    /// Where it lies.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether there is nothing to judge.
+    pub fn is_empty(&self) -> bool {
+        self.stored.iter().all(|rollout| rollout.stages.iter().all(|it| it.candidates.is_empty()))
+    }
+
+    /// Has everything judged that was not yet. Each rollout is a task of its own; one
+    /// that can't go on does not keep the others from it.
+    pub async fn execute(self: Arc<Self>) -> Vec<(RolloutId, Result<RolloutEnd, RunError>)> {
+        let mut tasks = JoinSet::new();
+        for place in 0..self.stored.len() {
+            let run = self.clone();
+            tasks.spawn(async move {
+                let stored = run.stored.get(place)?;
+                let result = run.judge(stored).await.map_err(|source| RunError::Rollout {
+                    rollout: stored.id.to_string(),
+                    source: Box::new(source),
+                });
+                Some((stored.id.clone(), result))
+            });
+        }
+        let mut results = BTreeMap::new();
+        while let Some(ended) = tasks.join_next().await {
+            // A task that panicked is missing below.
+            results.extend(ended.ok().flatten());
+        }
+        if let Some(log) = &self.plan.log
+            && let Err(err) = log.settle().await
+        {
+            tracing::error!(%err, "can't sync the journals");
+        }
+        let ids = self.stored.iter().map(|stored| stored.id.clone());
+        let result = |id: RolloutId| {
+            let result = results.remove(&id).unwrap_or(Err(RunError::Broken(id.to_string())));
+            (id, result)
+        };
+        ids.map(result).collect()
+    }
+
+    async fn judge(&self, stored: &StoredRollout) -> Result<RolloutEnd, RolloutError> {
+        let path = journal_path(&self.dir, &stored.id);
+        if path.exists()
+            && let Some(end) = Journal::finished(&path)?
+        {
+            self.plan.progress.tell(&stored.id, ProgressEvent::RolloutEnded { end: end.clone() });
+            return Ok(end);
+        }
+        let place = tokio::select! {
+            place = self.plan.places.take(Comer::New) => place,
+            () = self.plan.stop.wait() => return Err(RolloutError::Stopped),
+        };
+        judge_stored(&self.plan, stored, &path, place).await
+    }
+}
+
+/// The run's file with other judges and what belongs to them.
+fn with_judges(file: RunFile, other: &Path, options: &RunOptions) -> Result<RunFile, RunError> {
+    let mut file = file;
+    if other.is_file() {
+        let mut judges = RunFile::load(other)?;
+        make_paths_absolute(&mut judges, other, &options.plugin_dirs)?;
+        models::resolve(&mut judges, options.models_file.as_deref())?;
+        (file.judge, file.judges, file.judging) = (judges.judge, judges.judges, judges.judging);
+        (file.model, file.models, file.budget) = (judges.model, judges.models, judges.budget);
+        (file.programs, file.native) = (judges.programs, judges.native);
+    } else {
+        let here = std::path::absolute(".").map_err(|err| RunError::io(other, err))?;
+        file.judge = Some(PluginUse {
+            plugin: plugins::locate(other, &here, &options.plugin_dirs),
+            grant: Granted::default(),
+            limits: LimitsRequest::default(),
+            model: None,
+            weight: None,
+            config: toml::Table::new(),
+        });
+        (file.judges, file.judging) = (Vec::new(), JudgingUse::default());
+    }
+    file.writer = None;
+    Ok(file)
+}
+
+fn inputs(
+    file: RunFile,
+    run: &Path,
+    chains: ChainFile,
+    options: &RunOptions,
+) -> Result<Inputs, RunError> {
+    let chains_path = layout::chains_path(run);
+    let chains_text = std::fs::read(&chains_path).map_err(|err| RunError::io(&chains_path, err))?;
+    let models = models::open_for_judges(&file, &options.models)?;
+    let prepared = plugins::prepare(&file, Crew::Judges, options)?;
+    let mut borrow_from = vec![layout::objects_path(run)];
+    if !prepared.programs.is_empty() {
+        borrow_from.extend(options.programs.objects());
+    }
+    let plan_file = PlanFile {
+        version: PLAN_VERSION,
+        catena: env!("CARGO_PKG_VERSION").to_owned(),
+        chains: Digest::of(&chains_text),
+        plugins: prepared.planned.clone(),
+        calibration: None,
+        file,
+    };
+    Ok(Inputs { plan_file, chains, chains_text, borrow_from, prepared, models })
+}
+
+/// What agents submitted in a rollout.
+fn of_summary(summary: &RolloutSummary, chain: &Chain) -> StoredRollout {
+    let stage = |stage: &StageSummary| {
+        let start: TreeId = stage.carry.tree();
+        let candidate = |round: &RoundSummary| {
+            let is_submitted = round.end == Some(AttemptEnd::Ended(Ending::Submitted));
+            let submission = round.submission.clone().filter(|_| is_submitted)?;
+            Some(Candidate { number: round.round, told: round.round, start, submission })
+        };
+        StoredStage {
+            position: stage.stage,
+            carry: stage.carry.clone(),
+            candidates: stage.rounds.iter().filter_map(candidate).collect(),
+        }
+    };
+    StoredRollout {
+        id: summary.rollout.clone(),
+        chain: chain.clone(),
+        control: summary.control,
+        notes: Notes::GoOn,
+        stages: summary.stages.iter().map(stage).collect(),
+    }
+}
+
+/// The submissions of `run` that were judged again in `judgements`, with both scores.
+pub fn rejudged(run: &Path, judgements: &Path) -> Result<Vec<Rejudged>, RunError> {
+    let old: Vec<RolloutSummary> = summaries(run)?;
+    let mut pairs = Vec::new();
+    for summary in summaries(judgements)? {
+        let before = old.iter().find(|before| before.rollout == summary.rollout);
+        for stage in &summary.stages {
+            for round in stage.rounds.iter().filter(|round| !round.judges.is_empty()) {
+                pairs.push(Rejudged {
+                    rollout: summary.rollout.clone(),
+                    stage: stage.stage,
+                    round: round.round,
+                    old: before.and_then(|before| score_of(before, stage.stage, round.round)),
+                    new: round.verdict.as_ref().map(|verdict| verdict.score),
+                    reason: without_verdict(round),
+                });
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+fn score_of(summary: &RolloutSummary, stage: u32, round: u32) -> Option<f64> {
+    let stage = summary.stages.iter().find(|it| it.stage == stage)?;
+    let round = stage.rounds.iter().find(|it| it.round == round)?;
+    round.verdict.as_ref().map(|verdict| verdict.score)
+}
+
+/// Why the judges of a round came to no verdict.
+pub(super) fn without_verdict(round: &RoundSummary) -> Option<String> {
+    if round.verdict.is_some() {
+        return None;
+    }
+    let reason = |judged: &Judged| match judged {
+        Judged::Verdict(_) => None,
+        Judged::NoVerdict(reason) => Some(reason.clone()),
+        Judged::Failed(failure) => Some(failure.to_string()),
+    };
+    round.judges.iter().find_map(|judge| reason(&judge.judged))
+}
