@@ -101,26 +101,15 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Fault::Input,
             Some("fetch the missing commits into the clone, or resolve the chains again with it"),
         ),
-        E::Objects(_) => (Fault::Input, Some("fetch the missing objects into the clone")),
         E::UnknownChain(_) => (Fault::Input, Some("`only` takes ids of chains in the chain file")),
         E::NoChains(_) => (Fault::Input, Some("name a chain file with at least one chain")),
         E::NoQuery { .. } => (Fault::Input, Some("write the stage's `query` into the chain file")),
-        E::WriterWithoutModel(_) => {
-            (Fault::Input, Some("add `grant = { model = true }` to `[writer]`"))
-        }
-        E::NoWriter(_) => (
-            Fault::Input,
-            Some("add `[writer]` with `plugin = \"writer-llm\"` and `grant = { model = true }`"),
-        ),
-        E::Uncalibrated => (
-            Fault::Input,
-            Some("`catena judge calibrate RUN.TOML` finds out; `--force` begins all the same"),
-        ),
-        E::BadJudges(_) => (
-            Fault::Input,
-            Some("take other judges, another model or threshold; `--force` begins all the same"),
-        ),
-        E::OtherJudges(_) => (Fault::Input, Some("give these judgements another `--name`")),
+        E::WriterWithoutModel(_)
+        | E::NoWriter(_)
+        | E::Uncalibrated
+        | E::BadJudges(_)
+        | E::OtherJudges(_)
+        | E::Objects(_) => (Fault::Input, Some(text_hint(error))),
         E::NoClone(_) => (
             Fault::Input,
             Some("add `\"owner/name\" = \"path of a clone\"` under `[repositories]`"),
@@ -157,6 +146,24 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Some("please report it with what is printed above; `catena resume` goes on"),
         ),
         E::Engine(_) | E::Io { .. } => (Fault::Host, None),
+    }
+}
+
+/// What to do about writers, judges, and code that can't be read.
+fn text_hint(error: &RunError) -> &'static str {
+    match error {
+        RunError::WriterWithoutModel(_) => "add `grant = { model = true }` to `[writer]`",
+        RunError::NoWriter(_) => {
+            "add `[writer]` with `plugin = \"writer-llm\"` and `grant = { model = true }`"
+        }
+        RunError::Uncalibrated => {
+            "`catena judge calibrate RUN.TOML` finds out; `--force` begins all the same"
+        }
+        RunError::BadJudges(_) => {
+            "take other judges, another model or threshold; `--force` begins all the same"
+        }
+        RunError::OtherJudges(_) => "give these judgements another `--name`",
+        _ => "fetch the missing objects into the clone",
     }
 }
 

@@ -150,11 +150,14 @@ fn place(options: &RunOptions, key: Digest) -> PathBuf {
     options.calibrations.join(key.to_string())
 }
 
+/// Which patch each round of each stage is about.
+type Kinds = Vec<(RolloutId, u32, u32, PatchKind)>;
+
 /// A calibration, ready to be carried out.
 pub struct Calibrating {
     run: Arc<JudgingRun>,
     /// What each patch of each rollout is, in the order of the journals.
-    kinds: Vec<(RolloutId, u32, u32, PatchKind)>,
+    kinds: Kinds,
     key: Digest,
     threshold: f64,
 }
@@ -231,8 +234,8 @@ impl Chosen {
         &self,
         database: &ObjectDatabase,
         chains: &ChainFile,
-    ) -> Result<(Vec<StoredRollout>, Vec<(RolloutId, u32, u32, PatchKind)>), RunError> {
-        let (mut rollouts, mut kinds) = (Vec::new(), Vec::new());
+    ) -> Result<(Vec<StoredRollout>, Kinds), RunError> {
+        let (mut rollouts, mut kinds) = (Vec::new(), Kinds::new());
         for chain in &chains.chains {
             let id = RolloutId { chain: chain.id.clone(), trial: 1 };
             let mut stages = Vec::new();

@@ -100,7 +100,7 @@ pub(super) fn of_stage(
     other: Option<&Stage>,
 ) -> Result<Vec<KnownPatch>, ObjectError> {
     let (base, human) = (stage.base.tree, stage.human);
-    let half = truncated(database, stage)?;
+    let half = truncated(database, stage);
     let mut trees = vec![
         (PatchKind::Human, base, human),
         (PatchKind::Empty, base, base),
@@ -156,16 +156,16 @@ fn with_comment(
     tree: TreeId,
 ) -> Result<Option<TreeId>, ObjectError> {
     let options = DiffOptions::default();
-    let files = TreeFiles::new(database, tree);
+    let texts = TreeFiles::new(database, tree);
     for change in diff::changes(database, stage.base.tree, stage.human, &options)? {
-        let Some(state) = files.read(&change.path)? else { continue };
-        let is_file = matches!(state.kind, FileKind::Regular | FileKind::Executable);
-        if !is_file || patch::is_binary(&state.content) {
+        let Some(file) = texts.read(&change.path)? else { continue };
+        let is_file = matches!(file.kind, FileKind::Regular | FileKind::Executable);
+        if !is_file || patch::is_binary(&file.content) {
             continue;
         }
-        let mut content = state.content.to_vec();
+        let mut content = file.content.to_vec();
         content.extend_from_slice(comment(&change.path.to_string()).as_bytes());
-        let edit = Edit::Write { path: change.path, content: content.into(), kind: state.kind };
+        let edit = Edit::Write { path: change.path, content: content.into(), kind: file.kind };
         return edited(database, tree, edit).map(Some);
     }
     with_file(database, tree, "notes.py", comment("notes.py").as_bytes())
@@ -193,18 +193,12 @@ fn sink(database: &ObjectDatabase) -> impl ObjectSink + '_ {
 
 /// The base with half of what the reference changes, counted in lines: tests first,
 /// as they are what it matters least for. None where half of it is nothing or all.
-fn truncated(database: &ObjectDatabase, stage: &Stage) -> Result<Option<TreeId>, ObjectError> {
+fn truncated(database: &ObjectDatabase, stage: &Stage) -> Option<TreeId> {
     let base = stage.base.tree;
-    let text = match stage.reference_patch(database) {
-        Ok(text) => text,
-        Err(_) => return Ok(None),
-    };
-    let Ok(whole) = patch::parse(&text) else { return Ok(None) };
-    let half = half_of(whole);
-    let Ok(applied) = patch::apply(database, &mut sink(database), base, &half) else {
-        return Ok(None);
-    };
-    Ok(Some(applied.tree).filter(|tree| *tree != base && *tree != stage.human))
+    let text = stage.reference_patch(database).ok()?;
+    let half = half_of(patch::parse(&text).ok()?);
+    let applied = patch::apply(database, &mut sink(database), base, &half).ok()?;
+    Some(applied.tree).filter(|tree| *tree != base && *tree != stage.human)
 }
 
 fn half_of(whole: Patch) -> Patch {
