@@ -1,181 +1,417 @@
-//! Writing samples to a file, with a manifest that accounts for every rollout.
+//! Writing data: rollouts come one at a time from their sources, become rows, and
+//! go to files, with a manifest that accounts for every one of them.
+//!
+//! The invariant: a rollout that was read has rows in the manifest or a reason
+//! there, and so has every sample of those that were taken.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+mod files;
+mod funnel;
+mod pairs;
+
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use catena_chain::StageId;
-use catena_model::{ConversationId, Message, Usage};
-use catena_rollout::{RolloutId, RolloutSummary};
-use serde::{Deserialize, Serialize};
+use catena_plugin::Digest;
 
-use crate::openai;
-use crate::trajectory::{Dropped, Trajectory, select};
+use crate::canonical::Rollout;
+use crate::manifest::{
+    Counts, Dropped, Manifest, ManifestFile, SampleEntry, SampleId, Selected, VERSION,
+};
+use crate::output::ExportError;
+use crate::profile::{Profile, atif, verl};
+use crate::sample::{Sample, samples};
+use crate::select::{Criteria, Reason, Split};
+use crate::source::{Rollouts, Unreadable};
+use crate::tokens::{Counted, Counter, NamedFile, TokenCount};
+use files::Files;
+use funnel::Funnel;
+use pairs::Pairs;
 
-/// Version of the manifest's form. Version 1 had one sample per conversation.
-const MANIFEST_VERSION: u32 = 2;
-
-/// The form of an export of samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Profile {
-    /// Chat fine-tuning, JSON lines.
-    Openai,
-}
-
-/// What an export consists of, written beside it as `<file>.manifest.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// Version of the manifest's form; 2.
-    pub version: u32,
-    /// Version of the program that wrote it.
-    pub catena: String,
-    /// The form of the export.
+/// What to write.
+pub struct Order<'a> {
+    /// The runs, and files in the canonical form.
+    pub sources: &'a [PathBuf],
+    /// The form.
     pub profile: Profile,
-    /// The repository the chains are of.
-    pub repository: String,
-    /// Its licence, where known.
-    pub license: Option<String>,
-    /// One entry per line of the export, in order.
-    pub samples: Vec<SampleEntry>,
-    /// Rollouts that gave no sample.
-    pub dropped: Vec<Dropped>,
-    /// Replies that the scaffold took back unanswered, as `scaffold-mini` does
-    /// with malformed ones. They are in no sample.
-    pub taken_back: u64,
+    /// The file to write; the directory for [`Profile::MiniSweAgent`].
+    pub output: &'a Path,
+    /// What is asked of rollouts.
+    pub criteria: &'a Criteria,
+    /// The lists that `criteria` leave out.
+    pub excluded: Vec<NamedFile>,
+    /// Into which parts the data goes.
+    pub split: Option<&'a Split>,
+    /// The split as it was given.
+    pub split_text: Option<String>,
+    /// Who counts tokens.
+    pub counter: Option<&'a Counter>,
+    /// The chat template that the data is meant for.
+    pub chat_template: Option<NamedFile>,
 }
 
-/// What one line of an export is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SampleEntry {
-    /// The rollout.
-    pub rollout: RolloutId,
-    /// The conversation.
-    pub conversation: ConversationId,
-    /// The conversation it was forked from, for those of sub-agents.
-    pub forked_from: Option<ConversationId>,
-    /// Which of the conversation's histories it is, counted from 1: where a
-    /// scaffold compressed it there are several.
-    pub history: u32,
-    /// The stages in which its turns were taken.
-    pub stages: Vec<StageId>,
-    /// Their scores.
-    pub scores: Vec<f64>,
-    /// Whether the whole chain is in it.
-    pub complete: bool,
-    /// Messages.
-    pub messages: u64,
-    /// Messages of the assistant role.
-    pub assistant_turns: u64,
-    /// Those of them that a model took after the messages before them here.
-    pub model_turns: u64,
-    /// Their positions, counted from 0. No other message is to be learned: the
-    /// turns of a history that this one goes on from are learned in its sample.
-    pub trained: Vec<u64>,
-    /// Tool calls in them.
-    pub tool_calls: u64,
-    /// What those turns took.
-    pub usage: Usage,
+/// Writes an export. Its files and its manifest are each there whole or not at all.
+pub fn export(order: Order<'_>) -> Result<Manifest, ExportError> {
+    let mut export = Export::begin(&order)?;
+    for path in order.sources {
+        for rollout in Rollouts::open(path)? {
+            export.counts.rollouts += 1;
+            match rollout {
+                Ok(rollout) => export.rollout(&rollout)?,
+                Err(unreadable) => export.unreadable(unreadable),
+            }
+        }
+        export.end_of_source()?;
+    }
+    export.finish(&order)
 }
 
-/// Why an export failed.
-#[derive(Debug, thiserror::Error)]
-#[error("can't write `{path}`")]
-pub struct ExportError {
-    pub(crate) path: PathBuf,
-    pub(crate) source: std::io::Error,
+struct Export<'a> {
+    order: &'a Order<'a>,
+    files: Files,
+    manifest: ManifestFile,
+    counts: Counts,
+    repositories: BTreeMap<String, Option<String>>,
+    dropped: Vec<Dropped>,
+    funnel: Funnel,
+    taken_back: u64,
+    /// Digests of the samples so far.
+    seen: HashSet<Digest>,
+    pairs: Pairs,
 }
 
-/// Where the chains of an export come from.
-#[derive(Debug, Clone, Copy)]
-pub struct Provenance<'a> {
-    /// The repository.
-    pub repository: &'a str,
-    /// Its licence, where known.
-    pub license: Option<&'a str>,
-}
+impl<'a> Export<'a> {
+    fn begin(order: &'a Order<'a>) -> Result<Self, ExportError> {
+        Ok(Self {
+            order,
+            files: Files::create(order.output, order.profile, order.split)?,
+            manifest: ManifestFile::create(order.output)?,
+            counts: Counts::default(),
+            repositories: BTreeMap::new(),
+            dropped: Vec::new(),
+            funnel: Funnel::default(),
+            taken_back: 0,
+            seen: HashSet::new(),
+            pairs: Pairs::default(),
+        })
+    }
 
-/// Writes the samples of `summaries` to `path`, and the manifest beside it.
-/// Both are there whole or not at all.
-pub fn export(
-    summaries: &[RolloutSummary],
-    provenance: Provenance<'_>,
-    profile: Profile,
-    path: &Path,
-) -> Result<Manifest, ExportError> {
-    let selection = select(summaries);
-    let manifest = Manifest {
-        version: MANIFEST_VERSION,
-        catena: env!("CARGO_PKG_VERSION").to_owned(),
-        profile,
-        repository: provenance.repository.to_owned(),
-        license: provenance.license.map(str::to_owned),
-        samples: selection.samples.iter().map(entry).collect(),
-        dropped: selection.dropped,
-        taken_back: selection.taken_back,
-    };
-    write_whole(path, |file| {
-        for sample in &selection.samples {
-            let Profile::Openai = profile;
-            writeln!(file, "{}", openai::line(sample))?;
+    fn unreadable(&mut self, unreadable: Unreadable) {
+        let Unreadable { rollout, place, reason } = unreadable;
+        self.funnel.fell(Reason::Unreadable);
+        let detail = Some(format!("{place}: {reason}"));
+        self.dropped.push(Dropped { rollout, sample: None, reason: Reason::Unreadable, detail });
+    }
+
+    fn rollout(&mut self, rollout: &Rollout) -> Result<(), ExportError> {
+        match self.try_rollout(rollout)? {
+            Ok(()) => self.used(rollout),
+            Err(reason) => {
+                self.funnel.fell(reason);
+                let rollout = Some(rollout.rollout.clone());
+                self.dropped.push(Dropped { rollout, sample: None, reason, detail: None });
+            }
         }
         Ok(())
-    })?;
-    write_whole(&manifest_path(path), |file| {
-        serde_json::to_writer_pretty(&mut *file, &manifest)?;
-        writeln!(file)
-    })?;
-    Ok(manifest)
+    }
+
+    fn used(&mut self, rollout: &Rollout) {
+        self.funnel.used();
+        self.counts.rollouts_used += 1;
+        if let Some(repository) = &rollout.repository {
+            self.repositories.insert(repository.clone(), rollout.license.clone());
+        }
+    }
+
+    /// The part of a split that a rollout goes to.
+    fn part(&self, rollout: &Rollout) -> Result<Option<String>, Reason> {
+        let Some(split) = self.order.split else { return Ok(None) };
+        let repository = rollout.repository.as_deref().unwrap_or_default();
+        split.of(repository).map(|part| Some(part.to_owned())).ok_or(Reason::NoSplit)
+    }
+
+    fn try_rollout(&mut self, rollout: &Rollout) -> Result<Result<(), Reason>, ExportError> {
+        let part = match self.part(rollout) {
+            Ok(part) => part,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match self.order.profile {
+            Profile::Canonical | Profile::Atif | Profile::MiniSweAgent => self.whole(rollout, part),
+            Profile::Preference => {
+                if rollout.control {
+                    return Ok(Err(Reason::Control));
+                }
+                if self.order.criteria.exclude.names(rollout) {
+                    return Ok(Err(Reason::Contaminated));
+                }
+                self.end_of_chain(Some(rollout))?;
+                Ok(if self.pairs.add(rollout, part) { Ok(()) } else { Err(Reason::NoModelTurns) })
+            }
+            _ => self.samples(rollout, part.as_deref()),
+        }
+    }
+
+    /// A rollout as one row, whatever became of it; of those that were asked for.
+    fn whole(
+        &mut self,
+        rollout: &Rollout,
+        part: Option<String>,
+    ) -> Result<Result<(), Reason>, ExportError> {
+        // What is looked at, and not learned, has failures in it as well, unless more
+        // is asked for.
+        if let Err(reason) = self.order.criteria.stages(rollout)
+            && (self.order.criteria.asks_for_more()
+                || matches!(reason, Reason::Control | Reason::Contaminated))
+        {
+            return Ok(Err(reason));
+        }
+        match self.order.profile {
+            Profile::Atif => {
+                let Some(line) = atif::line(rollout) else { return Ok(Err(Reason::NoModelTurns)) };
+                self.files.line(part.as_deref(), &line)?;
+            }
+            Profile::MiniSweAgent => match self.files.trajectories(rollout)? {
+                Ok(()) => {}
+                Err(reason) => return Ok(Err(reason)),
+            },
+            _ => {
+                let line = rollout.to_line().map_err(std::io::Error::other);
+                let line = line.map_err(ExportError::io(self.order.output))?;
+                self.files.line(part.as_deref(), &line)?;
+            }
+        }
+        let entry = SampleEntry { part, ..entry_of_rollout(rollout) };
+        self.entry(&entry)?;
+        Ok(Ok(()))
+    }
+
+    fn samples(
+        &mut self,
+        rollout: &Rollout,
+        part: Option<&str>,
+    ) -> Result<Result<(), Reason>, ExportError> {
+        let stages = match self.order.criteria.stages(rollout) {
+            Ok(stages) => stages,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let found = samples(rollout, stages);
+        self.taken_back += found.taken_back;
+        let mut counted = self.order.counter.map(|counter| Counted::new(counter, rollout));
+        let mut refused = None;
+        let mut rows = 0;
+        for sample in &found.samples {
+            match self.sample(sample, part, counted.as_mut())? {
+                Ok(of_sample) => rows += of_sample,
+                Err(reason) => {
+                    let id =
+                        SampleId { conversation: sample.conversation, history: sample.history };
+                    refused = refused.or(Some(reason));
+                    self.dropped.push(Dropped {
+                        rollout: Some(rollout.rollout.clone()),
+                        sample: Some(id),
+                        reason,
+                        detail: None,
+                    });
+                }
+            }
+        }
+        Ok(match (rows, refused) {
+            (0, Some(reason)) => Err(reason),
+            (0, None) => Err(Reason::NoModelTurns),
+            _ => Ok(()),
+        })
+    }
+
+    /// Writes the rows of a sample and returns their number.
+    fn sample(
+        &mut self,
+        sample: &Sample<'_>,
+        part: Option<&str>,
+        mut counted: Option<&mut Counted<'_>>,
+    ) -> Result<Result<u64, Reason>, ExportError> {
+        let mut count = |trained: &[usize], end: usize| {
+            counted.as_mut().map(|counted| counted.part(sample, trained, end))
+        };
+        let whole = count(&sample.trained, sample.said.len());
+        if let Some(reason) = self.refused(sample, whole) {
+            return Ok(Err(reason));
+        }
+        let Some(rows) = self.order.profile.rows(sample) else {
+            let end = match verl::end_of_row(sample) {
+                Ok(end) => end,
+                Err(reason) => return Ok(Err(reason)),
+            };
+            self.files.verl(part, sample, end)?;
+            let tokens = count(&sample.trained, end);
+            self.entry(&entry_of_sample(sample, part, &sample.trained, end, tokens))?;
+            return Ok(Ok(1));
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        for row in &rows {
+            self.files.line(part, &row.line)?;
+            let tokens = count(&row.trained, row.messages);
+            self.entry(&entry_of_sample(sample, part, &row.trained, row.messages, tokens))?;
+        }
+        Ok(Ok(rows.len() as u64))
+    }
+
+    fn refused(&mut self, sample: &Sample<'_>, tokens: Option<TokenCount>) -> Option<Reason> {
+        let criteria = self.order.criteria;
+        let is_too_long =
+            criteria.max_tokens.zip(tokens).is_some_and(|(most, tokens)| tokens.total() > most);
+        if is_too_long {
+            return Some(Reason::TooLong);
+        }
+        let is_new = !criteria.dedupe || self.seen.insert(digest(sample));
+        (!is_new).then_some(Reason::Duplicate)
+    }
+
+    fn entry(&mut self, entry: &SampleEntry) -> Result<(), ExportError> {
+        let counts = &mut self.counts;
+        counts.rows += 1;
+        counts.messages += entry.messages;
+        counts.trained_turns += entry.model_turns;
+        counts.masked_turns += entry.assistant_turns - entry.model_turns;
+        counts.tool_calls += entry.tool_calls;
+        counts.usage += entry.usage;
+        if let Some(tokens) = entry.tokens {
+            counts.tokens.get_or_insert_default().add(tokens);
+        }
+        self.manifest.push(entry)
+    }
+
+    /// Pairs tries of one chain, whose rollouts come one after the other.
+    fn end_of_chain(&mut self, next: Option<&Rollout>) -> Result<(), ExportError> {
+        if self.pairs.goes_on_with(next) {
+            return Ok(());
+        }
+        let pairs = std::mem::take(&mut self.pairs);
+        for pair in pairs.rows() {
+            match pair {
+                Ok((line, entry)) => {
+                    self.files.line(entry.part.as_deref(), &line)?;
+                    self.entry(&entry)?;
+                }
+                Err(dropped) => self.dropped.push(dropped),
+            }
+        }
+        Ok(())
+    }
+
+    fn end_of_source(&mut self) -> Result<(), ExportError> {
+        self.end_of_chain(None)
+    }
+
+    fn finish(self, order: &Order<'_>) -> Result<Manifest, ExportError> {
+        let criteria = order.criteria;
+        let manifest = Manifest {
+            version: VERSION,
+            catena: env!("CARGO_PKG_VERSION").to_owned(),
+            profile: order.profile,
+            sources: order.sources.iter().map(|path| name_of(path)).collect(),
+            files: self.files.finish()?,
+            repositories: self.repositories,
+            counts: self.counts,
+            selection: Selected {
+                take: criteria.take,
+                threshold: criteria.threshold,
+                max_rounds: criteria.max_rounds,
+                min_stages: criteria.min_stages,
+                max_tokens: criteria.max_tokens,
+                dedupe: criteria.dedupe,
+                excluded: order.excluded.clone(),
+                split: order.split_text.clone(),
+            },
+            tokenizer: order.counter.map(|counter| counter.about().clone()),
+            chat_template: order.chat_template.clone(),
+            funnel: self.funnel.steps(),
+            dropped: self.dropped,
+            taken_back: self.taken_back,
+        };
+        self.manifest.finish(&manifest)?;
+        Ok(manifest)
+    }
 }
 
-/// Where the manifest of the export at `path` lies.
-pub fn manifest_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".manifest.json");
-    name.into()
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-fn entry(sample: &Trajectory) -> SampleEntry {
-    let trained: Vec<u64> = sample.trained.iter().map(|position| *position as u64).collect();
-    let mut assistant_turns = 0;
-    let mut tool_calls = 0;
-    for message in &sample.messages {
-        if let Message::Assistant { message, .. } = message {
+/// A digest of what a sample says and what is learned of it.
+fn digest(sample: &Sample<'_>) -> Digest {
+    let messages: Vec<_> = sample.messages().collect();
+    let text = serde_json::to_vec(&(messages, &sample.trained, sample.tools)).unwrap_or_default();
+    Digest::of(&text)
+}
+
+fn entry_of_sample(
+    sample: &Sample<'_>,
+    part: Option<&str>,
+    trained: &[usize],
+    end: usize,
+    tokens: Option<TokenCount>,
+) -> SampleEntry {
+    let (mut assistant_turns, mut tool_calls) = (0, 0);
+    for message in sample.messages().take(end) {
+        if let catena_model::Message::Assistant { message, .. } = message {
             assistant_turns += 1;
             tool_calls += message.tool_calls.len() as u64;
         }
     }
     SampleEntry {
-        rollout: sample.rollout.clone(),
-        conversation: sample.conversation,
+        rollout: sample.rollout.rollout.clone(),
+        repository: sample.rollout.repository.clone(),
+        part: part.map(str::to_owned),
+        conversation: Some(sample.conversation),
         forked_from: sample.forked_from,
-        history: sample.history,
+        history: Some(sample.history),
         stages: sample.stages.clone(),
         scores: sample.scores.clone(),
         complete: sample.complete,
-        messages: sample.messages.len() as u64,
+        messages: end as u64,
         assistant_turns,
         model_turns: trained.len() as u64,
-        trained,
+        trained: trained.iter().map(|position| *position as u64).collect(),
         tool_calls,
-        usage: sample.usage,
+        tokens,
+        usage: usage_of(sample, trained),
+        pair: None,
     }
 }
 
-pub(crate) fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
-) -> Result<(), ExportError> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let all = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(File::create(&part)?);
-        write(&mut file)?;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&part, path)
-    };
-    all().map_err(|source| ExportError { path: path.to_owned(), source })
+/// What the learned turns of a row took.
+fn usage_of(sample: &Sample<'_>, trained: &[usize]) -> catena_model::Usage {
+    let mut usage = catena_model::Usage::default();
+    for position in trained {
+        let turn = sample.said.get(*position).and_then(|said| said.turn);
+        if let Some(turn) = turn.and_then(|turn| sample.rollout.turns.get(turn)) {
+            usage += turn.usage;
+        }
+    }
+    usage
+}
+
+fn entry_of_rollout(rollout: &Rollout) -> SampleEntry {
+    let calls = rollout.turns.iter().filter_map(|turn| rollout.reply(turn));
+    SampleEntry {
+        rollout: rollout.rollout.clone(),
+        repository: rollout.repository.clone(),
+        part: None,
+        conversation: None,
+        forked_from: None,
+        history: None,
+        stages: rollout.stages.iter().map(|stage| stage.id.clone()).collect(),
+        scores: rollout.stages.iter().filter_map(crate::canonical::Stage::accepted_score).collect(),
+        complete: rollout.accepted_prefix() == rollout.chain.len().max(rollout.stages.len()),
+        messages: rollout.messages.len() as u64,
+        assistant_turns: rollout.turns.len() as u64,
+        model_turns: rollout.turns.len() as u64,
+        trained: Vec::new(),
+        tool_calls: calls.map(|reply| reply.tool_calls.len() as u64).sum(),
+        tokens: None,
+        usage: rollout.usage,
+        pair: None,
+    }
 }

@@ -1,15 +1,28 @@
 //! What rollouts become.
 //!
-//! * [`trajectory`]: the samples in a run, and the reason for each rollout that
-//!   gives none.
-//! * [`openai`]: the profile of chat fine-tuning files, one sample a line.
-//! * [`mini_swe_agent`]: the trajectory files that mini-swe-agent's tools read.
-//! * [`export`]: writing a profile with the manifest that accounts for every rollout.
+//! * [`canonical`]: everything a journal tells of a rollout, in one form.
+//! * [`source`]: where rollouts come from: runs, and files in that form.
+//! * [`select`]: which of them become data, and how much of each.
+//! * [`sample`]: the samples in a rollout, and what is to be learned of each.
+//! * [`profile`]: the forms of data, one module each.
+//! * [`tokens`]: how many tokens there are, by a tokenizer that the user names.
+//! * [`export`] writes them, with the [`manifest`] that accounts for every rollout.
 
+pub mod canonical;
 pub mod export;
-pub mod mini_swe_agent;
-pub mod openai;
-pub mod trajectory;
+pub mod manifest;
+pub mod output;
+pub mod profile;
+pub mod sample;
+pub mod select;
+pub mod source;
+pub mod tokens;
 
-pub use export::{ExportError, Manifest, Profile, export};
-pub use trajectory::{Dropped, Selection, Trajectory, select};
+pub use canonical::Rollout;
+pub use export::{Order, export};
+pub use manifest::{Manifest, manifest_path};
+pub use output::ExportError;
+pub use profile::Profile;
+pub use select::{Criteria, Instances, Split, Take};
+pub use source::Rollouts;
+pub use tokens::Counter;

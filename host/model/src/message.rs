@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A model's wish to call a tool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToolCall {
     /// Identifies the call within its conversation; the answer repeats it.
@@ -27,7 +27,7 @@ pub struct ToolDefinition {
 }
 
 /// What an assistant said.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct AssistantMessage {
     /// The visible text; empty when the model only called tools.
     pub content: String,
@@ -40,7 +40,7 @@ pub struct AssistantMessage {
 }
 
 /// Who wrote a message of the assistant role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// The model, in answer to `complete`. Only these turns may be trained on.
@@ -50,7 +50,7 @@ pub enum Origin {
 }
 
 /// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "kebab-case")]
 pub enum Message {
     /// Instructions that stand above the user's.

@@ -9,8 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use catena_model::{ConversationId, Edit, FinishReason, Message, Reply, ToolDefinition, Usage};
+use catena_model::{
+    ConversationId, Edit, FinishReason, Message, Reply, ReplyDetails, ToolDefinition, Usage,
+};
 use catena_plugin::Digest;
+use catena_tree::TreeId;
 
 use crate::conversations::kept_turns;
 
@@ -24,6 +27,15 @@ pub struct Said {
     pub turn: Option<usize>,
     /// The stage at which it came into this history, counted from 1.
     pub stage: u32,
+    /// The round of that stage, counted from 1; 0 before the first one.
+    pub round: u32,
+}
+
+/// Where in a rollout something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) stage: u32,
+    pub(crate) round: u32,
 }
 
 /// What a model was sent, up to the point at which something else took its place.
@@ -58,6 +70,10 @@ impl Strand {
 /// A tool call that ended, as the journal has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
+    /// The plugin that served it.
+    pub plugin: String,
+    /// The tool.
+    pub tool: String,
     /// The model's id of the call.
     pub call_id: String,
     /// `ok`, `error` or the case of the tool error.
@@ -66,6 +82,10 @@ pub struct Called {
     pub exit_status: Option<i32>,
     /// What the tool answered, as far as the journal has it.
     pub output: Option<String>,
+    /// How long it took in microseconds.
+    pub wall_us: u64,
+    /// The worktree after it.
+    pub tree: TreeId,
 }
 
 /// One turn that a model took.
@@ -75,6 +95,8 @@ pub struct Turn {
     pub conversation: ConversationId,
     /// The stage, counted from 1.
     pub stage: u32,
+    /// The round of the stage, counted from 1.
+    pub round: u32,
     /// Why the model stopped.
     pub finish: FinishReason,
     /// What the exchange took.
@@ -83,6 +105,8 @@ pub struct Turn {
     pub tools: Digest,
     /// What the model said.
     pub reply: Message,
+    /// What else the server told, where it did.
+    pub details: Option<Box<ReplyDetails>>,
     /// The tool calls that ended before the next turn.
     pub calls: Vec<Called>,
 }
@@ -121,41 +145,49 @@ impl Histories {
         self.strands.values().filter(|strand| strand.forked_from.is_some()).count() as u64
     }
 
+    /// The tools that were offered in any turn, by digest.
+    pub fn tools(&self) -> &BTreeMap<Digest, Vec<ToolDefinition>> {
+        &self.tools
+    }
+
     pub(crate) fn define_tools(&mut self, digest: Digest, definitions: &[ToolDefinition]) {
         self.tools.insert(digest, definitions.to_vec());
     }
 
     /// Starts a conversation that the host opened.
-    pub(crate) fn open(&mut self, id: ConversationId, stage: u32) {
-        self.strand(id, stage);
+    pub(crate) fn open(&mut self, id: ConversationId, at: At) {
+        self.strand(id, at);
     }
 
-    pub(crate) fn apply(&mut self, edits: &[(ConversationId, Edit)], stage: u32) {
+    pub(crate) fn apply(&mut self, edits: &[(ConversationId, Edit)], at: At) {
         for (id, edit) in edits {
             match edit {
                 Edit::Push(messages) => {
-                    let said = messages.iter().map(|message| by_plugin(message, stage));
-                    self.strand(*id, stage).current.said.extend(said);
+                    let said = messages.iter().map(|message| by_plugin(message, at));
+                    self.strand(*id, at).current.said.extend(said);
                 }
-                Edit::Replace(messages) => self.replace(*id, messages, stage),
-                Edit::ForkOf(of) => self.fork(*id, *of, stage),
+                Edit::Replace(messages) => self.replace(*id, messages, at),
+                Edit::ForkOf(of) => self.fork(*id, *of, at),
             }
         }
     }
 
-    pub(crate) fn reply(&mut self, id: ConversationId, reply: &Reply, tools: Digest, stage: u32) {
+    pub(crate) fn reply(&mut self, id: ConversationId, reply: &Reply, tools: Digest, at: At) {
         let message = Message::of_model(reply.message.clone());
         let turn = Some(self.turns.len());
         self.turns.push(Turn {
             conversation: id,
-            stage,
+            stage: at.stage,
+            round: at.round,
             finish: reply.finish.clone(),
             usage: reply.usage,
             tools,
             reply: message.clone(),
+            details: reply.details.clone(),
             calls: Vec::new(),
         });
-        self.strand(id, stage).current.said.push(Said { message, turn, stage });
+        let said = Said { message, turn, stage: at.stage, round: at.round };
+        self.strand(id, at).current.said.push(said);
     }
 
     pub(crate) fn called(&mut self, called: Called) {
@@ -164,8 +196,8 @@ impl Histories {
         }
     }
 
-    fn replace(&mut self, id: ConversationId, messages: &[Message], stage: u32) {
-        let strand = self.strand(id, stage);
+    fn replace(&mut self, id: ConversationId, messages: &[Message], at: At) {
+        let strand = self.strand(id, at);
         let old = &strand.current.said;
         let known: Vec<&Message> = old.iter().map(|said| &said.message).collect();
         let kept = kept_turns(messages, &known);
@@ -174,28 +206,29 @@ impl Histories {
             .zip(kept)
             .map(|(message, kept)| match kept.and_then(|index| old.get(index)) {
                 Some(turn) => turn.clone(),
-                None => by_plugin(message, stage),
+                None => by_plugin(message, at),
             })
             .collect();
-        let new = History { stage, kept: said.len(), said };
+        let new = History { stage: at.stage, kept: said.len(), said };
         strand.past.push(std::mem::replace(&mut strand.current, new));
     }
 
-    fn fork(&mut self, id: ConversationId, of: ConversationId, stage: u32) {
-        let said = self.strand(of, stage).current.said.clone();
-        let current = History { stage, kept: said.len(), said };
+    fn fork(&mut self, id: ConversationId, of: ConversationId, at: At) {
+        let said = self.strand(of, at).current.said.clone();
+        let current = History { stage: at.stage, kept: said.len(), said };
         self.strands.insert(id, Strand { forked_from: Some(of), past: Vec::new(), current });
     }
 
-    fn strand(&mut self, id: ConversationId, stage: u32) -> &mut Strand {
+    fn strand(&mut self, id: ConversationId, at: At) -> &mut Strand {
         self.strands.entry(id).or_insert_with(|| Strand {
             forked_from: None,
             past: Vec::new(),
-            current: History { stage, kept: 0, said: Vec::new() },
+            current: History { stage: at.stage, kept: 0, said: Vec::new() },
         })
     }
 }
 
-fn by_plugin(message: &Message, stage: u32) -> Said {
-    Said { message: message.clone().by_plugin(), turn: None, stage }
+fn by_plugin(message: &Message, at: At) -> Said {
+    let At { stage, round } = at;
+    Said { message: message.clone().by_plugin(), turn: None, stage, round }
 }

@@ -13,7 +13,7 @@ use catena_tree::{CacheUse, TreeId};
 use serde::Serialize;
 
 use crate::carry::CarryRecord;
-use crate::history::{Called, Histories};
+use crate::history::{At, Called, Histories};
 use crate::record::{ExchangeAnswer, Header, Record, RolloutEnd, RolloutId, StageOutcome};
 
 pub use round::{JudgeSummary, RoundSummary};
@@ -170,14 +170,16 @@ impl Fold {
         self.summary
     }
 
-    fn stage(&self) -> u32 {
-        self.summary.stages.last().map_or(1, |stage| stage.stage)
+    fn at(&self) -> At {
+        let stage = self.summary.stages.last();
+        let round = stage.and_then(|stage| stage.rounds.last()).map_or(0, |round| round.round);
+        At { stage: stage.map_or(1, |stage| stage.stage), round }
     }
 
     fn edits(&mut self, edits: &[(ConversationId, Edit)]) {
         if !self.is_judged {
-            let stage = self.stage();
-            self.summary.histories.apply(edits, stage);
+            let at = self.at();
+            self.summary.histories.apply(edits, at);
         }
     }
 
@@ -262,7 +264,7 @@ impl Fold {
         conversation: ConversationId,
     ) {
         // The host opened it, so it exists before any edit names it.
-        self.summary.histories.open(conversation, stage);
+        self.summary.histories.open(conversation, At { stage, round: 0 });
         self.summary.stages.push(StageSummary {
             stage,
             id: id.clone(),
@@ -292,14 +294,14 @@ impl Fold {
 
     fn exchange(&mut self, conversation: ConversationId, tools: Digest, answer: &ExchangeAnswer) {
         let ExchangeAnswer::Reply(reply) = answer else { return };
-        let stage = self.stage();
+        let at = self.at();
         self.add_usage(reply.usage);
         let summary = &mut self.summary;
         if self.is_judged {
             summary.judging_turns += 1;
             return;
         }
-        summary.histories.reply(conversation, reply, tools, stage);
+        summary.histories.reply(conversation, reply, tools, at);
         summary.turns += 1;
         if let Some(stage) = summary.stages.last_mut() {
             stage.turns += 1;
@@ -327,12 +329,26 @@ impl Fold {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::ToolCall { call_id, outcome, exit_status, wall_us, end, .. } => {
+            Event::ToolCall {
+                plugin,
+                tool,
+                call_id,
+                outcome,
+                exit_status,
+                wall_us,
+                tree,
+                end,
+                ..
+            } => {
                 self.summary.histories.called(Called {
+                    plugin: plugin.clone(),
+                    tool: tool.clone(),
                     call_id: call_id.clone(),
                     outcome: outcome.clone(),
                     exit_status: *exit_status,
                     output: end.as_deref().and_then(|end| end.answer.text()).map(str::to_owned),
+                    wall_us: *wall_us,
+                    tree: *tree,
                 });
                 self.summary.tool_calls += 1;
                 if let Some(stage) = self.summary.stages.last_mut() {

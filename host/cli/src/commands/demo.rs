@@ -7,14 +7,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use catena_dataset::Profile;
 use catena_mine::{ChainLists, ResolveOptions, resolve};
 use catena_rollout::Run;
 use catena_tree::ObjectDatabase;
 use clap::ValueHint;
 use serde_json::json;
 
-use crate::commands::export::{export_run, print_export};
+use crate::commands::export::{export_run, print_export, written_manifest};
 use crate::commands::{run, show};
 use crate::demo::repository::{self, CHAINS, SCRIPT};
 use crate::failure::Failure;
@@ -61,9 +60,9 @@ pub(crate) fn run(
         run::carry_out_silently(planned)?
     };
     let output = dir.join("train.jsonl");
-    let manifest = export_run(&dir.join("run"), Profile::Openai, &output)?;
+    let manifest = export_run(&dir.join("run"), &output)?;
     if format == Format::Json {
-        let manifest = serde_json::to_value(&manifest)?;
+        let manifest = written_manifest(&output)?;
         let about = json!({"dir": dir, "run": dir.join("run"), "output": output,
             "manifest": manifest});
         show::show(&dir.join("run"), None, format, about)?;

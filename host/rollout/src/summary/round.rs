@@ -2,14 +2,14 @@
 
 use catena_chain::Leak;
 use catena_plugin::{AttemptEnd, Heard, Judged, TestResult, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::judging::combine::combined;
 use crate::record::{Settled, SubmissionRecord};
 use crate::run_file::Combine;
 
 /// One round of a stage.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RoundSummary {
     /// Counted from 1.
     pub round: u32,
@@ -31,7 +31,7 @@ pub struct RoundSummary {
 }
 
 /// What one judge said.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JudgeSummary {
     /// The plugin's name.
     pub judge: String,

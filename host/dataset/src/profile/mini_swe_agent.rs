@@ -9,14 +9,11 @@
 mod ending;
 mod messages;
 
-use std::path::{Path, PathBuf};
-
 use catena_model::ConversationId;
-use catena_rollout::{RolloutId, RolloutSummary, StageSummary, Strand};
 use serde_json::{Value, json};
 
-use crate::export::{ExportError, write_whole};
-use crate::trajectory::Dropped;
+use crate::canonical::{Conversation, Rollout, Stage};
+use crate::select::Reason;
 use ending::Ending;
 
 /// How the replies of a scaffold were read, which decides the format.
@@ -27,97 +24,62 @@ enum Mode {
     TextV1,
 }
 
-/// The scaffold that the trajectories are of.
-#[derive(Debug, Clone, Copy)]
-pub struct Scaffold<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its configuration; that of `scaffold-mini` has more to say than others.
-    pub config: &'a Value,
-    /// The name of the model.
-    pub model: &'a str,
-}
-
-/// What was written.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Written {
-    /// The files, in order of rollouts and conversations.
-    pub files: Vec<PathBuf>,
-    /// Rollouts that gave none.
-    pub dropped: Vec<Dropped>,
-}
-
-/// Writes the trajectories of `summaries` below the directory `dir`.
-pub fn write(
-    summaries: &[RolloutSummary],
-    scaffold: Scaffold<'_>,
-    dir: &Path,
-) -> Result<Written, ExportError> {
-    let mut written = Written::default();
-    for summary in summaries {
-        let mut dropped =
-            |reason: &str| written.dropped.push(Dropped::of(&summary.rollout, reason));
-        if summary.control {
-            dropped("control");
-            continue;
-        }
-        let conversations = main_conversations(summary);
-        if conversations.is_empty() {
-            dropped("no-model-turns");
-        }
-        for conversation in &conversations {
-            let name = file_name(&summary.rollout, conversation, conversations.len());
-            let dir = dir.join(&name);
-            std::fs::create_dir_all(&dir)
-                .map_err(|source| ExportError { path: dir.clone(), source })?;
-            let path = dir.join(format!("{name}.traj.json"));
-            let trajectory = conversation.trajectory(summary, scaffold, &name);
-            write_whole(&path, |file| {
-                serde_json::to_writer_pretty(&mut *file, &trajectory)?;
-                std::io::Write::write_all(file, b"\n")
-            })?;
-            written.files.push(path);
-        }
+/// The trajectories of a rollout with the names of their instances. Failed
+/// rollouts are among them, and those of controls are not.
+pub(crate) fn trajectories(rollout: &Rollout) -> Result<Vec<(String, Value)>, Reason> {
+    if rollout.control {
+        return Err(Reason::Control);
     }
-    Ok(written)
+    let conversations = main_conversations(rollout);
+    if conversations.is_empty() {
+        return Err(Reason::NoModelTurns);
+    }
+    let trajectory = |main: &Main<'_>| {
+        let name = file_name(rollout, main, conversations.len());
+        let trajectory = main.trajectory(rollout, &name);
+        (name, trajectory)
+    };
+    Ok(conversations.iter().map(trajectory).collect())
 }
 
-fn file_name(rollout: &RolloutId, conversation: &Main<'_>, of: usize) -> String {
+fn file_name(rollout: &Rollout, conversation: &Main<'_>, of: usize) -> String {
     match conversation.stages.first() {
-        Some(stage) if of > 1 => format!("{rollout}.stage-{}", stage.stage),
-        _ => rollout.to_string(),
+        Some(stage) if of > 1 => format!("{}.stage-{}", rollout.rollout, stage.stage),
+        _ => rollout.rollout.to_string(),
     }
 }
 
 /// A conversation that the host handed to the scaffold.
 struct Main<'a> {
-    id: ConversationId,
-    strand: &'a Strand,
-    stages: Vec<&'a StageSummary>,
+    talk: &'a Conversation,
+    stages: Vec<&'a Stage>,
 }
 
 /// Those in which a model took a turn.
-fn main_conversations(summary: &RolloutSummary) -> Vec<Main<'_>> {
-    let main = |(id, strand): (&ConversationId, &'_ Strand)| (*id, strand.forked_from);
-    let ids = summary.histories.strands().iter().map(main);
-    let is_main = |(id, forked_from): &(ConversationId, Option<ConversationId>)| {
-        let turns = summary.histories.turns();
-        forked_from.is_none() && turns.iter().any(|turn| turn.conversation == *id)
+fn main_conversations(rollout: &Rollout) -> Vec<Main<'_>> {
+    let is_main = |talk: &&Conversation| {
+        let took_turn = rollout.turns.iter().any(|turn| turn.conversation == talk.id);
+        talk.forked_from.is_none() && took_turn
     };
-    ids.filter(is_main).filter_map(|(id, _)| conversation(summary, id)).collect()
+    let talks = rollout.conversations.iter().filter(is_main);
+    talks.filter_map(|talk| conversation(rollout, talk)).collect()
 }
 
-fn conversation(summary: &RolloutSummary, id: ConversationId) -> Option<Main<'_>> {
-    let stages: Vec<_> = summary.stages.iter().filter(|stage| stage.conversation == id).collect();
-    let strand = summary.histories.strands().get(&id)?;
-    (!stages.is_empty()).then_some(Main { id, strand, stages })
+fn conversation<'a>(rollout: &'a Rollout, talk: &'a Conversation) -> Option<Main<'a>> {
+    let is_of = |stage: &&Stage| stage.conversation == talk.id;
+    let stages: Vec<_> = rollout.stages.iter().filter(is_of).collect();
+    (!stages.is_empty()).then_some(Main { talk, stages })
 }
 
 impl Main<'_> {
-    fn trajectory(&self, summary: &RolloutSummary, scaffold: Scaffold<'_>, name: &str) -> Value {
-        let mode = mode(scaffold.config);
-        let ending = Ending::of(self, summary);
-        let turns = summary.histories.turns().iter().filter(|turn| turn.conversation == self.id);
+    fn id(&self) -> ConversationId {
+        self.talk.id
+    }
+
+    fn trajectory(&self, rollout: &Rollout, name: &str) -> Value {
+        let mode = mode(&rollout.agent.config);
+        let ending = Ending::of(self, rollout);
+        let turns = rollout.turns.iter().filter(|turn| turn.conversation == self.id());
         let (mut calls, mut microusd) = (0, 0);
         for turn in turns {
             calls += 1;
@@ -129,13 +91,13 @@ impl Main<'_> {
         json!({
             "info": {
                 "model_stats": {"instance_cost": usd(microusd), "api_calls": calls},
-                "config": config(scaffold, mode),
+                "config": config(rollout, mode),
                 "mini_version": format!("catena {}", env!("CARGO_PKG_VERSION")),
                 "exit_status": status,
                 "submission": submission,
-                "catena": {"rollout": summary.rollout, "stages": scores},
+                "catena": {"rollout": rollout.rollout, "stages": scores},
             },
-            "messages": messages::of(self, summary, ending.as_ref(), mode),
+            "messages": messages::of(self, rollout, ending.as_ref(), mode),
             "trajectory_format": match mode {
                 Mode::TextV1 => "mini-swe-agent-1",
                 Mode::ToolCalls | Mode::Text => "mini-swe-agent-1.1",
@@ -145,7 +107,7 @@ impl Main<'_> {
     }
 }
 
-fn stage_facts(stage: &StageSummary) -> Value {
+fn stage_facts(stage: &Stage) -> Value {
     json!({"stage": stage.stage, "id": stage.id, "outcome": stage.outcome, "tree": stage.tree})
 }
 
@@ -159,17 +121,18 @@ fn mode(config: &Value) -> Mode {
 
 /// The configuration where mini-swe-agent has it, as far as the scaffold's own
 /// has the same things.
-fn config(scaffold: Scaffold<'_>, mode: Mode) -> Value {
-    let value = |key: &str| scaffold.config.get(key).cloned().unwrap_or_default();
+fn config(rollout: &Rollout, mode: Mode) -> Value {
+    let about = &rollout.agent;
+    let value = |key: &str| about.config.get(key).cloned().unwrap_or_default();
     let template = |key: &str| value("templates").get(key).cloned().unwrap_or_default();
-    let plugin = format!("catena.{}", scaffold.name.replace('-', "_"));
+    let plugin = format!("catena.{}", about.name.replace('-', "_"));
     let mut agent = json!({
         "system_template": template("system"),
         "instance_template": template("instance"),
         "step_limit": value("step_limit"),
         "cost_limit": value("cost_limit"),
     });
-    let mut model = json!({"model_name": scaffold.model});
+    let mut model = json!({"model_name": about.model});
     let texts = json!({
         "observation_template": template("observation"),
         "format_error_template": template("format_error"),

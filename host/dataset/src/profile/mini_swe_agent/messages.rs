@@ -3,23 +3,22 @@
 use std::collections::BTreeMap;
 
 use catena_model::{AssistantMessage, FinishReason, Message, ToolCall};
-use catena_rollout::history::{Called, Strand};
-use catena_rollout::{RolloutSummary, Turn};
 use serde_json::{Map, Value, json};
 
 use super::ending::Ending;
 use super::{Main, Mode, usd, with_line_feeds};
+use crate::canonical::{Called, Conversation, Rollout, Said, Turn};
 
 /// All messages of the conversation's last history, and how it ended.
 pub(super) fn of(
     main: &Main<'_>,
-    summary: &RolloutSummary,
+    rollout: &Rollout,
     ending: Option<&Ending>,
     mode: Mode,
 ) -> Vec<Value> {
-    let turns = summary.histories.turns();
-    let taken_back = taken_back(main.strand, turns);
-    let said = &main.strand.current.said;
+    let turns = &rollout.turns;
+    let taken_back = taken_back(main.talk, turns);
+    let said = current(main.talk);
     let last_turn = said.iter().rposition(|said| said.turn.is_some());
     // In the place of what a submitting command printed stands the submission.
     let end = match (ending, last_turn) {
@@ -30,22 +29,23 @@ pub(super) fn of(
     let mut turn = None;
     for (position, said) in said.iter().take(end).enumerate() {
         turn = said.turn.and_then(|index| turns.get(index)).or(turn);
-        messages.push(match &said.message {
+        let Some(message) = rollout.message(said.message) else { continue };
+        messages.push(match message {
             Message::System { content } => json!({"role": "system", "content": content}),
             Message::User { content } => {
-                let extra = taken_back.get(&position).map(|turn| format_error(turn));
-                let extra =
-                    extra.or_else(|| text_observation(said.turn, turn, position, main, mode));
+                let extra = taken_back.get(&position).map(|turn| format_error(rollout, turn));
+                let extra = extra
+                    .or_else(|| text_observation(rollout, (said.turn, turn), position, main, mode));
                 with_extra(json!({"role": "user", "content": content}), extra, mode)
             }
             Message::Tool { call_id, content } => {
                 let message = json!({"role": "tool", "tool_call_id": call_id, "content": content});
                 let called = turn.and_then(|turn| called(turn, call_id));
-                with_extra(message, Some(observation(called)), mode)
+                with_extra(message, Some(observation(rollout, called)), mode)
             }
             Message::Other { name, content } => json!({"role": name, "content": content}),
             Message::Assistant { message, .. } => {
-                assistant(message, said.turn.and_then(|index| turns.get(index)), mode)
+                assistant(rollout, message, said.turn.and_then(|index| turns.get(index)), mode)
             }
         });
     }
@@ -53,10 +53,14 @@ pub(super) fn of(
     messages
 }
 
+fn current(talk: &Conversation) -> &[Said] {
+    talk.histories.last().map_or(&[], |history| history.said.as_slice())
+}
+
 /// The turns that were taken back, by the position of the message that says why.
-fn taken_back<'a>(strand: &Strand, turns: &'a [Turn]) -> BTreeMap<usize, &'a Turn> {
-    let next = strand.histories().skip(1);
-    let pairs = strand.histories().zip(next).filter_map(|(history, next)| {
+fn taken_back<'a>(talk: &Conversation, turns: &'a [Turn]) -> BTreeMap<usize, &'a Turn> {
+    let next = talk.histories.iter().skip(1);
+    let pairs = talk.histories.iter().zip(next).filter_map(|(history, next)| {
         let turn = history.said.last()?.turn?;
         let is_gone = next.said.iter().take(next.kept).all(|said| said.turn != Some(turn));
         (is_gone && next.kept + 1 == history.said.len()).then_some((next.kept, turns.get(turn)?))
@@ -73,7 +77,12 @@ fn with_extra(mut message: Value, extra: Option<Value>, mode: Mode) -> Value {
     message
 }
 
-fn assistant(message: &AssistantMessage, turn: Option<&Turn>, mode: Mode) -> Value {
+fn assistant(
+    rollout: &Rollout,
+    message: &AssistantMessage,
+    turn: Option<&Turn>,
+    mode: Mode,
+) -> Value {
     let mut said = Map::new();
     said.insert("role".to_owned(), json!("assistant"));
     said.insert("content".to_owned(), json!(message.content));
@@ -89,7 +98,7 @@ fn assistant(message: &AssistantMessage, turn: Option<&Turn>, mode: Mode) -> Val
         extra.insert("actions".to_owned(), message.tool_calls.iter().filter_map(action).collect());
     }
     if let Some(turn) = turn {
-        extra.insert("response".to_owned(), response(turn));
+        extra.insert("response".to_owned(), response(rollout, turn));
         extra.insert("cost".to_owned(), json!(usd(turn.usage.cost_microusd)));
     }
     said.insert("extra".to_owned(), Value::Object(extra));
@@ -107,7 +116,7 @@ fn action(call: &ToolCall) -> Option<Value> {
 }
 
 /// A reply in the form of chat completions.
-fn response(turn: &Turn) -> Value {
+fn response(rollout: &Rollout, turn: &Turn) -> Value {
     let finish = match &turn.finish {
         FinishReason::Stop => "stop",
         FinishReason::ToolCalls => "tool_calls",
@@ -115,13 +124,10 @@ fn response(turn: &Turn) -> Value {
         FinishReason::ContentFilter => "content_filter",
         FinishReason::Other(other) => other,
     };
-    let message = match &turn.reply {
-        Message::Assistant { message, .. } => {
-            let calls: Vec<Value> = message.tool_calls.iter().map(tool_call).collect();
-            json!({"role": "assistant", "content": message.content, "tool_calls": calls})
-        }
-        _ => Value::Null,
-    };
+    let message = rollout.reply(turn).map(|message| {
+        let calls: Vec<Value> = message.tool_calls.iter().map(tool_call).collect();
+        json!({"role": "assistant", "content": message.content, "tool_calls": calls})
+    });
     json!({
         "object": "chat.completion",
         "choices": [{"index": 0, "finish_reason": finish, "message": message}],
@@ -134,41 +140,41 @@ fn response(turn: &Turn) -> Value {
     })
 }
 
-fn format_error(turn: &Turn) -> Value {
+fn format_error(rollout: &Rollout, turn: &Turn) -> Value {
     json!({
         "interrupt_type": "FormatError",
         "cost": usd(turn.usage.cost_microusd),
-        "response": response(turn),
+        "response": response(rollout, turn),
     })
 }
 
 /// In text mode the message after a turn is what its command came to.
 fn text_observation(
-    own: Option<usize>,
-    turn: Option<&Turn>,
+    rollout: &Rollout,
+    (own, turn): (Option<usize>, Option<&Turn>),
     position: usize,
     main: &Main<'_>,
     mode: Mode,
 ) -> Option<Value> {
-    let follows = position.checked_sub(1).and_then(|before| main.strand.current.said.get(before));
+    let follows = position.checked_sub(1).and_then(|before| current(main.talk).get(before));
     let answers = own.is_none() && follows.is_some_and(|before| before.turn.is_some());
     (mode == Mode::Text && answers)
         .then(|| turn.and_then(|turn| turn.calls.last()))
         .flatten()
-        .map(|called| observation(Some(called)))
+        .map(|called| observation(rollout, Some(called)))
 }
 
 fn called<'a>(turn: &'a Turn, call_id: &str) -> Option<&'a Called> {
     turn.calls.iter().find(|called| called.call_id == call_id)
 }
 
-fn observation(called: Option<&Called>) -> Value {
+fn observation(rollout: &Rollout, called: Option<&Called>) -> Value {
     let Some(called) = called else {
         return json!({"raw_output": "", "returncode": -1, "exception_info": "not executed"});
     };
     let failed = !matches!(called.outcome.as_str(), "ok" | "error");
     json!({
-        "raw_output": called.output.as_deref().map(with_line_feeds),
+        "raw_output": rollout.output(called).map(with_line_feeds),
         "returncode": if failed { Some(-1) } else { called.exit_status },
         "exception_info": if failed { called.outcome.as_str() } else { "" },
     })

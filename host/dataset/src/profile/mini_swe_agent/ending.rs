@@ -2,9 +2,9 @@
 
 use catena_model::ModelError;
 use catena_plugin::{AttemptEnd, Ending as ScaffoldEnding};
-use catena_rollout::RolloutSummary;
 
 use super::{Main, with_line_feeds};
+use crate::canonical::Rollout;
 
 /// The last thing in a trajectory.
 pub(super) struct Ending {
@@ -18,11 +18,11 @@ pub(super) struct Ending {
 
 impl Ending {
     /// Of the last round of the conversation; none where it goes on.
-    pub(super) fn of(main: &Main<'_>, summary: &RolloutSummary) -> Option<Self> {
+    pub(super) fn of(main: &Main<'_>, rollout: &Rollout) -> Option<Self> {
         let round = main.stages.last()?.rounds.last()?;
         let end = round.end.as_ref()?;
         if let AttemptEnd::Ended(ScaffoldEnding::Submitted) = end {
-            let submission = submission(main, summary).unwrap_or_default();
+            let submission = submission(main, rollout).unwrap_or_default();
             let status = "Submitted".to_owned();
             return Some(Self { status, content: submission.clone(), submission });
         }
@@ -71,10 +71,11 @@ fn exception_of(err: &ModelError) -> &'static str {
 
 /// The output of the last command without its first line that is not blank,
 /// which is the marker.
-fn submission(main: &Main<'_>, summary: &RolloutSummary) -> Option<String> {
-    let last = main.strand.current.said.iter().rev().find_map(|said| said.turn)?;
-    let turn = summary.histories.turns().get(last)?;
-    let output = with_line_feeds(turn.calls.last()?.output.as_deref()?);
+fn submission(main: &Main<'_>, rollout: &Rollout) -> Option<String> {
+    let history = main.talk.histories.last()?;
+    let last = history.said.iter().rev().find_map(|said| said.turn)?;
+    let turn = rollout.turns.get(last)?;
+    let output = with_line_feeds(rollout.output(turn.calls.last()?)?);
     let after_marker = output.trim_start().split_once('\n').map_or("", |(_, rest)| rest);
     Some(after_marker.to_owned())
 }

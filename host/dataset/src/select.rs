@@ -1,0 +1,178 @@
+//! Which rollouts become data, and how much of each.
+
+mod lists;
+mod split;
+
+use catena_rollout::{RolloutEnd, StageOutcome};
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::{Rollout, Stage};
+
+pub use lists::{Instances, ListError};
+pub use split::{Split, SplitError};
+
+/// How much of a chain must have been accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Take {
+    /// The accepted beginning of each chain, however short: it goes on with what
+    /// passes ("scaling success").
+    #[default]
+    AcceptedPrefix,
+    /// Chains of which every stage was accepted.
+    CompleteChains,
+}
+
+/// What is asked of a rollout.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Criteria {
+    /// How much of a chain must have been accepted.
+    pub take: Take,
+    /// The score that every stage must have, where that is more than the run asked.
+    pub threshold: Option<f64>,
+    /// The most rounds that a stage may have taken.
+    pub max_rounds: Option<u32>,
+    /// The fewest stages.
+    pub min_stages: Option<usize>,
+    /// The most tokens of a sample, by the tokenizer.
+    pub max_tokens: Option<u64>,
+    /// Leave out samples that say the same as an earlier one.
+    pub dedupe: bool,
+    /// Instances that must not be in the data.
+    pub exclude: Instances,
+}
+
+/// Why a rollout gives no data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Its journal or its line is damaged.
+    Unreadable,
+    /// The agent was shown the answer.
+    Control,
+    /// One of its tasks is in a list of instances that are left out.
+    Contaminated,
+    /// It was interrupted before its first stage was accepted.
+    Interrupted,
+    /// The infrastructure failed before that.
+    Infrastructure,
+    /// No stage was accepted.
+    NothingAccepted,
+    /// The first stage's score is below the threshold asked for.
+    BelowThreshold,
+    /// The first stage took more rounds than asked for.
+    TooManyRounds,
+    /// Fewer stages were accepted than asked for.
+    TooFewStages,
+    /// Not every stage was accepted.
+    Incomplete,
+    /// No model took a turn in what was accepted.
+    NoModelTurns,
+    /// Another sample says the same.
+    Duplicate,
+    /// It has more tokens than asked for.
+    TooLong,
+    /// The form has no mark for turns that are not to be learned, and some stand
+    /// between or before those that are.
+    NeedsMask,
+    /// The form wants turns of both sides by turns, and an assistant's turn comes
+    /// first or follows another one.
+    NotByTurns,
+    /// A text has in it what the form sets its own parts apart by.
+    Ambiguous,
+    /// A tool call's arguments are no JSON object, which the form asks for.
+    ArgumentsNotJson,
+    /// No round of the stage was rejected, or none accepted.
+    NoPair,
+    /// No split takes its repository.
+    NoSplit,
+}
+
+impl Reason {
+    /// As manifests have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Control => "control",
+            Self::Contaminated => "contaminated",
+            Self::Interrupted => "interrupted",
+            Self::Infrastructure => "infrastructure",
+            Self::NothingAccepted => "nothing-accepted",
+            Self::BelowThreshold => "below-threshold",
+            Self::TooManyRounds => "too-many-rounds",
+            Self::TooFewStages => "too-few-stages",
+            Self::Incomplete => "incomplete",
+            Self::NoModelTurns => "no-model-turns",
+            Self::Duplicate => "duplicate",
+            Self::TooLong => "too-long",
+            Self::NeedsMask => "needs-mask",
+            Self::NotByTurns => "not-by-turns",
+            Self::Ambiguous => "ambiguous",
+            Self::ArgumentsNotJson => "arguments-not-json",
+            Self::NoPair => "no-pair",
+            Self::NoSplit => "no-split",
+        }
+    }
+}
+
+impl Criteria {
+    /// How many stages of a rollout are taken, or why none is.
+    pub fn stages(&self, rollout: &Rollout) -> Result<usize, Reason> {
+        if rollout.control {
+            return Err(Reason::Control);
+        }
+        if self.exclude.names(rollout) {
+            return Err(Reason::Contaminated);
+        }
+        let accepted = rollout.accepted_prefix();
+        if accepted == 0 {
+            return Err(nothing_accepted(rollout));
+        }
+        let taken: Vec<&Stage> = rollout.stages.iter().take(accepted).collect();
+        let good = taken.iter().take_while(|stage| self.refused(stage).is_none()).count();
+        if good == 0
+            && let Some(reason) = taken.first().and_then(|stage| self.refused(stage))
+        {
+            return Err(reason);
+        }
+        if self.take == Take::CompleteChains && !is_complete(rollout, good) {
+            return Err(Reason::Incomplete);
+        }
+        if self.min_stages.is_some_and(|least| good < least) {
+            return Err(Reason::TooFewStages);
+        }
+        Ok(good)
+    }
+
+    /// Whether more is asked than that something was accepted.
+    pub(crate) fn asks_for_more(&self) -> bool {
+        self.take != Take::AcceptedPrefix
+            || self.threshold.is_some()
+            || self.max_rounds.is_some()
+            || self.min_stages.is_some()
+    }
+
+    fn refused(&self, stage: &Stage) -> Option<Reason> {
+        let Some(StageOutcome::Accepted { score }) = stage.outcome else { return None };
+        if self.threshold.is_some_and(|least| score < least) {
+            return Some(Reason::BelowThreshold);
+        }
+        let rounds = u32::try_from(stage.rounds.len()).unwrap_or(u32::MAX);
+        let too_many = self.max_rounds.is_some_and(|most| rounds > most);
+        too_many.then_some(Reason::TooManyRounds)
+    }
+}
+
+/// Whether all stages of the chain are among the first `good` ones.
+fn is_complete(rollout: &Rollout, good: usize) -> bool {
+    let stages = rollout.stages.len().max(rollout.chain.len());
+    matches!(rollout.end, Some(RolloutEnd::Accepted { .. })) && good == stages
+}
+
+fn nothing_accepted(rollout: &Rollout) -> Reason {
+    match rollout.end {
+        None => Reason::Interrupted,
+        Some(RolloutEnd::Infrastructure { .. }) => Reason::Infrastructure,
+        Some(_) => Reason::NothingAccepted,
+    }
+}
