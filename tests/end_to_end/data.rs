@@ -75,7 +75,7 @@ fn manifest_counts_what_the_export_has() {
         let position = usize::try_from(position.as_u64().unwrap()).unwrap();
         assert_eq!(messages[position]["role"], "assistant");
     }
-    assert_eq!(manifest["license"], "MIT");
+    assert_eq!(manifest["repositories"]["gridline/gridline"], "MIT");
     assert_eq!(manifest["dropped"], serde_json::json!([]));
 }
 

@@ -30,7 +30,7 @@ fn demo_prints_a_table_of_its_stages() {
     37 turns, 37 tool calls, ###,### tokens (###,### cached), $#.####
     ");
     outcome
-        .prints("1 samples with 37 model turns")
+        .prints("1 sample with 37 model turns")
         .prints("catena verify demo/run")
         .prints("0 writes refused");
 }

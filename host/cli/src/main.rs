@@ -71,6 +71,10 @@ enum Command {
     Judge(commands::judge::Arguments),
     /// Write training data from a run
     Export(commands::export::Arguments),
+    /// Take trajectories of other programs in, to export them
+    Import(commands::import::Arguments),
+    /// Print figures of data: samples, tokens, scores, cost
+    Stats(commands::stats::Arguments),
     /// Find out what this machine can do, or what a model's server can
     Doctor(commands::doctor::Arguments),
     /// Look at plugins
@@ -118,6 +122,8 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Fork(arguments) => commands::fork::run(&arguments, format),
         Command::Judge(arguments) => commands::judge::run(&arguments, &machine, format),
         Command::Export(arguments) => commands::export::run(&arguments, format),
+        Command::Import(arguments) => commands::import::run(&arguments, format),
+        Command::Stats(arguments) => commands::stats::run(&arguments, format),
         Command::Doctor(arguments) => commands::doctor::run(&arguments, &machine, format),
         Command::Plugin(command) => commands::plugin::run(command, &machine, format),
         Command::Program(command) => commands::program::run(command, &machine, format),

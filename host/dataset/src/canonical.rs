@@ -282,7 +282,7 @@ impl Rollout {
         if rollout.catena_trajectory != VERSION {
             return Err(CanonicalError::Version(rollout.catena_trajectory));
         }
-        rollout.check_positions()?;
+        rollout.check()?;
         Ok(rollout)
     }
 
@@ -291,8 +291,9 @@ impl Rollout {
         serde_json::to_vec(self)
     }
 
-    /// Every position must point to something, so that no reader has to wonder.
-    fn check_positions(&self) -> Result<(), CanonicalError> {
+    /// Checks that every position points to something, so that no reader has to
+    /// wonder.
+    pub(crate) fn check(&self) -> Result<(), CanonicalError> {
         let is_message = |at: usize| at < self.messages.len();
         let histories = self.conversations.iter().flat_map(|talk| &talk.histories);
         for history in histories {

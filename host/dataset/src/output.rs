@@ -26,14 +26,16 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    pub(crate) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self {
+    /// A failure at a path.
+    pub fn io(path: &Path) -> impl Fn(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path: path.clone(), source }
     }
 }
 
-/// A file under a name of its own until it is whole.
-pub(crate) struct OutFile {
+/// A file under a name of its own until it is whole. One that is dropped before
+/// leaves nothing under the name that it was to have.
+pub struct OutFile {
     path: PathBuf,
     part: PathBuf,
     sink: Sink,
@@ -53,14 +55,15 @@ enum Sink {
 }
 
 impl OutFile {
-    pub(crate) fn create(path: &Path) -> Result<Self, ExportError> {
+    /// Begins the file that will be at `path`.
+    pub fn create(path: &Path) -> Result<Self, ExportError> {
         let part = with_ending(path, ".part");
         let sink = Sink::create(&part, path).map_err(ExportError::io(path))?;
         Ok(Self { path: path.to_owned(), part, sink, written: 0 })
     }
 
     /// Gives the file its name. Returns its bytes before and after compression.
-    pub(crate) fn finish(self) -> Result<(u64, u64), ExportError> {
+    pub fn finish(self) -> Result<(u64, u64), ExportError> {
         let io_error = ExportError::io(&self.path);
         let all = || -> std::io::Result<u64> {
             let file = self.sink.finish()?;

@@ -21,6 +21,8 @@ pub enum Take {
     AcceptedPrefix,
     /// Chains of which every stage was accepted.
     CompleteChains,
+    /// All stages, whatever judges said of them, if any did.
+    Everything,
 }
 
 /// What is asked of a rollout.
@@ -124,6 +126,9 @@ impl Criteria {
         if self.exclude.names(rollout) {
             return Err(Reason::Contaminated);
         }
+        if self.take == Take::Everything {
+            return Ok(rollout.stages.len());
+        }
         let accepted = rollout.accepted_prefix();
         if accepted == 0 {
             return Err(nothing_accepted(rollout));
@@ -146,7 +151,7 @@ impl Criteria {
 
     /// Whether more is asked than that something was accepted.
     pub(crate) fn asks_for_more(&self) -> bool {
-        self.take != Take::AcceptedPrefix
+        self.take == Take::CompleteChains
             || self.threshold.is_some()
             || self.max_rounds.is_some()
             || self.min_stages.is_some()

@@ -36,7 +36,7 @@ pub use limit::Limiter;
 pub use message::{AssistantMessage, FinishReason, Message, Origin, ToolCall, ToolDefinition};
 pub use model::{
     AttemptError, Measured, Model, ModelError, ModelInfo, Reply, ReplyDetails, Request, Retry,
-    Sampling, ToolChoice,
+    Sampling, TokenLogprob, ToolChoice,
 };
 pub use openai::{Delivery, OpenAiModel, OpenAiSettings, SettingsError, Timeouts};
 pub use price::{Price, Usd};

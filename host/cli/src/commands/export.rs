@@ -51,6 +51,9 @@ pub(crate) struct Selection {
     /// Take chains of which every stage was accepted, and no accepted beginnings
     #[arg(long)]
     complete: bool,
+    /// Take all stages, whatever judges said of them: for what was imported
+    #[arg(long, conflicts_with_all = ["complete", "threshold", "max_rounds", "min_stages"])]
+    unjudged: bool,
     /// The score that every stage must have, where that is more than the run asked
     #[arg(long, value_name = "SCORE")]
     threshold: Option<f64>,
@@ -111,15 +114,20 @@ impl From<ProfileName> for Profile {
 
 impl Selection {
     /// The conditions, with the lists that they leave out.
-    fn criteria(&self) -> Result<(Criteria, Vec<NamedFile>), Failure> {
+    pub(crate) fn criteria(&self) -> Result<(Criteria, Vec<NamedFile>), Failure> {
         let mut exclude = Instances::default();
         let mut excluded = Vec::new();
         for path in &self.exclude {
             exclude.load(path).map_err(Failure::input)?;
             excluded.push(NamedFile::of(path).map_err(Failure::input)?);
         }
+        let take = match (self.unjudged, self.complete) {
+            (true, _) => Take::Everything,
+            (_, true) => Take::CompleteChains,
+            _ => Take::AcceptedPrefix,
+        };
         let criteria = Criteria {
-            take: if self.complete { Take::CompleteChains } else { Take::AcceptedPrefix },
+            take,
             threshold: self.threshold,
             max_rounds: self.max_rounds,
             min_stages: self.min_stages,

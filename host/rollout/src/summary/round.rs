@@ -43,7 +43,8 @@ pub struct JudgeSummary {
 }
 
 impl RoundSummary {
-    pub(super) fn begun(round: u32) -> Self {
+    /// A round of which nothing is known but that it began.
+    pub fn begun(round: u32) -> Self {
         Self {
             round,
             end: None,

@@ -1,0 +1,102 @@
+//! `catena stats`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use catena_dataset::stats::{Gather, Spread, Stats, plot};
+use catena_dataset::{Counter, ExportError, Rollouts};
+use clap::ValueHint;
+
+use crate::commands::export::Selection;
+use crate::failure::Failure;
+use crate::output::{Format, dollars, grouped, print_json, say, table, tokens};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Directories of runs, or files of `--profile canonical`
+    #[arg(required = true, value_hint = ValueHint::AnyPath)]
+    runs: Vec<PathBuf>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Count tokens with this `tokenizer.json`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    tokenizer: Option<PathBuf>,
+    /// Draw the histogram of scores into this file as well
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    svg: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
+    let (criteria, _) = arguments.selection.criteria()?;
+    let counter = arguments.tokenizer.as_deref().map(Counter::load).transpose();
+    let counter = counter.map_err(Failure::input)?;
+    let mut gather = Gather::new(counter.as_ref());
+    for path in &arguments.runs {
+        for rollout in Rollouts::open(path).map_err(ExportError::from)? {
+            match rollout {
+                Ok(rollout) => gather.add(&rollout, &criteria),
+                Err(_) => gather.unreadable(),
+            }
+        }
+    }
+    let stats = gather.finish();
+    if let Some(path) = &arguments.svg {
+        let svg = plot::svg(&stats.scores, "Scores of rounds");
+        std::fs::write(path, svg).with_context(|| format!("can't write `{}`", path.display()))?;
+    }
+    if format == Format::Json {
+        print_json(&stats)?;
+    } else {
+        print(&stats);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(stats: &Stats) {
+    say!(
+        "{} rollouts, {} stages begun, {} accepted, {} samples",
+        grouped(stats.rollouts),
+        grouped(stats.stages),
+        grouped(stats.stages_accepted),
+        grouped(stats.samples),
+    );
+    let mut repositories =
+        table(&["repository", "chains", "pull requests", "queries", "rollouts", "samples"]);
+    for (name, of) in &stats.repositories {
+        let numbers = [of.chains, of.pull_requests, of.queries, of.rollouts, of.samples];
+        let cells = std::iter::once(name.clone()).chain(numbers.into_iter().map(grouped));
+        repositories.add_row(cells.collect::<Vec<_>>());
+    }
+    say!("{repositories}");
+    let mut spreads = table(&["", "mean", "median", "p90", "max", "sum"]);
+    let of_samples = [
+        ("tokens of a sample, by the tokenizer", stats.tokens),
+        ("those to be learned", stats.trained_tokens),
+        ("tokens of a sample, by the server", Some(stats.served_tokens)),
+        ("tool calls of a sample", Some(stats.tool_calls)),
+        ("turns of a sample", Some(stats.turns)),
+        ("stages of a sample", Some(stats.sample_stages)),
+        ("rounds of a judged stage", Some(stats.rounds)),
+    ];
+    for (what, spread) in of_samples {
+        let Some(Spread { mean, median, p90, max, sum, .. }) = spread else { continue };
+        let numbers = [median, p90, max, sum].map(grouped);
+        let cells = [what.to_owned(), format!("{mean:.1}")].into_iter().chain(numbers);
+        spreads.add_row(cells.collect::<Vec<_>>());
+    }
+    say!("{spreads}");
+    if let Some(mean) = stats.mean_score {
+        say!("scores of rounds, mean {mean:.2}\n{}", plot::text(&stats.scores).trim_end());
+    }
+    say!(
+        "{} tokens for {}, of them {} tokens for {} by rollouts that gave samples",
+        grouped(tokens(&stats.usage)),
+        dollars(stats.usage.cost_microusd),
+        grouped(tokens(&stats.usage_of_samples)),
+        dollars(stats.usage_of_samples.cost_microusd),
+    );
+    for (reason, count) in &stats.left_out {
+        say!("without a sample: {} ({})", grouped(*count), reason.word());
+    }
+}

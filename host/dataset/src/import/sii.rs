@@ -1,0 +1,339 @@
+//! Logs of SII-CLI, a descendant of Gemini CLI: events, among them each request to
+//! the model in full, with messages of the roles `user` and `model` in parts.
+//!
+//! Requests grow until the client compresses the history: then another history
+//! begins here. A reply that no request followed is taken from the response after
+//! the last one, where the log has it.
+
+use std::collections::BTreeMap;
+
+use catena_model::{
+    AssistantMessage, ConversationId, FinishReason, Message, ToolCall, ToolDefinition, Usage,
+};
+use catena_plugin::Digest;
+use catena_rollout::summary::RoundSummary;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{DocumentError, Found, Messages, keep_tools};
+use crate::canonical::{Agent, Called, Conversation, History, Output, Rollout, Said, Turn};
+
+#[derive(Deserialize)]
+struct Log {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    model: Option<String>,
+    events: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    timestamp: Option<Value>,
+    #[serde(default)]
+    data: Value,
+}
+
+pub(super) fn rollout(text: &str, name: &str) -> Result<Rollout, DocumentError> {
+    let log: Log = serde_json::from_str(text)?;
+    let mut reader = Reader::default();
+    let mut others: BTreeMap<String, u64> = BTreeMap::new();
+    for event in &log.events {
+        match event.kind.as_str() {
+            "api_request_full" => reader.request(event)?,
+            kind if kind.starts_with("api_response") => reader.response(event),
+            kind => *others.entry(kind.to_owned()).or_default() += 1,
+        }
+    }
+    reader.last_response();
+    if reader.turns.is_empty() {
+        return Err(DocumentError::Content("no request in it has a turn of a model".to_owned()));
+    }
+    let id = ConversationId(0);
+    reader.histories.push(reader.history);
+    let conversation = Conversation { id, forked_from: None, histories: reader.histories };
+    let found = Found {
+        form: "sii",
+        version: None,
+        name: log.id.filter(|id| !id.is_empty()).unwrap_or_else(|| name.to_owned()),
+        agent: Agent {
+            name: "sii-cli".to_owned(),
+            version: None,
+            model: log.model.unwrap_or_default(),
+            config: Value::Null,
+        },
+        conversations: vec![conversation],
+        turns: reader.turns,
+        tools: reader.tools,
+        messages: reader.messages,
+        round: RoundSummary::begun(1),
+        extra: Some(json!({"sii": {"other_events": others}})),
+    };
+    found.rollout()
+}
+
+struct Reader {
+    messages: Messages,
+    histories: Vec<History>,
+    history: History,
+    turns: Vec<Turn>,
+    tools: BTreeMap<Digest, Vec<ToolDefinition>>,
+    offered: Option<Digest>,
+    /// A reply that no request has shown yet.
+    reply: Option<AssistantMessage>,
+    /// What the server told of the request before, for the turn that answers it.
+    usage: Usage,
+    time: Option<String>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            messages: Messages::default(),
+            histories: Vec::new(),
+            history: History { stage: 1, kept: 0, said: Vec::new() },
+            turns: Vec::new(),
+            tools: BTreeMap::new(),
+            offered: None,
+            reply: None,
+            usage: Usage::default(),
+            time: None,
+        }
+    }
+}
+
+impl Reader {
+    fn request(&mut self, event: &Event) -> Result<(), DocumentError> {
+        let Some(request) = event.data.get("full_request") else {
+            return Err(DocumentError::Content("a request in it is empty".to_owned()));
+        };
+        let mut said = Vec::new();
+        if let Some(system) = request.get("system_instruction").and_then(Value::as_str) {
+            said.push(Message::System { content: system.to_owned() });
+        }
+        let messages = request.get("messages").or_else(|| request.get("contents"));
+        for message in messages.and_then(Value::as_array).into_iter().flatten() {
+            said.extend(messages_of(message)?);
+        }
+        let positions: Vec<usize> =
+            said.into_iter().map(|message| self.messages.position(message)).collect();
+        self.go_on_with(&positions);
+        let tools = definitions(request);
+        self.offered = Some(keep_tools(&mut self.tools, tools));
+        self.reply = None;
+        self.time = event.timestamp.as_ref().map(|time| match time {
+            Value::String(time) => time.clone(),
+            other => other.to_string(),
+        });
+        Ok(())
+    }
+
+    /// Goes on with the history, or begins another where the request does not.
+    fn go_on_with(&mut self, request: &[usize]) {
+        let shared = self.history.said.iter().zip(request);
+        let shared = shared.take_while(|(said, message)| said.message == **message).count();
+        let mut kept = shared;
+        if shared < self.history.said.len() {
+            let old = std::mem::take(&mut self.history.said);
+            let said = kept_turns(&old, request);
+            kept =
+                said.iter().rposition(|said| said.turn.is_some()).map_or(shared, |last| last + 1);
+            self.histories.push(History { stage: 1, kept: self.history.kept, said: old });
+            self.history = History { stage: 1, kept, said: Vec::new() };
+            self.history.said = said.into_iter().take(kept).collect();
+        }
+        for message in request.iter().skip(kept) {
+            self.add(*message);
+        }
+    }
+
+    fn add(&mut self, at: usize) {
+        let said = match self.messages.all.get(at) {
+            Some(Message::Assistant { message, .. }) => Some(message.clone()),
+            Some(Message::Tool { call_id, .. }) => {
+                let call_id = call_id.clone();
+                self.called(call_id, at);
+                None
+            }
+            _ => None,
+        };
+        let turn = said.map(|said| {
+            let finish = match said.tool_calls.is_empty() {
+                true => FinishReason::Stop,
+                false => FinishReason::ToolCalls,
+            };
+            let tools = match self.offered {
+                Some(digest) => digest,
+                None => keep_tools(&mut self.tools, Vec::new()),
+            };
+            self.turns.push(Turn {
+                conversation: ConversationId(0),
+                stage: 1,
+                round: 1,
+                message: at,
+                finish,
+                usage: std::mem::take(&mut self.usage),
+                tools,
+                details: None,
+                calls: Vec::new(),
+                time: self.time.take(),
+            });
+            self.turns.len() - 1
+        });
+        self.history.said.push(Said { message: at, turn, stage: 1, round: 1 });
+    }
+
+    fn called(&mut self, call_id: String, at: usize) {
+        let Some(turn) = self.turns.last_mut() else { return };
+        turn.calls.push(Called {
+            call_id,
+            plugin: None,
+            outcome: "ok".to_owned(),
+            exit_status: None,
+            output: Some(Output::SameAs(at)),
+            wall_us: None,
+            tree: None,
+        });
+    }
+
+    fn response(&mut self, event: &Event) {
+        let data = &event.data;
+        let response = data.get("full_response").or_else(|| data.get("response")).unwrap_or(data);
+        if let Some(usage) = response.get("usageMetadata").or_else(|| data.get("usage")) {
+            self.usage = usage_of(usage);
+        }
+        let content = response.pointer("/candidates/0/content");
+        let reply = content.and_then(|content| messages_of(content).ok()?.pop());
+        let text = data.get("response_text").and_then(Value::as_str);
+        self.reply = match (reply, text) {
+            (Some(Message::Assistant { message, .. }), _) => Some(message),
+            (_, Some(text)) => {
+                Some(AssistantMessage { content: text.to_owned(), ..AssistantMessage::default() })
+            }
+            _ => None,
+        };
+    }
+
+    /// The reply that ended it: no request shows it.
+    fn last_response(&mut self) {
+        if let Some(reply) = self.reply.take() {
+            let at = self.messages.position(Message::of_model(reply));
+            self.add(at);
+        }
+    }
+}
+
+/// A request's messages, with the turns that the history before it had.
+fn kept_turns(old: &[Said], request: &[usize]) -> Vec<Said> {
+    let mut rest = old;
+    let mut said = Vec::new();
+    for message in request {
+        let found = rest.iter().position(|said| said.message == *message);
+        let turn = found.and_then(|at| rest.get(at)).and_then(|said| said.turn);
+        rest = found.and_then(|at| rest.get(at + 1..)).unwrap_or(rest);
+        said.push(Said { message: *message, turn, stage: 1, round: 1 });
+    }
+    said
+}
+
+/// Gemini's API counts cached tokens among those of the prompt.
+fn usage_of(usage: &Value) -> Usage {
+    let count = |keys: [&str; 2]| {
+        keys.iter().find_map(|key| usage.get(key).and_then(Value::as_u64)).unwrap_or_default()
+    };
+    Usage {
+        input_tokens: count(["promptTokenCount", "prompt_tokens"]),
+        cached_tokens: count(["cachedContentTokenCount", "cached_tokens"]),
+        output_tokens: count(["candidatesTokenCount", "completion_tokens"])
+            + usage.get("thoughtsTokenCount").and_then(Value::as_u64).unwrap_or_default(),
+        cost_microusd: 0,
+        estimated: false,
+    }
+}
+
+/// The messages that the parts of one are.
+fn messages_of(message: &Value) -> Result<Vec<Message>, DocumentError> {
+    let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
+    let parts = message.get("parts").and_then(Value::as_array);
+    let parts: Vec<&Value> = parts.into_iter().flatten().collect();
+    match role {
+        "model" => {
+            let mut said = AssistantMessage::default();
+            for part in parts {
+                add_part(&mut said, part)?;
+            }
+            Ok(vec![Message::of_model(said)])
+        }
+        "user" | "function" => parts.into_iter().map(input).collect(),
+        role => Err(DocumentError::Content(format!("`{role}` is no role that is known"))),
+    }
+}
+
+fn add_part(said: &mut AssistantMessage, part: &Value) -> Result<(), DocumentError> {
+    if let Some(call) = part.get("functionCall") {
+        let text = |key: &str| call.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let arguments = call.get("args").map_or_else(|| "{}".to_owned(), ToString::to_string);
+        said.tool_calls.push(ToolCall { id: text("id"), name: text("name"), arguments });
+        return Ok(());
+    }
+    let Some(text) = part.get("text").and_then(Value::as_str) else { return Err(no_text(part)) };
+    if part.get("thought").and_then(Value::as_bool) == Some(true) {
+        said.reasoning.get_or_insert_default().push_str(text);
+    } else {
+        said.content.push_str(text);
+    }
+    Ok(())
+}
+
+fn input(part: &Value) -> Result<Message, DocumentError> {
+    if let Some(answer) = part.get("functionResponse") {
+        let call_id = answer.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let response = answer.get("response").cloned().unwrap_or_default();
+        let output = response.get("output").or_else(|| response.get("error")).unwrap_or(&response);
+        let content = output.as_str().map_or_else(|| output.to_string(), str::to_owned);
+        return Ok(Message::Tool { call_id, content });
+    }
+    match part.get("text").and_then(Value::as_str) {
+        Some(text) => Ok(Message::User { content: text.to_owned() }),
+        None => Err(no_text(part)),
+    }
+}
+
+fn no_text(part: &Value) -> DocumentError {
+    let keys: Vec<&String> = part.as_object().map(|part| part.keys().collect()).unwrap_or_default();
+    DocumentError::Content(format!("a part with {keys:?} is neither text nor a call"))
+}
+
+fn definitions(request: &Value) -> Vec<ToolDefinition> {
+    let groups = request.get("tools").and_then(Value::as_array).into_iter().flatten();
+    let declarations = groups.filter_map(|group| group.get("functionDeclarations")?.as_array());
+    let definition = |tool: &Value| {
+        let text = |key: &str| tool.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut parameters =
+            tool.get("parameters").cloned().unwrap_or_else(|| json!({"type": "object"}));
+        lower_case_types(&mut parameters);
+        ToolDefinition {
+            name: text("name"),
+            description: text("description"),
+            parameters: parameters.to_string(),
+        }
+    };
+    declarations.flatten().map(definition).collect()
+}
+
+/// Gemini's schemas name types in capitals.
+fn lower_case_types(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(lower_case_types),
+        Value::Object(fields) => {
+            if let Some(Value::String(kind)) = fields.get_mut("type") {
+                kind.make_ascii_lowercase();
+            }
+            fields.values_mut().for_each(lower_case_types);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,286 @@
+//! Figures of data, as the paper gives them for its own: samples with their
+//! tokens, turns and tool calls, pull requests by repository, rounds, scores, cost.
+//!
+//! Rollouts come one at a time; what is kept of each is a few numbers.
+
+pub mod plot;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use catena_model::Usage;
+use catena_rollout::StageOutcome;
+use serde::Serialize;
+
+use crate::canonical::Rollout;
+use crate::sample::samples;
+use crate::select::{Criteria, Reason};
+use crate::tokens::{Counted, Counter};
+
+/// Bars of the histogram of scores.
+pub const BARS: usize = 10;
+
+/// What numbers come to.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Spread {
+    /// How many there are.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// Their mean.
+    pub mean: f64,
+    /// The middle one.
+    pub median: u64,
+    /// The one that nine in ten are not above.
+    pub p90: u64,
+    /// The largest.
+    pub max: u64,
+}
+
+/// What is known of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct RepositoryStats {
+    /// Chains that were rolled out.
+    pub chains: u64,
+    /// Different pull requests in them.
+    pub pull_requests: u64,
+    /// Queries that agents were given: stages that were begun, over all rollouts.
+    pub queries: u64,
+    /// Rollouts.
+    pub rollouts: u64,
+    /// Samples.
+    pub samples: u64,
+}
+
+/// Figures of data.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Stats {
+    /// Rollouts that were read.
+    pub rollouts: u64,
+    /// Stages that were begun.
+    pub stages: u64,
+    /// Those of them that were accepted.
+    pub stages_accepted: u64,
+    /// Samples, as exports have them.
+    pub samples: u64,
+    /// Tokens of each sample, by the tokenizer.
+    pub tokens: Option<Spread>,
+    /// Those of them that are learned.
+    pub trained_tokens: Option<Spread>,
+    /// Tokens of each sample as servers told: what its last turn read and wrote.
+    pub served_tokens: Spread,
+    /// Tool calls of each sample.
+    pub tool_calls: Spread,
+    /// Learned turns of each sample.
+    pub turns: Spread,
+    /// Stages of each sample.
+    pub sample_stages: Spread,
+    /// Rounds of each stage that was judged.
+    pub rounds: Spread,
+    /// Rounds by score: from 0 to 0.1, to 0.2 and so on; 1 is in the last.
+    pub scores: [u64; BARS],
+    /// The mean of them.
+    pub mean_score: Option<f64>,
+    /// What all exchanges took.
+    pub usage: Usage,
+    /// What those of rollouts took that gave a sample.
+    pub usage_of_samples: Usage,
+    /// By repository.
+    pub repositories: BTreeMap<String, RepositoryStats>,
+    /// Rollouts without a sample, by reason.
+    pub left_out: BTreeMap<Reason, u64>,
+}
+
+/// Gathers figures.
+#[derive(Default)]
+pub struct Gather<'a> {
+    counter: Option<&'a Counter>,
+    stats: Stats,
+    numbers: Numbers,
+    score_sum: f64,
+    chains: BTreeMap<String, BTreeSet<String>>,
+    pull_requests: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Default)]
+struct Numbers {
+    tokens: Vec<u64>,
+    trained_tokens: Vec<u64>,
+    served_tokens: Vec<u64>,
+    tool_calls: Vec<u64>,
+    turns: Vec<u64>,
+    stages: Vec<u64>,
+    rounds: Vec<u64>,
+}
+
+impl<'a> Gather<'a> {
+    /// Nothing yet.
+    pub fn new(counter: Option<&'a Counter>) -> Self {
+        Self { counter, ..Self::default() }
+    }
+
+    /// Adds a rollout that can't be read.
+    pub fn unreadable(&mut self) {
+        self.stats.rollouts += 1;
+        *self.stats.left_out.entry(Reason::Unreadable).or_default() += 1;
+    }
+
+    /// Adds a rollout.
+    pub fn add(&mut self, rollout: &Rollout, criteria: &Criteria) {
+        self.stats.rollouts += 1;
+        self.stats.usage += rollout.usage;
+        let name = rollout.repository.clone().unwrap_or_else(|| "unknown".to_owned());
+        self.repository(&name, rollout);
+        self.stages(rollout);
+        let reason = match criteria.stages(rollout) {
+            Ok(stages) => {
+                let added = self.samples(rollout, stages);
+                let repository = self.stats.repositories.entry(name).or_default();
+                repository.samples += added;
+                (added == 0).then_some(Reason::NoModelTurns)
+            }
+            Err(reason) => Some(reason),
+        };
+        match reason {
+            Some(reason) => *self.stats.left_out.entry(reason).or_default() += 1,
+            None => self.stats.usage_of_samples += rollout.usage,
+        }
+    }
+
+    fn repository(&mut self, name: &str, rollout: &Rollout) {
+        let chains = self.chains.entry(name.to_owned()).or_default();
+        chains.insert(rollout.rollout.chain.to_string());
+        let pull_requests = self.pull_requests.entry(name.to_owned()).or_default();
+        for task in &rollout.chain {
+            let number = task.pull_request.map(|number| format!("#{number}"));
+            pull_requests.insert(number.unwrap_or_else(|| task.id.to_string()));
+        }
+        let stats = self.stats.repositories.entry(name.to_owned()).or_default();
+        stats.rollouts += 1;
+        stats.queries += rollout.stages.len() as u64;
+        stats.chains = chains.len() as u64;
+        stats.pull_requests = pull_requests.len() as u64;
+    }
+
+    fn stages(&mut self, rollout: &Rollout) {
+        for stage in &rollout.stages {
+            self.stats.stages += 1;
+            let accepted = matches!(stage.outcome, Some(StageOutcome::Accepted { .. }));
+            self.stats.stages_accepted += u64::from(accepted);
+            let verdicts = stage.rounds.iter().filter_map(|round| round.verdict.as_ref());
+            let mut judged = 0;
+            for verdict in verdicts {
+                judged += 1;
+                self.score_sum += verdict.score;
+                if let Some(bar) = self.stats.scores.get_mut(bar_of(verdict.score)) {
+                    *bar += 1;
+                }
+            }
+            if judged > 0 {
+                self.numbers.rounds.push(judged);
+            }
+        }
+    }
+
+    /// Adds the samples of a rollout and returns their number.
+    fn samples(&mut self, rollout: &Rollout, stages: usize) -> u64 {
+        let found = samples(rollout, stages);
+        let mut counted = self.counter.map(|counter| Counted::new(counter, rollout));
+        for sample in &found.samples {
+            let numbers = &mut self.numbers;
+            if let Some(counted) = &mut counted {
+                let tokens = counted.part(sample, &sample.trained, sample.said.len());
+                numbers.tokens.push(tokens.total());
+                numbers.trained_tokens.push(tokens.trained);
+            }
+            let last = sample.trained.last().and_then(|at| sample.said.get(*at)?.turn);
+            let last = last.and_then(|turn| rollout.turns.get(turn));
+            numbers.served_tokens.push(last.map_or(0, |turn| turn.usage.tokens()));
+            let calls = sample.messages().map(|message| match message {
+                catena_model::Message::Assistant { message, .. } => message.tool_calls.len() as u64,
+                _ => 0,
+            });
+            numbers.tool_calls.push(calls.sum());
+            numbers.turns.push(sample.trained.len() as u64);
+            numbers.stages.push(sample.stages.len() as u64);
+        }
+        found.samples.len() as u64
+    }
+
+    /// The figures.
+    pub fn finish(mut self) -> Stats {
+        let judged: u64 = self.stats.scores.iter().sum();
+        let numbers = &mut self.numbers;
+        self.stats.samples = numbers.turns.len() as u64;
+        if self.counter.is_some() {
+            self.stats.tokens = Some(Spread::of(&mut numbers.tokens));
+            self.stats.trained_tokens = Some(Spread::of(&mut numbers.trained_tokens));
+        }
+        self.stats.served_tokens = Spread::of(&mut numbers.served_tokens);
+        self.stats.tool_calls = Spread::of(&mut numbers.tool_calls);
+        self.stats.turns = Spread::of(&mut numbers.turns);
+        self.stats.sample_stages = Spread::of(&mut numbers.stages);
+        self.stats.rounds = Spread::of(&mut numbers.rounds);
+        self.stats.mean_score = (judged > 0).then(|| self.score_sum / as_float(judged));
+        self.stats
+    }
+}
+
+/// The bar of a score from 0 to 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is between 0 and 10"
+)]
+fn bar_of(score: f64) -> usize {
+    // A score of 0.3 is in the bar that begins with it, whatever binary makes of it.
+    ((score.clamp(0.0, 1.0) * 10.0 + 1e-9) as usize).min(BARS - 1)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact far above any count")]
+pub(crate) fn as_float(number: u64) -> f64 {
+    number as f64
+}
+
+impl Spread {
+    /// Of these numbers, which are sorted.
+    pub fn of(numbers: &mut [u64]) -> Self {
+        numbers.sort_unstable();
+        let sum: u64 = numbers.iter().sum();
+        let count = numbers.len() as u64;
+        // The nearest rank: the smallest number that so many in ten are not above.
+        let at = |tenths: usize| {
+            let rank = (numbers.len() * tenths).div_ceil(10).max(1);
+            numbers.get(rank - 1).copied().unwrap_or_default()
+        };
+        Self {
+            count,
+            sum,
+            mean: if count == 0 { 0.0 } else { as_float(sum) / as_float(count) },
+            median: at(5),
+            p90: at(9),
+            max: numbers.last().copied().unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_is_by_nearest_rank() {
+        let spread = Spread::of(&mut (1..=10).rev().collect::<Vec<_>>());
+        let Spread { count, sum, mean, median, p90, max } = spread;
+        assert_eq!((count, sum, median, p90, max), (10, 55, 5, 9, 10));
+        assert!((mean - 5.5).abs() < 1e-12);
+        assert_eq!(Spread::of(&mut []), Spread::default());
+        assert_eq!(Spread::of(&mut [7]).p90, 7);
+    }
+
+    #[test]
+    fn scores_go_to_the_bar_that_begins_with_them() {
+        let bars: Vec<usize> =
+            [0.0, 0.09, 0.1, 0.3, 0.7, 0.8, 0.99, 1.0].into_iter().map(bar_of).collect();
+        assert_eq!(bars, [0, 0, 1, 3, 7, 8, 9, 9]);
+    }
+}
