@@ -44,7 +44,7 @@ fn writer_is_told_what_it_gave_away_and_tries_again() {
     let told = write(&environment, &json!({"notes": [leaking, clean]}), &["--json"]);
     let told = told.succeeds().json();
     assert_eq!((&told["chains_written"], &told["tries"]), (&json!(1), &json!(2)));
-    assert_eq!(told["stages_marked"], 0);
+    assert_eq!((&told["stages_marked"], &told["overviews_marked"]), (&json!(0), &json!(0)));
     let chain = &environment.read_json("written.json")["chains"][0];
     assert_eq!(chain["overview"], "Notes get counted and shown.");
     assert_eq!(stage(&environment, 0)["query"], "Say how many there are.");
@@ -98,6 +98,11 @@ fn chains_that_are_written_are_not_paid_for_again() {
         .ends_with(3)
         .prints("b: the writer wrote nothing: none of 3 replies was of the right form");
     assert!(!environment.path("written.json").exists());
+    let part = std::fs::read_to_string(environment.path("written.json.part")).unwrap();
+    let paid: Vec<Value> = part.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let in_vain = paid.iter().find(|done| done["chain"].is_null()).unwrap();
+    assert!(in_vain["usage"].is_object(), "{in_vain}");
+    assert_eq!(paid.len(), 2);
     // The script has nothing for the chain that is written.
     write(&environment, &json!({"b": good("Print all.")}), &[]).succeeds();
     let written = environment.read_json("written.json");

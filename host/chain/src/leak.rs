@@ -4,14 +4,19 @@
 //! [`Answer`] is what a stage's reference patch brings that the code before it
 //! has nowhere: [`Answer::check`] looks for it in a text, whoever wrote that.
 //! Names that the stage's own tests use are its interface: an agent has to be
-//! told them, and they pass. [`Vocabulary`] knows what words a tree has.
+//! told them, and they pass. [`Vocabulary`] knows what words a tree has, and can
+//! be shared by all chains of one repository.
 
-use catena_tree::ObjectError;
+use catena_tree::{ObjectError, Objects};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod answer;
+mod change;
 mod check;
+mod code;
+mod files;
+mod marks;
 mod vocabulary;
 mod words;
 
@@ -117,11 +122,15 @@ pub struct StageFindings {
 
 impl Chain {
     /// What each stage gives away, with the names that its `interface` allows.
-    /// `vocabulary` is of the repository the chain is of; contents that it lacks
-    /// are passed over.
-    pub fn answers(&self, vocabulary: &mut Vocabulary<'_>) -> Result<Vec<Answer>, ObjectError> {
+    /// `objects` are those of the repository the chain is of, and so is `vocabulary`;
+    /// contents that are missing are passed over.
+    pub fn answers(
+        &self,
+        objects: &dyn Objects,
+        vocabulary: &mut Vocabulary,
+    ) -> Result<Vec<Answer>, ObjectError> {
         let answer = |(position, stage): (usize, &Stage)| {
-            let mut answer = Answer::of_stage(vocabulary, self, position)?;
+            let mut answer = Answer::of_stage(objects, vocabulary, self, position)?;
             answer.declare(&stage.interface);
             Ok(answer)
         };

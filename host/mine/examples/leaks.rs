@@ -3,7 +3,7 @@
 //!
 //! `cargo run --example leaks CLONE CHAINS [STAGES]`. What is planted comes from
 //! git itself, not from the check: names and texts of added lines that
-//! `git grep` finds nowhere in the base.
+//! `git grep` finds nowhere in the base, each written in several ways.
 
 #![allow(clippy::print_stdout, reason = "figures are for whoever runs it")]
 
@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
     let database = ObjectDatabase::open(&clone)?;
     let file = ChainFile::load(&chains)?;
     let mut survey = Survey { clone: &clone, counts: Counts::default() };
-    let mut vocabulary = Vocabulary::new(&database);
+    let mut vocabulary = Vocabulary::default();
     let begin = Instant::now();
     let stages = |chain: &Chain| chain.stages.len();
     let all = file.chains.iter().flat_map(|chain| (0..stages(chain)).map(move |at| (chain, at)));
@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
         chain.stages.get(*at).is_some_and(|stage| stage.reference_patch.is_available())
     });
     for (chain, position) in available.take(most) {
-        survey.stage(&mut vocabulary, chain, position)?;
+        survey.stage(&database, &mut vocabulary, chain, position)?;
     }
     survey.counts.print(begin.elapsed());
     Ok(())
@@ -66,7 +66,7 @@ struct Counts {
     suspicious: usize,
     checking: Duration,
     kinds: BTreeMap<LeakKind, usize>,
-    tallies: BTreeMap<LeakKind, Tally>,
+    tallies: BTreeMap<(LeakKind, &'static str), Tally>,
 }
 
 struct Survey<'a> {
@@ -77,13 +77,14 @@ struct Survey<'a> {
 impl Survey<'_> {
     fn stage(
         &mut self,
-        vocabulary: &mut Vocabulary<'_>,
+        database: &ObjectDatabase,
+        vocabulary: &mut Vocabulary,
         chain: &Chain,
         position: usize,
     ) -> anyhow::Result<()> {
         let Some(stage) = chain.stages.get(position) else { return Ok(()) };
         let begin = Instant::now();
-        let answer = Answer::of_stage(vocabulary, chain, position)?;
+        let answer = Answer::of_stage(database, vocabulary, chain, position)?;
         let leaks = stage.pull_request.as_ref().map(template::query);
         let leaks = answer.check(&leaks.unwrap_or_default()).leaks;
         let counts = &mut self.counts;
@@ -105,8 +106,8 @@ impl Survey<'_> {
                 println!("{}: {} {} {}", stage.id, found.kind, found.excerpt, found.path);
             }
         }
-        for (kind, text) in self.planted(stage, &answer)? {
-            let tally = self.counts.tallies.entry(kind).or_default();
+        for Planted { kind, form, text } in self.planted(stage, &answer)? {
+            let tally = self.counts.tallies.entry((kind, form)).or_default();
             tally.planted += 1;
             let findings = answer.check(&format!("{CLEAN} {text}"));
             if findings.leaks.iter().any(|leak| leak.kind == kind) {
@@ -124,36 +125,46 @@ impl Survey<'_> {
     }
 
     /// What a careless writer could have put into the query of a stage.
-    fn planted(&self, stage: &Stage, answer: &Answer) -> anyhow::Result<Vec<(LeakKind, String)>> {
+    fn planted(&self, stage: &Stage, answer: &Answer) -> anyhow::Result<Vec<Planted>> {
+        use LeakKind as K;
         let (base, merge) = (stage.base.commit.to_string(), stage.merge.to_string());
-        let start: String = merge.chars().take(10).collect();
-        let mut planted = vec![(LeakKind::CommitId, format!("See {start}."))];
+        let start = |length| merge.chars().take(length).collect::<String>();
+        let mut planted = vec![
+            Planted::new(K::CommitId, "10 digits", format!("See {}.", start(10))),
+            Planted::new(K::CommitId, "7 digits", format!("See ({}).", start(7))),
+        ];
         if let Some(known) = &stage.pull_request {
             let number = known.number;
-            planted.push((LeakKind::PullRequestNumber, format!("It is like gh-{number}.")));
-            planted.push((LeakKind::Url, format!("See https://github.com/o/n/pull/{number}.")));
-            let author = known.author.iter().filter(|name| name.len() > 3);
-            planted.extend(author.map(|name| (LeakKind::Author, format!("Ask {name} about it."))));
+            let mut plant = |kind, form, text| planted.push(Planted::new(kind, form, text));
+            plant(K::PullRequestNumber, "gh-N", format!("It is like gh-{number}."));
+            plant(K::PullRequestNumber, "owner/name#N", format!("As in o/n#{number}, it is."));
+            plant(K::PullRequestNumber, "in words", format!("See pull request {number}."));
+            plant(K::Url, "whole", format!("See https://github.com/o/n/pull/{number}."));
+            plant(K::Url, "no scheme", format!("See github.com/o/n/pull/{number}."));
+            for name in known.author.iter().filter(|name| name.len() > 3) {
+                plant(K::Author, "name", format!("Ask {name} about it."));
+            }
         }
         let (_, created) = self.git(&["diff", "--name-only", "--diff-filter=A", &base, &merge])?;
         if let Some(path) = created.lines().next() {
-            planted.push((LeakKind::FileName, format!("Put it into {path}.")));
+            planted.push(Planted::new(K::FileName, "path", format!("Put it into {path}.")));
+        }
+        if let Some(path) = created.lines().find_map(|path| path.strip_suffix(".py")) {
+            let module = path.replace('/', ".");
+            let module = module.trim_end_matches(".__init__");
+            let text = format!("Import {module} there.");
+            planted.push(Planted::new(K::FileName, "dotted module", text));
         }
         let (_, patch) = self.git(&["diff", "-U0", "--no-renames", &base, &merge])?;
         planted.extend(self.of_patch(&base, &patch, answer)?);
         Ok(planted)
     }
 
-    fn of_patch(
-        &self,
-        base: &str,
-        patch: &str,
-        answer: &Answer,
-    ) -> anyhow::Result<BTreeMap<LeakKind, String>> {
+    fn of_patch(&self, base: &str, patch: &str, answer: &Answer) -> anyhow::Result<Vec<Planted>> {
         let is_absent = |text: &str, how: &str| -> anyhow::Result<bool> {
             Ok(!self.git(&["grep", "-q", how, "-e", text, base])?.0)
         };
-        let mut found: BTreeMap<LeakKind, String> = BTreeMap::new();
+        let (mut name, mut literal, mut row) = (None, None, None);
         let mut is_source = false;
         let mut before = String::new();
         for line in patch.lines() {
@@ -163,36 +174,122 @@ impl Survey<'_> {
                 continue;
             }
             let Some(added) = line.strip_prefix('+').filter(|_| is_source) else { continue };
-            if let Some(name) = group(&DEFINITION, added)
-                && !found.contains_key(&LeakKind::Identifier)
-                && !answer.interface().contains(&name)
-                && is_absent(&name, "-w")?
+            if let Some(found) = group(&DEFINITION, added)
+                && name.is_none()
+                && !answer.interface().contains(&found)
+                && is_absent(&found, "-w")?
             {
-                found.insert(LeakKind::Identifier, format!("Call it `{name}`."));
+                name = Some(found);
             }
             if let Some(text) = group(&QUOTED, added)
                 && text.contains(' ')
-                && !found.contains_key(&LeakKind::StringLiteral)
+                && literal.is_none()
                 && is_absent(&text, "-F")?
             {
-                found.insert(LeakKind::StringLiteral, format!("It says \"{text}\"."));
+                literal = Some(text);
             }
             let words = joined(added);
+            let anywhere = || words.replace(' ', "[^A-Za-z0-9_]+");
             if words.split(' ').count() >= 10
-                && !found.contains_key(&LeakKind::PatchText)
+                && row.is_none()
                 && !before.contains(&words)
+                && is_absent(&anywhere(), "-iE")?
             {
-                found.insert(LeakKind::PatchText, words);
+                row = Some((added.trim().to_owned(), words));
             }
         }
-        Ok(found)
+        let mut planted = Vec::new();
+        for (spelling, plant) in name.map(|name| of_name(&name)).unwrap_or_default() {
+            // Another name of the base may be spelled so.
+            let is_known = |name: &String| is_absent(name, "-iw").map(|is_absent| !is_absent);
+            let spelled = [spelling.clone(), format!("_{spelling}"), spelling.replace('_', "")];
+            if !spelled.iter().map(is_known).collect::<Result<Vec<_>, _>>()?.contains(&true) {
+                planted.push(plant);
+            }
+        }
+        planted.extend(literal.map(|text| of_literal(&text)).unwrap_or_default());
+        if let Some((line, words)) = row {
+            planted.push(Planted::new(LeakKind::PatchText, "words", words.clone()));
+            let blanks = line.split_whitespace().collect::<Vec<_>>().join("\n    ");
+            planted.push(Planted::new(LeakKind::PatchText, "line, reformatted", blanks));
+        }
+        Ok(planted)
     }
+}
+
+/// One leak.
+struct Planted {
+    kind: LeakKind,
+    form: &'static str,
+    text: String,
+}
+
+impl Planted {
+    fn new(kind: LeakKind, form: &'static str, text: String) -> Self {
+        Self { kind, form, text }
+    }
+}
+
+/// A name in the ways in which people write names, each with a spelling of it.
+fn of_name(name: &str) -> Vec<(String, Planted)> {
+    let plant = |form, text| Planted::new(LeakKind::Identifier, form, text);
+    let own = |planted| (name.to_owned(), planted);
+    let mut planted = vec![
+        own(plant("in backticks", format!("Call it `{name}`."))),
+        own(plant("behind dots", format!("Have pkg.mod.{name} do it."))),
+        own(plant("called", format!("Let {name}() do it."))),
+    ];
+    let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
+    if words.len() > 1 {
+        let capital = |word: &&str| word.get(..1).unwrap_or_default().to_uppercase();
+        let rest = |word: &&str| word.get(1..).unwrap_or_default().to_lowercase();
+        let camel: String = words.iter().map(|word| capital(word) + &rest(word)).collect();
+        let text = format!("Let {camel} do it.");
+        planted.push((camel, plant("snake as camel", text)));
+        let hyphens = words.join("-").to_lowercase();
+        planted.push(own(plant("snake as an option", format!("Let --{hyphens} say it."))));
+        let text = format!("Call it \"{}\".", words.join(" "));
+        planted.push(own(plant("split, in quotes", text)));
+    } else if name.chars().skip(1).any(char::is_uppercase) {
+        let (mut snake, mut was_small) = (String::new(), false);
+        for c in name.chars() {
+            if c.is_uppercase() && was_small {
+                snake.push('_');
+            }
+            was_small = c.is_lowercase();
+            snake.extend(c.to_lowercase());
+        }
+        if snake.contains('_') {
+            let text = format!("Let {snake} do it.");
+            planted.push((snake, plant("camel as snake", text)));
+        }
+    }
+    planted
+}
+
+/// A text in the ways in which people quote texts.
+fn of_literal(text: &str) -> Vec<Planted> {
+    let plant = |form, text| Planted::new(LeakKind::StringLiteral, form, text);
+    let mut planted = vec![
+        plant("quoted", format!("It says \"{text}\".")),
+        plant("in prose", format!("It says {text}, then")),
+    ];
+    if joined(text).split(' ').count() >= 4 && !text.contains(['%', '{']) {
+        let lines = text.split_whitespace().collect::<Vec<_>>().join("\n  ");
+        planted
+            .push(plant("in capitals, over lines", format!("It says {}.", lines.to_uppercase())));
+    }
+    planted
 }
 
 /// The words of a text with one blank between them.
 fn joined(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn joined_lines(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn group(pattern: &LazyLock<Option<Regex>>, line: &str) -> Option<String> {
@@ -209,10 +306,10 @@ impl Counts {
         }
         println!("stages with something suspicious in their base: {}", self.suspicious);
         println!("planted leaks found:");
-        for (kind, tally) in &self.tallies {
-            println!("  {kind}: {} of {}", tally.found, tally.planted);
+        for ((kind, form), tally) in &self.tallies {
+            println!("  {kind}, {form}: {} of {}", tally.found, tally.planted);
             for missed in tally.missed.iter().take(10) {
-                println!("    missed in {missed}");
+                println!("    missed in {}", joined_lines(missed));
             }
         }
     }

@@ -193,7 +193,7 @@ pub fn resolve(
     };
     let index = PullRequestIndex::build(db, &branch, progress)?;
     let resolver = Resolver { db, index: &index, repository: &name };
-    let mut vocabulary = Vocabulary::new(db);
+    let mut vocabulary = Vocabulary::default();
     let mut chains: Vec<Chain> = Vec::new();
     let (mut refused, mut ambiguous) = (Vec::new(), Vec::new());
     let all = lists.chains.len();
@@ -206,7 +206,7 @@ pub fn resolve(
             outcome = Err(vec![whole(Reason::ChainIdTaken(chain.id.clone()))]);
         }
         let marked = outcome.and_then(|chain| {
-            let marked = without_leaks(&mut vocabulary, chain, listed, &name);
+            let marked = without_leaks(db, &mut vocabulary, chain, listed, &name);
             marked.map_err(|err| vec![whole(Reason::Unreadable(err.to_string()))])
         });
         match marked {
@@ -223,12 +223,13 @@ pub fn resolve(
 
 /// The chain with its leaks marked. Plain texts are tried again without them.
 fn without_leaks(
-    vocabulary: &mut Vocabulary<'_>,
+    db: &ObjectDatabase,
+    vocabulary: &mut Vocabulary,
     mut chain: Chain,
     listed: &ListedChain,
     repository: &RepositoryName,
 ) -> Result<Chain, ObjectError> {
-    let answers = chain.answers(vocabulary)?;
+    let answers = chain.answers(db, vocabulary)?;
     let found = chain.find_leaks(&answers);
     for (stage, found) in chain.stages.iter_mut().zip(&found.stages) {
         let number = stage.pull_request.as_ref().map(|it| it.number);

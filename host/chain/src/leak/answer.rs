@@ -4,14 +4,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use bstr::ByteSlice as _;
-use bytes::Bytes;
-use catena_tree::diff::{self, ChangeKind, DiffOptions};
-use catena_tree::{CommitId, EntryKind, ObjectError, RepoPath};
+use catena_tree::{CommitId, ObjectError, Objects, RepoPath};
 use regex::Regex;
 use serde::Serialize;
 
-use super::vocabulary::{Scan, Vocabulary, tail, text};
-use super::words;
+use super::change::Change;
+use super::vocabulary::{Scan, Vocabulary, Wanted};
+use super::{files, words};
 use crate::chain::{Chain, Stage};
 
 /// What a stage's reference patch brings that the code before it has nowhere,
@@ -19,15 +18,21 @@ use crate::chain::{Chain, Stage};
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     pub(super) identifiers: HashSet<String>,
+    /// Those of several parts that the code before has in no spelling,
+    /// [folded](words::folded).
+    pub(super) folded: HashSet<String>,
     pub(super) interface: BTreeSet<String>,
     pub(super) allowed: HashSet<String>,
     pub(super) literals: HashSet<String>,
-    /// Paths of new files, and their names where no other file has them.
+    /// Paths of new files and, where no other file has them, their names and the
+    /// names of their modules.
     pub(super) files: BTreeSet<String>,
     pub(super) rows: HashSet<u64>,
     pub(super) numbers: HashSet<u64>,
     pub(super) commits: Vec<CommitId>,
     pub(super) people: BTreeSet<String>,
+    /// What stands behind an `@` in the code before, and is nobody.
+    pub(super) decorators: HashSet<String>,
     pub(super) suspicions: Vec<Suspicion>,
 }
 
@@ -93,40 +98,38 @@ impl Answer {
     /// such stage. Fails if its trees can't be read; contents that the clone
     /// lacks are passed over.
     pub fn of_stage(
-        vocabulary: &mut Vocabulary<'_>,
+        objects: &dyn Objects,
+        vocabulary: &mut Vocabulary,
         chain: &Chain,
         position: usize,
     ) -> Result<Self, ObjectError> {
         let Some(stage) = chain.stages.get(position) else { return Ok(Self::default()) };
-        let texts = Changed::of_stage(vocabulary, stage)?;
+        let change = Change::of_stage(objects, stage)?;
+        let words = change.source.union(&change.tests).collect();
+        let wanted = Wanted { changed: &change.changed, words };
+        let scan = vocabulary.scan(objects, stage.base.tree, &wanted)?;
+        let base = Base { objects, vocabulary, scan: &scan };
+        let is_new = |name: &&String| !base.has(name);
+        let source: HashSet<String> = change.source.iter().filter(is_new).cloned().collect();
+        let interface = source.intersection(&change.used).cloned().collect();
+        let files = new_files(&change.created, &scan.paths);
+        let tests = change.tests.iter().filter(is_new).cloned();
+        let identifiers: HashSet<String> = source.into_iter().chain(tests).collect();
         let later = chain.stages.iter().skip(position);
-        let future: Vec<u64> = later.filter_map(number).collect();
-        let mut wanted: HashSet<String> =
-            texts.new_in_source().chain(texts.new_in_tests()).cloned().collect();
-        wanted.extend(future.iter().map(|number| words::reference(*number)));
-        wanted.extend(chain.stages.iter().flat_map(people).filter(|name| is_short_word(name)));
-        let scan = vocabulary.scan(stage.base.tree, &wanted, &texts.tails)?;
-        let is_new = |name: &&String| !scan.own.contains_key(*name);
-        let introduced: HashSet<String> = texts.new_in_source().filter(is_new).cloned().collect();
-        let mut identifiers: HashSet<String> =
-            texts.new_in_tests().filter(is_new).cloned().collect();
-        let interface = introduced.intersection(&texts.after.tests).cloned().collect();
-        identifiers.extend(introduced);
+        let people = chain.stages.iter().flat_map(people);
         Ok(Self {
             allowed: HashSet::new(),
-            suspicions: suspicions(&scan, &identifiers, &future),
+            suspicions: base
+                .suspicions(&identifiers, &later.filter_map(number).collect::<Vec<_>>()),
             interface,
-            literals: texts.new_literals().cloned().collect(),
-            files: new_files(&texts.created, &scan),
-            rows: texts.after.rows.difference(&texts.before.rows).copied().collect(),
+            folded: identifiers.iter().filter_map(|name| base.new_spelling(name)).collect(),
+            literals: base.new_literals(change.literals)?,
+            files,
+            rows: base.new_rows(change.rows)?,
             numbers: chain.stages.iter().filter_map(number).collect(),
             commits: chain.stages.iter().map(|stage| stage.merge).collect(),
-            people: chain
-                .stages
-                .iter()
-                .flat_map(people)
-                .filter(|name| !is_short_word(name) || is_new(&name))
-                .collect(),
+            people: people.filter(|name| !is_short_word(name) || is_new(&name)).collect(),
+            decorators: vocabulary.decorators(&scan),
             identifiers,
         })
     }
@@ -154,111 +157,85 @@ impl Answer {
     }
 }
 
-/// The words of all changed files on one side of a change.
-#[derive(Debug, Default)]
-struct Side {
-    /// Names in files that hold no tests.
-    source: HashSet<String>,
-    /// Names in files that do.
-    tests: HashSet<String>,
-    literals: HashSet<String>,
-    rows: HashSet<u64>,
+/// The code before a stage.
+struct Base<'a> {
+    objects: &'a dyn Objects,
+    vocabulary: &'a Vocabulary,
+    scan: &'a Scan,
 }
 
-impl Side {
-    fn add(&mut self, is_test: bool, content: &[u8]) {
-        let names = if is_test { &mut self.tests } else { &mut self.source };
-        names.extend(words::names(content).map(str::to_owned));
-        self.literals.extend(words::literals(content));
-        self.rows.extend(words::rows(content).into_iter().map(|(row, _)| row));
+impl Base<'_> {
+    fn has(&self, word: &str) -> bool {
+        self.vocabulary.has(self.scan, word)
     }
-}
 
-/// All changed files before and after the change.
-#[derive(Debug, Default)]
-struct Changed {
-    before: Side,
-    after: Side,
-    created: Vec<RepoPath>,
-    /// What the changed files were.
-    old: Vec<Bytes>,
-    /// By which copies of the changed files are known.
-    tails: HashSet<String>,
-}
+    /// A name of several parts, folded, if the code has it in no spelling.
+    fn new_spelling(&self, name: &str) -> Option<String> {
+        let is_known = words::spellings(name).iter().any(|spelling| self.has(spelling));
+        words::folded(name).filter(|_| !is_known)
+    }
 
-impl Changed {
-    fn of_stage(vocabulary: &Vocabulary<'_>, stage: &Stage) -> Result<Self, ObjectError> {
-        let objects = vocabulary.objects();
-        let content = |kind: Option<EntryKind>| match kind {
-            Some(EntryKind::File { id, .. }) => text(objects, id),
-            _ => Ok(None),
+    fn new_literals(
+        &self,
+        literals: Vec<(String, Vec<u64>)>,
+    ) -> Result<HashSet<String>, ObjectError> {
+        let is_in = |text: &bytes::Bytes, literals: &[&String]| {
+            literals.iter().map(|literal| text.contains_str(literal)).collect()
         };
-        let changes =
-            diff::changes(objects, stage.base.tree, stage.human, &DiffOptions::default())?;
-        let mut texts = Self::default();
-        for change in changes {
-            texts.tails.insert(tail(&change.path));
-            let is_test = change.path.as_str().is_some_and(is_test_path);
-            if let Some(content) = content(change.before)? {
-                texts.before.add(is_test, &content);
-                texts.old.push(content);
-            }
-            if let Some(content) = content(change.after)? {
-                texts.after.add(is_test, &content);
-            }
-            if matches!(change.kind(), ChangeKind::Added | ChangeKind::Renamed) {
-                texts.created.push(change.path);
-            }
+        let new = self.vocabulary.retain_new(self.objects, self.scan, literals, is_in)?;
+        Ok(new.into_iter().collect())
+    }
+
+    fn new_rows(&self, rows: Vec<(u64, Vec<u64>)>) -> Result<HashSet<u64>, ObjectError> {
+        let is_in = |text: &bytes::Bytes, rows: &[&u64]| {
+            let known: HashSet<u64> = words::rows(text).into_iter().map(|(row, _)| row).collect();
+            rows.iter().map(|row| known.contains(*row)).collect()
+        };
+        let new = self.vocabulary.retain_new(self.objects, self.scan, rows, is_in)?;
+        Ok(new.into_iter().collect())
+    }
+
+    fn suspicions(&self, introduced: &HashSet<String>, future: &[u64]) -> Vec<Suspicion> {
+        let suspicion = |kind, word: &str, path: &RepoPath| Suspicion {
+            kind,
+            path: path.to_string(),
+            excerpt: word.to_owned(),
+        };
+        // A plain word may stand anywhere.
+        let copied = self.scan.copied.iter();
+        let copied = copied.filter(|(word, _)| introduced.contains(*word) && words::is_code(word));
+        let mut found: Vec<_> =
+            copied.map(|(word, path)| suspicion(SuspicionKind::NewerCopy, word, path)).collect();
+        for number in future {
+            let reference = words::reference(*number);
+            let entry =
+                self.scan.paths.iter().filter(|path| files::entry_of(path) == Some(*number));
+            let path = self.vocabulary.first(self.scan, &reference).or(entry.min());
+            found.extend(
+                path.map(|path| suspicion(SuspicionKind::FutureReference, &reference, path)),
+            );
         }
-        Ok(texts)
-    }
-
-    /// Names that files without tests have now and had not before.
-    fn new_in_source(&self) -> impl Iterator<Item = &String> {
-        self.after.source.difference(&self.before.source)
-    }
-
-    /// Names that files with tests have now and had not before.
-    fn new_in_tests(&self) -> impl Iterator<Item = &String> {
-        self.after.tests.difference(&self.before.tests)
-    }
-
-    /// Texts in quotes that no changed file had before, in quotes or not.
-    fn new_literals(&self) -> impl Iterator<Item = &String> {
-        let had = |literal: &str| self.old.iter().any(|content| content.contains_str(literal));
-        let literals = self.after.literals.difference(&self.before.literals);
-        literals.filter(move |literal| !had(literal))
+        found.sort();
+        found
     }
 }
 
-fn new_files(created: &[RepoPath], scan: &Scan) -> BTreeSet<String> {
+/// How new files are named in texts.
+fn new_files(created: &[RepoPath], others: &[RepoPath]) -> BTreeSet<String> {
+    let names: HashSet<String> =
+        others.iter().filter_map(RepoPath::file_name).map(ToString::to_string).collect();
+    let ends: HashSet<String> = others.iter().filter_map(files::module_end).collect();
     let mut files = BTreeSet::new();
     for path in created {
         files.extend(path.as_str().map(str::to_owned));
         let name = path.file_name().map(ToString::to_string);
         // A name without an ending may be a word of the language.
-        let is_known = |name: &String| !name.contains('.') || scan.file_names.contains(name);
+        let is_known = |name: &String| !name.contains('.') || names.contains(name);
         files.extend(name.filter(|name| !is_known(name)));
+        let is_known = files::module_end(path).is_none_or(|end| ends.contains(&end));
+        files.extend(files::dotted(path, is_known));
     }
     files
-}
-
-fn suspicions(scan: &Scan, introduced: &HashSet<String>, future: &[u64]) -> Vec<Suspicion> {
-    let suspicion = |kind, (word, path): (&String, &RepoPath)| Suspicion {
-        kind,
-        path: path.to_string(),
-        excerpt: word.clone(),
-    };
-    // A plain word may stand anywhere.
-    let copied =
-        scan.copied.iter().filter(|(word, _)| introduced.contains(*word) && words::is_code(word));
-    let mut found: Vec<_> =
-        copied.map(|found| suspicion(SuspicionKind::NewerCopy, found)).collect();
-    let future: Vec<String> = future.iter().map(|number| words::reference(*number)).collect();
-    let referred = scan.own.iter().filter(|(word, _)| future.contains(word));
-    found.extend(referred.map(|found| suspicion(SuspicionKind::FutureReference, found)));
-    found.sort();
-    found
 }
 
 fn number(stage: &Stage) -> Option<u64> {

@@ -2,103 +2,136 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use super::answer::Answer;
-use super::{Findings, Leak, LeakKind, words};
+use super::{Findings, Leak, LeakKind, marks, words};
 
 /// Longest excerpt, in characters.
 const MAX_EXCERPT: usize = 80;
 
-/// Pull requests of fewer digits are known only by what stands before them.
-const LEAST_BARE_NUMBER: u64 = 1000;
-
-#[expect(clippy::expect_used, reason = "the patterns are literals and covered by tests")]
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("literal pattern")
-}
-
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?i)(?:\bgh-|#|/pull/|/issues/|\b(?:prs?|pull requests?|issues?|merge requests?)(?:\s+number|\s+no\.)?[\s-]*#?\s*)\d+\b",
-    )
-});
-static BARE_NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{4,9}\b"));
-static COMMIT: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b[0-9a-f]{7,40}\b"));
-static URL: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)\b(?:https?://|www\.)[^\s<>()\[\]`]+"));
-static MENTION: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?:^|[\s(\[,])(@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:[\s)\],.;:!?]|$)")
-});
+/// Names behind an `@` that many languages know and nobody has.
+const KNOWN_DECORATORS: [&str; 16] = [
+    "property",
+    "classmethod",
+    "staticmethod",
+    "dataclass",
+    "override",
+    "overload",
+    "deprecated",
+    "param",
+    "params",
+    "return",
+    "returns",
+    "throws",
+    "see",
+    "media",
+    "import",
+    "todo",
+];
 
 impl Answer {
     /// What `text` gives away. Plain words count as names only where they stand
-    /// as code does: in backticks or quotes, with a call's bracket, behind a dot.
+    /// as code does: in backticks or quotes, with a call's bracket, beside a dot.
     pub fn check(&self, text: &str) -> Findings {
         let mut leaks = BTreeSet::new();
         let mut told = BTreeSet::new();
-        for name in self.names_in(text) {
-            if self.may_be_told(name) {
+        let code = marks::code_spans(text);
+        for (name, is_told) in self.names_in(text, &code) {
+            if is_told {
                 told.insert(name.to_owned());
             } else {
                 leaks.insert(leak(LeakKind::Identifier, name));
             }
         }
-        let quoted = self.literals.iter().filter(|literal| has_word(text, literal));
+        let files: Vec<&str> = self.files_in(text).collect();
+        // The name of a file's module is a part of the file's.
+        leaks
+            .retain(|found: &Leak| !files.iter().any(|file| marks::has_word(file, &found.excerpt)));
+        let quoted = self.literals_in(text);
         leaks.extend(quoted.map(|literal| leak(LeakKind::StringLiteral, literal)));
-        let files = self.files.iter().filter(|file| has_word(text, file));
-        leaks.extend(files.map(|file| leak(LeakKind::FileName, file)));
-        leaks.extend(all(&NUMBER, text).map(|found| leak(LeakKind::PullRequestNumber, found)));
-        leaks.extend(self.bare_numbers(text).map(|found| leak(LeakKind::PullRequestNumber, found)));
-        leaks.extend(self.commits_in(text).map(|found| leak(LeakKind::CommitId, found)));
-        leaks.extend(all(&URL, text).map(|found| leak(LeakKind::Url, found)));
-        let code = code_spans(text);
-        let mentions = MENTION.captures_iter(text).filter_map(|found| found.get(1));
-        let mentions =
-            mentions.filter(|found| !code.iter().any(|span| span.contains(&found.start())));
-        leaks.extend(mentions.map(|found| leak(LeakKind::Author, found.as_str())));
-        let people = self.people.iter().filter(|name| has_word(text, name));
+        leaks.extend(files.into_iter().map(|file| leak(LeakKind::FileName, file)));
+        let numbers = marks::numbers(text, &code, &self.numbers);
+        leaks.extend(numbers.map(|found| leak(LeakKind::PullRequestNumber, found)));
+        let commits = marks::commits(text, &self.commits);
+        leaks.extend(commits.map(|found| leak(LeakKind::CommitId, found)));
+        leaks.extend(marks::urls(text).map(|found| leak(LeakKind::Url, found)));
+        let mentions = marks::mentions(text, &code).filter(|found| !self.is_decorator(found));
+        leaks.extend(mentions.map(|found| leak(LeakKind::Author, found)));
+        let people = self.people.iter().filter(|name| marks::has_word(text, name));
         leaks.extend(people.map(|name| leak(LeakKind::Author, name)));
         leaks.extend(self.rows_in(text).map(|found| leak(LeakKind::PatchText, found)));
         Findings { leaks: leaks.into_iter().collect(), told: told.into_iter().collect() }
     }
 
-    /// Names that the patch introduces and `text` uses as names.
-    fn names_in<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
-        let code = code_spans(text);
-        words::words(text.as_bytes()).filter_map(move |range| {
-            let name = text.get(range.clone())?;
-            let is_name = self.identifiers.contains(name) || self.may_be_told(name);
+    /// Names that `text` uses as names, each with whether it may be told.
+    fn names_in<'t>(&self, text: &'t str, code: &[Range<usize>]) -> Vec<(&'t str, bool)> {
+        let mut found = Vec::new();
+        for range in words::words(text.as_bytes()) {
+            let Some(name) = text.get(range.clone()) else { continue };
             let stands_as_code = || {
                 words::is_code(name)
                     || code.iter().any(|span| span.contains(&range.start))
-                    || stands_as_code(text, &range)
+                    || marks::stands_as_code(text, &range)
             };
-            (is_name && stands_as_code()).then_some(name)
-        })
+            let is_told = self.may_be_told(name);
+            if (is_told || self.identifiers.contains(name) || self.is_other_spelling(name))
+                && stands_as_code()
+            {
+                found.push((name, is_told));
+            }
+        }
+        // In these, blanks and hyphens are parts of names too.
+        let compounds = marks::compounds(text, code);
+        found.extend(compounds.filter(|name| self.is_other_spelling(name)).map(|it| (it, false)));
+        found
     }
 
     fn may_be_told(&self, name: &str) -> bool {
         self.interface.contains(name) || self.allowed.contains(name)
     }
 
-    fn bare_numbers<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
-        let is_own = |found: &&str| {
-            let number = found.parse().unwrap_or_default();
-            number >= LEAST_BARE_NUMBER && self.numbers.contains(&number)
+    /// Whether it is a name of the patch in another spelling, and none of those that
+    /// may be told.
+    fn is_other_spelling(&self, name: &str) -> bool {
+        let Some(folded) = words::folded(name).filter(|it| self.folded.contains(it)) else {
+            return false;
         };
-        all(&BARE_NUMBER, text).filter(is_own)
+        let told = self.interface.iter().chain(&self.allowed);
+        !told.filter_map(|told| words::folded(told)).any(|told| told == folded)
     }
 
-    fn commits_in<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
-        let is_commit = |found: &&str| {
-            let is_mixed = found.bytes().any(|byte| byte.is_ascii_digit())
-                && found.bytes().any(|byte| byte.is_ascii_alphabetic());
-            is_mixed || self.commits.iter().any(|id| id.to_string().starts_with(*found))
+    /// What of `text` says a literal: as it is, or word for word.
+    fn literals_in<'t>(&'t self, text: &'t str) -> impl Iterator<Item = &'t str> {
+        let words: Vec<Range<usize>> = words::words(text.as_bytes()).collect();
+        let small = |range: &Range<usize>| text.get(range.clone()).map(str::to_lowercase);
+        let small: Vec<String> = words.iter().filter_map(small).collect();
+        let said = move |phrase: Vec<String>| {
+            let start = small.windows(phrase.len()).position(|row| row == phrase.as_slice())?;
+            let last = words.get(start + phrase.len() - 1)?;
+            text.get(words.get(start)?.start..last.end)
         };
-        all(&COMMIT, text).filter(is_commit)
+        self.literals.iter().filter_map(move |literal| {
+            if marks::has_word(text, literal) {
+                return Some(literal.as_str());
+            }
+            words::phrases(literal).into_iter().find_map(&said)
+        })
+    }
+
+    /// New files that `text` names, each by the longest of its names there.
+    fn files_in(&self, text: &str) -> impl Iterator<Item = &str> {
+        let here = self.files.iter().filter(|file| marks::has_word(text, file));
+        let here: Vec<&str> = here.map(String::as_str).collect();
+        let longer = here.clone();
+        let is_longest = move |file: &&str| {
+            !longer.iter().any(|other| other.len() > file.len() && other.ends_with(file))
+        };
+        here.into_iter().filter(is_longest)
+    }
+
+    fn is_decorator(&self, mention: &str) -> bool {
+        let name = mention.trim_start_matches('@');
+        KNOWN_DECORATORS.contains(&name) || self.decorators.contains(name) || self.may_be_told(name)
     }
 
     /// The longest stretches of `text` whose rows of words the patch adds.
@@ -122,59 +155,6 @@ fn leak(kind: LeakKind, found: &str) -> Leak {
     Leak { kind, excerpt: line.chars().take(MAX_EXCERPT).collect() }
 }
 
-fn all<'t>(pattern: &'static Regex, text: &'t str) -> impl Iterator<Item = &'t str> {
-    pattern.find_iter(text).map(|found| found.as_str())
-}
-
-/// Whether `word` stands in `text` by itself, in any case.
-fn has_word(text: &str, word: &str) -> bool {
-    let (text, word) = (text.to_lowercase(), word.to_lowercase());
-    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    text.match_indices(&word).any(|(at, found)| {
-        let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
-        !is_part(before) && !is_part(after)
-    })
-}
-
-/// Where a text is marked as code: between backticks, on one line or several.
-fn code_spans(text: &str) -> Vec<Range<usize>> {
-    let mut spans = Vec::new();
-    let mut rest = 0;
-    while let Some(start) = text.get(rest..).and_then(|text| text.find('`')).map(|at| rest + at) {
-        let fence = text.get(start..).unwrap_or_default();
-        let len = fence.len() - fence.trim_start_matches('`').len();
-        let mark = "`".repeat(len);
-        let inside = start + len;
-        let Some(end) = text.get(inside..).and_then(|text| text.find(&mark)) else {
-            // A fence that nobody closes marks all that follows; a single sign marks nothing.
-            if len >= 3 {
-                spans.push(inside..text.len());
-                break;
-            }
-            rest = inside;
-            continue;
-        };
-        spans.push(inside..inside + end);
-        rest = inside + end + len;
-    }
-    spans
-}
-
-/// Whether a word is called, in quotes, or a part of something with dots.
-fn stands_as_code(text: &str, range: &Range<usize>) -> bool {
-    let before = text.get(..range.start).unwrap_or_default();
-    let after = text.get(range.end..).unwrap_or_default();
-    let is_member = before.strip_suffix('.').and_then(|text| text.chars().next_back());
-    let is_scoped = before.ends_with("::") || before.ends_with("->") || after.starts_with("::");
-    let is_quoted =
-        ['"', '\''].into_iter().any(|quote| before.ends_with(quote) && after.starts_with(quote));
-    after.starts_with('(')
-        || is_quoted
-        || is_scoped
-        || is_member.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ')')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,13 +163,15 @@ mod tests {
         let set = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let mut answer = Answer {
             identifiers: set(&["load_table", "renderer", "align", "fit_columns"]),
-            literals: set(&["no such column"]),
-            files: ["pkg/render.py", "render.py"].map(str::to_owned).into(),
+            literals: set(&["no such column", "Found {} in no row of the table: {}"]),
+            files: ["pkg/render.py", "render.py", "pkg.render"].map(str::to_owned).into(),
             numbers: [4321].into(),
             commits: vec!["0123456789012345678901234567890123456789".parse().unwrap()],
             people: ["Jo Doe".to_owned()].into(),
             ..Answer::default()
         };
+        answer.folded = ["loadtable", "fitcolumns"].map(str::to_owned).into();
+        answer.decorators = set(&["cached"]);
         let added = b"the table is drawn with as many columns as fit onto the page";
         answer.rows = words::rows(added).into_iter().map(|(row, _)| row).collect();
         answer.declare(&["pkg.fit_columns(width)".to_owned()]);
@@ -203,7 +185,19 @@ mod tests {
     #[test]
     fn every_kind_is_found() {
         use LeakKind as K;
-        let cases: [(&str, K, &str); 18] = [
+        let cases: [(&str, K, &str); 30] = [
+            ("call loadTable then", K::Identifier, "loadTable"),
+            ("the class LoadTable", K::Identifier, "LoadTable"),
+            ("pass --load-table to it", K::Identifier, "load-table"),
+            ("call it \"load table\"", K::Identifier, "load table"),
+            ("as renderer.draw does", K::Identifier, "renderer"),
+            ("mark it @align()", K::Identifier, "align"),
+            ("it was found, in no row\nof the table", K::StringLiteral, "in no row of the table"),
+            ("import pkg.render first", K::FileName, "pkg.render"),
+            ("see o/n#12", K::PullRequestNumber, "#12"),
+            ("as issue 12 says", K::PullRequestNumber, "issue 12"),
+            ("as of 012345", K::CommitId, "012345"),
+            ("see github.com/o/n/x", K::Url, "github.com/o/n/x"),
             ("call load_table then", K::Identifier, "load_table"),
             ("the `renderer` class", K::Identifier, "renderer"),
             ("use x.align here", K::Identifier, "align"),
@@ -234,6 +228,13 @@ mod tests {
     #[test]
     fn words_of_the_language_and_declared_names_pass() {
         assert_eq!(found("Align the columns; the renderer is slow. Issue a warning 2024."), []);
+        assert_eq!(found("Issue 2 warnings about load tables, and issues 10 requests."), []);
+        assert_eq!(
+            found("Use the colour #333, or `#123`, #333333 for what is @cached or @property."),
+            []
+        );
+        assert_eq!(found("Mark it with @pytest.fixture, with `fitColumns` or fit-columns."), []);
+        assert_eq!(found("Found no row of the table, no column"), []);
         let findings = answer().check("`fit_columns` takes a width");
         assert_eq!((findings.leaks, findings.told), (vec![], vec!["fit_columns".to_owned()]));
     }

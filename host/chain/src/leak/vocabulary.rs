@@ -1,11 +1,12 @@
 //! Which words a tree has.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bstr::ByteSlice as _;
+use bytes::Bytes;
 use catena_tree::{BlobId, EntryKind, ObjectError, Objects, RepoPath, TreeId};
 
+use super::code::Language;
 use super::words;
 
 /// Longest content that is looked into, in bytes.
@@ -15,62 +16,84 @@ pub(super) const MAX_CONTENT: u64 = 2 << 20;
 /// repositories have.
 const MAX_TREES: usize = 1 << 20;
 
-/// Directories that hold copies of other projects, or of this one.
-const COPIES: [&str; 11] = [
+/// Most files whose text is read to find out whether a row of words is in them.
+/// Rows of words that more files have are too common to tell.
+const MAX_READ: usize = 16;
+
+/// Directories that hold copies of other projects, or of this one, unless the
+/// change itself is in them.
+const COPIES: [&str; 24] = [
     "site-packages",
     "dist-packages",
     "node_modules",
+    "bower_components",
     "vendor",
     "vendored",
     "_vendor",
     "third_party",
     "third-party",
+    "thirdparty",
     "bundled",
+    "extern",
+    "external",
+    "externals",
+    "_external",
+    "subprojects",
+    "Godeps",
+    "__pypackages__",
     ".venv",
     "venv",
+    ".tox",
+    ".nox",
+    ".eggs",
+    "eggs",
 ];
 
-/// The words of trees, kept by content, so that a second tree of the same
-/// repository costs little more than what differs. Takes some ten megabytes for
-/// a repository of as many thousand files.
-pub struct Vocabulary<'a> {
-    objects: &'a dyn Objects,
-    known: HashMap<BlobId, Arc<[u64]>>,
+/// The words of the trees of one repository, kept by content, so that a second tree
+/// costs little more than what differs. Takes some tens of megabytes for a
+/// repository of ten thousand files.
+#[derive(Debug, Default)]
+pub struct Vocabulary {
+    /// The place of each content, in the order in which they were read.
+    known: HashMap<BlobId, u32>,
+    /// The contents that have a word, by its hash; places ascend.
+    holders: HashMap<u64, Vec<u32>>,
+    /// Names behind an `@` that begin a line of a program.
+    decorators: HashMap<u32, Vec<String>>,
 }
 
-/// What was found of wanted words.
+/// What is looked for in a tree.
+#[derive(Debug, Default)]
+pub(super) struct Wanted<'a> {
+    /// The files of the change, and by which ends of paths copies of them are known.
+    pub(super) changed: &'a [RepoPath],
+    /// Words that copies of the changed files are looked through for.
+    pub(super) words: Vec<&'a String>,
+}
+
+/// The files of a tree, as far as their words are known.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Wanted words that the project's own files have, each with one such file.
-    pub(super) own: HashMap<String, RepoPath>,
-    /// Those that copies of the changed files have.
-    pub(super) copied: HashMap<String, RepoPath>,
-    /// Names of all files.
-    pub(super) file_names: HashSet<String>,
+    /// The project's own files, by the place of their content.
+    own: HashMap<u32, (BlobId, RepoPath)>,
+    /// Wanted words that copies of the changed files have, each with the first such
+    /// file.
+    pub(super) copied: BTreeMap<String, RepoPath>,
+    /// Paths of the project's own files.
+    pub(super) paths: Vec<RepoPath>,
 }
 
-impl<'a> Vocabulary<'a> {
-    /// Knows no word yet.
-    pub fn new(objects: &'a dyn Objects) -> Self {
-        Self { objects, known: HashMap::new() }
-    }
-
-    /// Where the trees come from.
-    pub(super) fn objects(&self) -> &'a dyn Objects {
-        self.objects
-    }
-
-    /// Looks for `wanted` in all text files of `tree` and, where it holds copies of
-    /// projects, in those of the files whose [`tail`]s are named. Files that the
-    /// repository lacks are passed over.
+impl Vocabulary {
+    /// Looks through `tree`: all its own text files, and those copies in directories
+    /// of other projects that end as a changed file does. Files that the repository
+    /// lacks are passed over.
     pub(super) fn scan(
         &mut self,
+        objects: &dyn Objects,
         tree: TreeId,
-        wanted: &HashSet<String>,
-        tails: &HashSet<String>,
+        wanted: &Wanted<'_>,
     ) -> Result<Scan, ObjectError> {
-        let mut wanted: Vec<(u64, &String)> =
-            wanted.iter().map(|word| (words::hash(word), word)).collect();
+        let tails: HashSet<String> = wanted.changed.iter().map(tail).collect();
         let mut scan = Scan::default();
         let mut scanned = 0;
         let mut open = vec![(RepoPath::root(), tree, false)];
@@ -84,66 +107,160 @@ impl<'a> Vocabulary<'a> {
             if scanned > MAX_TREES {
                 break;
             }
-            for entry in self.objects.tree(tree)?.iter() {
+            for entry in objects.tree(tree)?.iter() {
                 let Ok(below) = path.join(entry.name.as_bstr()) else { continue };
                 match entry.kind {
                     EntryKind::Directory(id) => {
-                        let name = entry.name.to_string();
-                        let is_copy = is_copy || COPIES.contains(&name.as_str());
+                        let is_copy = is_copy || is_copies(&below, wanted.changed);
                         open.push((below, id, is_copy));
                     }
-                    EntryKind::File { id, .. } => {
-                        scan.file_names.insert(entry.name.to_string());
-                        if is_copy && !tails.contains(&tail(&below)) {
-                            continue;
-                        }
-                        let words = self.words(id)?;
-                        scan.look(&words, &mut wanted, &below, is_copy);
+                    EntryKind::File { id, .. } if !is_copy => {
+                        let place = self.place(objects, id, &below)?;
+                        scan.paths.push(below.clone());
+                        scan.own.insert(place, (id, below));
                     }
-                    EntryKind::Symlink(_) | EntryKind::Submodule(_) => {}
+                    EntryKind::File { id, .. } if tails.contains(&tail(&below)) => {
+                        let place = self.place(objects, id, &below)?;
+                        scan.look_into_copy(self, place, &below, &wanted.words);
+                    }
+                    EntryKind::File { .. } | EntryKind::Symlink(_) | EntryKind::Submodule(_) => {}
                 }
             }
         }
         Ok(scan)
     }
 
-    /// Hashes of a content's words, sorted.
-    fn words(&mut self, id: BlobId) -> Result<Arc<[u64]>, ObjectError> {
-        if let Some(words) = self.known.get(&id) {
-            return Ok(words.clone());
+    /// The place of a content, whose words are read if it is new.
+    fn place(
+        &mut self,
+        objects: &dyn Objects,
+        id: BlobId,
+        path: &RepoPath,
+    ) -> Result<u32, ObjectError> {
+        if let Some(place) = self.known.get(&id) {
+            return Ok(*place);
         }
-        let mut hashes = Vec::new();
-        if let Some(content) = text(self.objects, id)? {
-            hashes.extend(words::names(&content).map(words::hash));
-            let references = words::references(&content).map(words::reference);
-            hashes.extend(references.map(|word| words::hash(&word)));
-        }
+        // A repository of four thousand million files could not be read anyway.
+        let place = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        self.known.insert(id, place);
+        let Some(content) = text(objects, id)? else { return Ok(place) };
+        let mut hashes: Vec<u64> = words::names(&content).map(words::hash).collect();
+        hashes.extend(words::references(&content).map(|it| words::hash(&words::reference(it))));
         hashes.sort_unstable();
         hashes.dedup();
-        let hashes: Arc<[u64]> = hashes.into();
-        self.known.insert(id, hashes.clone());
-        Ok(hashes)
+        for hash in hashes {
+            self.holders.entry(hash).or_default().push(place);
+        }
+        if path.as_str().is_some_and(|path| Language::of(path) != Language::Prose) {
+            let mut names: Vec<String> = words::decorators(&content).map(str::to_owned).collect();
+            names.sort();
+            names.dedup();
+            if !names.is_empty() {
+                self.decorators.insert(place, names);
+            }
+        }
+        Ok(place)
+    }
+
+    fn holders(&self, word: u64) -> &[u32] {
+        self.holders.get(&word).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the project's own files have a word.
+    pub(super) fn has(&self, scan: &Scan, word: &str) -> bool {
+        self.holders(words::hash(word)).iter().any(|place| scan.own.contains_key(place))
+    }
+
+    /// The first of the project's own files that has a word.
+    pub(super) fn first<'s>(&self, scan: &'s Scan, word: &str) -> Option<&'s RepoPath> {
+        let holders = self.holders(words::hash(word)).iter();
+        holders.filter_map(|place| scan.own.get(place)).map(|(_, path)| path).min()
+    }
+
+    /// All decorators of the project's own files.
+    pub(super) fn decorators(&self, scan: &Scan) -> HashSet<String> {
+        let places = scan.own.keys().filter_map(|place| self.decorators.get(place));
+        places.flatten().cloned().collect()
+    }
+
+    /// The own files that have all of the words, and `None` where they are too many
+    /// or there is no word to go by.
+    fn with_all(&self, scan: &Scan, words: &[u64]) -> Option<Vec<u32>> {
+        let rarest = words.iter().map(|word| self.holders(*word)).min_by_key(|it| it.len())?;
+        let has_all = |place: &&u32| {
+            scan.own.contains_key(*place)
+                && words.iter().all(|word| self.holders(*word).binary_search(place).is_ok())
+        };
+        let found: Vec<u32> = rarest.iter().filter(has_all).copied().take(MAX_READ + 1).collect();
+        (found.len() <= MAX_READ).then_some(found)
+    }
+
+    /// Takes out of `wanted` what one of the project's own files has. Each comes with
+    /// the hashes of its names; `is_in` tells which of the places given to it a text
+    /// has.
+    pub(super) fn retain_new<T>(
+        &self,
+        objects: &dyn Objects,
+        scan: &Scan,
+        wanted: Vec<(T, Vec<u64>)>,
+        is_in: impl Fn(&Bytes, &[&T]) -> Vec<bool>,
+    ) -> Result<Vec<T>, ObjectError> {
+        let mut places: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (index, (_, words)) in wanted.iter().enumerate() {
+            for place in self.with_all(scan, words).unwrap_or_default() {
+                places.entry(place).or_default().push(index);
+            }
+        }
+        let mut is_old = vec![false; wanted.len()];
+        for (place, indices) in places {
+            let is_old_already = |index: &usize| is_old.get(*index).copied().unwrap_or_default();
+            let open: Vec<usize> =
+                indices.into_iter().filter(|index| !is_old_already(index)).collect();
+            let Some((id, _)) = scan.own.get(&place).filter(|_| !open.is_empty()) else { continue };
+            let Some(content) = text(objects, *id)? else { continue };
+            let asked: Vec<&T> =
+                open.iter().filter_map(|at| wanted.get(*at)).map(|(it, _)| it).collect();
+            for (index, is_here) in open.iter().zip(is_in(&content, &asked)) {
+                if let Some(old) = is_old.get_mut(*index) {
+                    *old |= is_here;
+                }
+            }
+        }
+        let kept = wanted.into_iter().zip(is_old).filter(|(_, is_old)| !is_old);
+        Ok(kept.map(|((it, _), _)| it).collect())
     }
 }
 
 impl Scan {
-    /// Takes out of `wanted` what a file of the project itself has.
-    fn look(
+    fn look_into_copy(
         &mut self,
-        words: &[u64],
-        wanted: &mut Vec<(u64, &String)>,
+        vocabulary: &Vocabulary,
+        place: u32,
         path: &RepoPath,
-        is_copy: bool,
+        words: &[&String],
     ) {
-        let found = if is_copy { &mut self.copied } else { &mut self.own };
-        wanted.retain(|(hash, word)| {
-            let is_here = words.binary_search(hash).is_ok();
-            if is_here {
-                found.entry((*word).clone()).or_insert_with(|| path.clone());
+        for word in words {
+            if vocabulary.holders(words::hash(word)).binary_search(&place).is_ok() {
+                let first = self.copied.entry((*word).clone()).or_insert_with(|| path.clone());
+                if path < first {
+                    first.clone_from(path);
+                }
             }
-            !is_here || is_copy
-        });
+        }
     }
+}
+
+/// Whether a directory holds copies, and nothing that is changed.
+fn is_copies(dir: &RepoPath, changed: &[RepoPath]) -> bool {
+    let name = dir.file_name().map(ToString::to_string).unwrap_or_default();
+    // Where setuptools puts what it installs.
+    let is_built = name.starts_with("lib") && dir.parent().is_some_and(|it| is_named(&it, "build"));
+    (is_built || COPIES.contains(&name.as_str()))
+        && !changed.iter().any(|path| path.is_at_or_below(dir))
+}
+
+fn is_named(dir: &RepoPath, name: &str) -> bool {
+    dir.file_name().is_some_and(|found| *found == name)
 }
 
 /// The end of a path by which a copy of a file is known: its name and directory.
@@ -154,7 +271,7 @@ pub(super) fn tail(path: &RepoPath) -> String {
 }
 
 /// A content, if it is text, not too long, and in the repository.
-pub(super) fn text(objects: &dyn Objects, id: BlobId) -> Result<Option<bytes::Bytes>, ObjectError> {
+pub(super) fn text(objects: &dyn Objects, id: BlobId) -> Result<Option<Bytes>, ObjectError> {
     let size = match objects.blob_size(id) {
         Err(ObjectError::Missing(_)) => return Ok(None),
         size => size?,

@@ -76,6 +76,37 @@ fn names_that_the_tests_call_are_declared_and_pass() {
 }
 
 #[test]
+fn words_that_tests_merely_have_are_no_interface() {
+    let mut clone = Clone::new();
+    clone.commit("Add a package", &[("pkg/table.py", SOURCE)]);
+    let source = format!("{SOURCE}\ndef narrow_rows(limit_of_rows):\n    return limit_of_rows\n");
+    let test = "from pkg import table\n\n# unlike narrow_rows_before\n\
+        def test_rows():\n    '''Has limit_of_rows.'''\n    table.narrow_rows(3)\n";
+    clone.merge(41, "Narrow", "n", &[("pkg/table.py", &source), ("tests/test_rows.py", test)]);
+    let file =
+        resolved(&clone, r#"{"chains": [[{"number": 41, "query": "Mind limit_of_rows."}]]}"#);
+    let stage = &file.chains[0].stages[0];
+    assert_eq!(stage.interface, ["narrow_rows"]);
+    let leaks: Vec<_> = stage.leaks.iter().map(|leak| leak.excerpt.as_str()).collect();
+    assert_eq!(leaks, ["limit_of_rows"]);
+}
+
+#[test]
+fn what_stands_elsewhere_in_the_code_before_gives_nothing_away() {
+    let mut clone = Clone::new();
+    let row = "every row of the table gets as much room as it needs";
+    let known = format!("@cached\ndef f():\n    raise E('no room at all')\n# {row}\n");
+    clone.commit("Add a package", &[("pkg/table.py", SOURCE), ("pkg/other.py", &known)]);
+    let source = format!("{SOURCE}\nraise E('no room at all')\nraise E('room at last')\n# {row}\n");
+    clone.merge(41, "Say it", "n", &[("pkg/table.py", &source)]);
+    let query = format!("@cached says 'no room at all', as {row}, and 'room at last'. Ask @ann.");
+    let lists = serde_json::json!({"chains": [[{"number": 41, "query": query}]]}).to_string();
+    let leaks = resolved(&clone, &lists).chains[0].stages[0].leaks.clone();
+    let leaks: Vec<_> = leaks.iter().map(|leak| leak.excerpt.as_str()).collect();
+    assert_eq!(leaks, ["room at last", "@ann"]);
+}
+
+#[test]
 fn plain_query_is_tried_again_without_what_it_gave_away() {
     let mut clone = clone();
     clone.merge(
@@ -117,7 +148,7 @@ fn newer_copies_and_entries_of_the_future_in_the_base_are_suspicious() {
     clone.merge(41, "Spread", "x", &[("pkg/table.py", NEW_SOURCE)]);
     let chain: Chain = resolved(&clone, r#"{"chains": [[41]]}"#).chains.remove(0);
     let database = ObjectDatabase::open(clone.path()).unwrap();
-    let answers = chain.answers(&mut Vocabulary::new(&database)).unwrap();
+    let answers = chain.answers(&database, &mut Vocabulary::default()).unwrap();
     let found = chain.find_leaks(&answers).stages.remove(0).suspicions;
     let found: Vec<_> = found
         .iter()

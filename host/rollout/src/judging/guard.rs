@@ -33,6 +33,8 @@ const MAX_FEEDBACK: usize = 64 << 10;
 #[derive(Default)]
 pub(crate) struct Guard {
     answers: Mutex<HashMap<(ChainId, u32), Arc<Answer>>>,
+    /// Of the run's repository.
+    vocabulary: Mutex<Vocabulary>,
 }
 
 impl Guard {
@@ -88,7 +90,8 @@ impl Guard {
             return Ok(answer.clone());
         }
         let position = usize::try_from(at.position.saturating_sub(1)).unwrap_or(usize::MAX);
-        let mut answer = Answer::of_stage(&mut Vocabulary::new(database), chain, position)?;
+        let mut vocabulary = self.vocabulary.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answer = Answer::of_stage(database, &mut vocabulary, chain, position)?;
         answer.declare(&at.stage.interface);
         let answer = Arc::new(answer);
         answers().insert(key, answer.clone());

@@ -5,7 +5,7 @@
 //! left after the last one is marked in the chain.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,6 +36,8 @@ pub struct Writing {
     file: RunFile,
     chains: ChainFile,
     database: ObjectDatabase,
+    /// Of all chains, which are of one repository.
+    vocabulary: Mutex<Vocabulary>,
     writer: PluginSpec,
     model: Option<Arc<Gateway>>,
     account: Arc<Account>,
@@ -50,8 +52,6 @@ pub struct WrittenChain {
     pub chain: Chain,
     /// How often the writer was asked.
     pub tries: u32,
-    /// What it cost.
-    pub usage: Usage,
 }
 
 /// Why a chain got no texts.
@@ -98,6 +98,7 @@ impl Writing {
             file,
             chains,
             database,
+            vocabulary: Mutex::default(),
         })
     }
 
@@ -123,23 +124,36 @@ impl Writing {
 
     /// Has the writer write for `chain`, again and again while its texts give
     /// something away, `tries` times at most. The texts that give least away are
-    /// taken. `chain` must be one of [`Writing::selected`].
-    pub async fn write(&self, chain: &Chain, tries: u32) -> Result<WrittenChain, WritingError> {
+    /// taken. `chain` must be one of [`Writing::selected`]. What it cost comes with
+    /// whatever came of it.
+    pub async fn write(
+        &self,
+        chain: &Chain,
+        tries: u32,
+    ) -> (Usage, Result<WrittenChain, WritingError>) {
+        let mut host = WriterHost::new(self, chain);
+        let written = self.write_with(chain.clone(), tries, &mut host).await;
+        (host.usage, written)
+    }
+
+    async fn write_with(
+        &self,
+        mut chain: Chain,
+        tries: u32,
+        host: &mut WriterHost<'_>,
+    ) -> Result<WrittenChain, WritingError> {
         // Other chains' models are listened to meanwhile.
-        let mut answers =
-            tokio::task::block_in_place(|| chain.answers(&mut Vocabulary::new(&self.database)))?;
-        let mut chain = chain.clone();
+        let mut answers = tokio::task::block_in_place(|| self.answers(&chain))?;
         for (stage, answer) in chain.stages.iter_mut().zip(&mut answers) {
             stage.interface.extend(answer.interface().iter().cloned());
             answer.declare(&stage.interface);
         }
-        let mut host = WriterHost::new(self, &chain);
         let mut brief = self.brief(&chain)?;
         let mut best: Option<(usize, Queries, ChainFindings)> = None;
         let mut asked = 0;
         while asked < tries.max(1) && best.as_ref().is_none_or(|(leaks, ..)| *leaks > 0) {
             asked += 1;
-            let queries = match self.ask(&brief, &mut host).await {
+            let queries = match self.ask(&brief, host).await {
                 Ok(queries) => queries,
                 // What was paid for before is worth more than nothing.
                 Err(err) if best.is_some() => {
@@ -159,7 +173,13 @@ impl Writing {
             take(&mut chain, queries);
             chain.mark(&found);
         }
-        Ok(WrittenChain { chain, tries: asked, usage: host.usage })
+        Ok(WrittenChain { chain, tries: asked })
+    }
+
+    fn answers(&self, chain: &Chain) -> Result<Vec<Answer>, ObjectError> {
+        // What a panic left is a vocabulary that knows fewer words.
+        let mut vocabulary = self.vocabulary.lock().unwrap_or_else(PoisonError::into_inner);
+        chain.answers(&self.database, &mut vocabulary)
     }
 
     fn brief(&self, chain: &Chain) -> Result<ChainBrief, PatchError> {

@@ -36,10 +36,10 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     })?;
     let bar = watch::bar(format, "looking for leaks");
     bar.set_length(file.chains.len() as u64);
-    let mut vocabulary = Vocabulary::new(&clone);
+    let mut vocabulary = Vocabulary::default();
     let mut found = Vec::new();
     for chain in &file.chains {
-        let answers = chain.answers(&mut vocabulary).map_err(anyhow::Error::from)?;
+        let answers = chain.answers(&clone, &mut vocabulary).map_err(anyhow::Error::from)?;
         found.push((chain, chain.find_leaks(&answers)));
         bar.inc(1);
     }

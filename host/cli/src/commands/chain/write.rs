@@ -1,7 +1,8 @@
 //! `catena chain write`.
 //!
 //! What a writer wrote is paid for: each chain is appended to `FILE.part` as soon
-//! as it is done, and a command that was interrupted goes on after it.
+//! as it is done, and a command that was interrupted goes on after it. What was
+//! paid in vain stands there too.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -93,7 +94,7 @@ async fn write_all(
     bar: &ProgressBar,
 ) -> anyhow::Result<Report> {
     let places = Arc::new(Semaphore::new(writing.concurrency()));
-    let mut tasks: JoinSet<(ChainId, Result<WrittenChain, WritingError>)> = JoinSet::new();
+    let mut tasks: JoinSet<(ChainId, Usage, Result<WrittenChain, WritingError>)> = JoinSet::new();
     for chain in writing.selected() {
         if part.done.contains_key(&chain.id) {
             continue;
@@ -102,21 +103,24 @@ async fn write_all(
         tasks.spawn(async move {
             // The semaphore is never closed.
             let _place = places.acquire().await;
-            let written = writing.write(&chain, tries).await;
-            (chain.id, written)
+            let (usage, written) = writing.write(&chain, tries).await;
+            (chain.id, usage, written)
         });
     }
     let mut report = Report::default();
     while let Some(ended) = tasks.join_next().await {
-        let (id, written) = ended.context("a chain's task broke; this is a bug")?;
+        let (id, usage, written) = ended.context("a chain's task broke; this is a bug")?;
+        report.usage += usage;
         match written {
             Ok(written) => {
                 report.written += 1;
                 report.tries += written.tries;
-                report.usage += written.usage;
-                part.add(Done { usage: written.usage, chain: written.chain })?;
+                part.add(Done { usage, chain: Some(written.chain) })?;
             }
-            Err(err) => report.failed.push((id, format!("{:#}", anyhow::Error::from(err)))),
+            Err(err) => {
+                part.add(Done { usage, chain: None })?;
+                report.failed.push((id, format!("{:#}", anyhow::Error::from(err))));
+            }
         }
         bar.inc(1);
     }
@@ -127,7 +131,7 @@ async fn write_all(
 impl Report {
     fn as_json(&self, file: &ChainFile, output: &Path) -> serde_json::Value {
         let failed = self.failed.iter().map(|(id, why)| json!({"chain": id, "reason": why}));
-        let (stages, marked) = marked(file);
+        let ((stages, marked), (overviews, marked_overviews)) = (marked(file), overviews(file));
         json!({
             "output": self.failed.is_empty().then_some(output),
             "chains_written": self.written,
@@ -135,6 +139,8 @@ impl Report {
             "usage": self.usage,
             "stages": stages,
             "stages_marked": marked,
+            "overviews": overviews,
+            "overviews_marked": marked_overviews,
             "failed": failed.collect::<Vec<_>>(),
         })
     }
@@ -154,6 +160,10 @@ impl Report {
         if self.failed.is_empty() {
             let (stages, marked) = marked(file);
             say!("{marked} of {stages} queries still give something away and are marked");
+            let (overviews, marked) = overviews(file);
+            if marked > 0 {
+                say!("{marked} of {overviews} overviews do so too");
+            }
             say!("chain file: {}", output.display());
         } else {
             say!("nothing is in {} yet; the same command goes on", output.display());
@@ -168,11 +178,18 @@ fn marked(file: &ChainFile) -> (usize, usize) {
     (stages.count(), marked)
 }
 
+/// Overviews, and those that give something away of some stage.
+fn overviews(file: &ChainFile) -> (usize, usize) {
+    let marked = file.chains.iter().filter(|chain| !chain.leaks.is_empty()).count();
+    (file.chains.len(), marked)
+}
+
 /// A line of the file of chains that are written.
 #[derive(Serialize, Deserialize)]
 struct Done {
     usage: Usage,
-    chain: Chain,
+    /// Nothing where what was paid for brought no texts.
+    chain: Option<Chain>,
 }
 
 /// Chains that are written already, beside the file that is to be.
@@ -198,6 +215,7 @@ impl Part {
         for line in text.split(|byte| *byte == b'\n') {
             let Ok(Done { usage, chain }) = serde_json::from_slice(line) else { continue };
             writing.charge(&usage);
+            let Some(chain) = chain else { continue };
             if writing.selected().iter().any(|known| is_same(known, &chain)) {
                 done.insert(chain.id.clone(), chain);
             }
@@ -227,7 +245,7 @@ impl Part {
             .write_all(&line)
             .and_then(|()| self.file.sync_data())
             .with_context(|| self.failed())?;
-        self.done.insert(done.chain.id.clone(), done.chain);
+        self.done.extend(done.chain.map(|chain| (chain.id.clone(), chain)));
         Ok(())
     }
 
