@@ -29,6 +29,7 @@ mod demo;
 mod git_parity;
 mod github;
 mod interruption;
+mod judge_tests;
 mod judgements;
 mod judging;
 mod limits;

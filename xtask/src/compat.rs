@@ -8,6 +8,7 @@ mod carry;
 mod chains;
 mod datasets;
 mod github_schema;
+mod judge_tests;
 mod mini_swe_agent;
 mod model_server;
 mod python_guest;
@@ -48,6 +49,12 @@ pub(crate) enum Check {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         clones: PathBuf,
     },
+    /// Have `judge-tests` judge controls and cheats on real chains of Python repositories
+    JudgeTests {
+        /// A directory with clones of click and attrs under these names
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        clones: PathBuf,
+    },
     /// Play the same replies to the real mini-swe-agent and to `scaffold-mini`
     MiniSweAgent,
     /// Ask a model server that others wrote, and roll out over it
@@ -71,6 +78,7 @@ pub(crate) fn run(
         Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
         Some(Check::GithubSchema) => github_schema::run(checkout, phases),
         Some(Check::Chains { clones }) => chains::run(checkout, phases, &clones),
+        Some(Check::JudgeTests { clones }) => judge_tests::run(checkout, phases, &clones),
         Some(Check::MiniSweAgent) => mini_swe_agent::run(checkout, phases),
         Some(Check::ModelServer) => model_server::run(checkout, phases),
         Some(Check::PythonGuest) => python_guest::run(checkout, phases),

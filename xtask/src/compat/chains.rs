@@ -13,12 +13,12 @@ use crate::demo;
 use crate::phase::Phases;
 
 /// A chain by the numbers of its pull requests.
-struct Numbers {
-    repository: &'static str,
-    pull_requests: &'static [u32],
+pub(super) struct Numbers {
+    pub(super) repository: &'static str,
+    pub(super) pull_requests: &'static [u32],
 }
 
-const CHAINS: [Numbers; 6] = [
+pub(super) const CHAINS: [Numbers; 6] = [
     Numbers { repository: "pallets/click", pull_requests: &[3224, 3240] },
     Numbers { repository: "pallets/click", pull_requests: &[2788, 2956] },
     Numbers { repository: "python-attrs/attrs", pull_requests: &[1328, 1331] },
@@ -31,9 +31,9 @@ const CHAINS: [Numbers; 6] = [
 const PACKAGES: [&str; 3] = ["pytest", "freezegun", "hypothesis<6.140"];
 
 /// The program that has them.
-const PROGRAM: &str = "python-tests";
+pub(super) const PROGRAM: &str = "python-tests";
 
-const HINT: &str = "the message above says what failed";
+pub(super) const HINT: &str = "the message above says what failed";
 
 /// Checks each chain in the clone `DIR/NAME` of its repository.
 pub(super) fn run(checkout: &Checkout, phases: &mut Phases, clones: &Path) -> anyhow::Result<()> {
@@ -73,13 +73,13 @@ pub(super) fn run(checkout: &Checkout, phases: &mut Phases, clones: &Path) -> an
 }
 
 /// The program, with a store of programs that outlives this check.
-fn catena(checkout: &Checkout) -> Command {
+pub(super) fn catena(checkout: &Checkout) -> Command {
     let mut command = Command::new(checkout.built("catena"));
     command.env("CATENA_PROGRAMS", checkout.target.join("compat/programs"));
     command
 }
 
-fn add_python(checkout: &Checkout) -> anyhow::Result<()> {
+pub(super) fn add_python(checkout: &Checkout) -> anyhow::Result<()> {
     let listed = catena(checkout).args(["--json", "program", "list"]).output()?;
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
     let has = |wanted: &str| {
