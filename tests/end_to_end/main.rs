@@ -30,6 +30,7 @@ mod git_parity;
 mod github;
 mod interruption;
 mod judge_tests;
+mod judge_llm;
 mod judgements;
 mod judging;
 mod limits;

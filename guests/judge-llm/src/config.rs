@@ -1,0 +1,43 @@
+//! What the operator can set.
+
+use serde::Deserialize;
+use task_templates::{TemplateError, Templates};
+
+/// The values of `[config]`; all of them stand in `plugin.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) attempts: u32,
+    pub(crate) samples: u32,
+    pub(crate) margin: f64,
+    #[serde(default)]
+    pub(crate) temperature: Option<f64>,
+    #[serde(default)]
+    pub(crate) resample_temperature: Option<f64>,
+    pub(crate) max_output_tokens: u32,
+    pub(crate) patch_limit: usize,
+    pub(crate) feedback_words: u32,
+    templates: Texts,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Texts {
+    system: String,
+    task: String,
+    retry: String,
+}
+
+impl Config {
+    pub(crate) fn templates(&self) -> Result<Templates, TemplateError> {
+        let Texts { system, task, retry } = &self.templates;
+        Templates::parse(&[("system", system), ("task", task), ("retry", retry)])
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn shipped() -> Config {
+    let manifest: toml::Table = include_str!("../plugin.toml").parse().unwrap_or_default();
+    let config = manifest.get("config").cloned();
+    config.and_then(|config| config.try_into().ok()).unwrap_or_else(|| unreachable!())
+}
