@@ -199,7 +199,11 @@ impl Reader {
     fn message(&mut self, message: &Value) -> Result<(), DocumentError> {
         let text = |key: &str| message.get(key).and_then(Value::as_str).unwrap_or_default();
         let content = text("content").to_owned();
-        let extra = message.get("extra").cloned().unwrap_or_default();
+        let mut extra = message.get("extra").cloned().unwrap_or_else(|| json!({}));
+        // Version 1 has it beside the content.
+        if let (Some(time), Some(extra)) = (message.get("timestamp"), extra.as_object_mut()) {
+            extra.entry("timestamp").or_insert_with(|| time.clone());
+        }
         match text("role") {
             "system" => {
                 self.push(Message::System { content }, None);

@@ -23,28 +23,29 @@ use document::{
 
 /// A rollout as one line; none where nothing was said in it.
 pub(crate) fn line(rollout: &Rollout) -> Option<Vec<u8>> {
-    let first = rollout.conversations.first()?;
-    let outer = first.histories.len().checked_sub(1)?;
-    let mut inner = Vec::new();
+    let mut documents = Vec::new();
+    let mut first = None;
     for talk in &rollout.conversations {
         for (index, history) in talk.histories.iter().enumerate() {
-            let is_outer = talk.id == first.id && index == outer;
-            if !is_outer && !history.said.is_empty() {
-                inner.push(document(rollout, talk, index, history)?);
+            if history.said.is_empty() {
+                continue;
             }
+            // The last history of the first conversation in which anything was said.
+            if first.is_none_or(|(id, _)| id == talk.id) {
+                first = Some((talk.id, documents.len()));
+            }
+            documents.push((talk, index, document(rollout, talk, index, history)));
         }
     }
-    let mut outer = document(rollout, first, outer, first.histories.get(outer)?)?;
-    if outer.steps.is_empty() {
-        return None;
-    }
-    outer.extra = note(first, first.histories.len() - 1, to_raw_value(&skeleton(rollout)).ok());
+    let (talk, index, mut outer) = documents.remove(first?.1);
+    outer.extra = note(talk, index, to_raw_value(&skeleton(rollout)).ok());
     outer.trajectory_id = None;
     outer.final_metrics = Some(final_metrics(rollout.usage, outer.steps.len()));
-    if inner.is_empty() {
+    if documents.is_empty() {
         V1_5.clone_into(&mut outer.schema_version);
     } else {
-        outer.subagent_trajectories = Some(inner);
+        let inner = documents.into_iter().map(|(_, _, document)| document);
+        outer.subagent_trajectories = Some(inner.collect());
     }
     serde_json::to_vec(&outer).ok()
 }
@@ -93,19 +94,14 @@ fn final_metrics(usage: Usage, steps: usize) -> Value {
     })
 }
 
-fn document(
-    rollout: &Rollout,
-    talk: &Conversation,
-    index: usize,
-    history: &History,
-) -> Option<Document> {
+fn document(rollout: &Rollout, talk: &Conversation, index: usize, history: &History) -> Document {
     let about = &rollout.agent;
     let last = history.said.iter().rev().find_map(|said| rollout.turns.get(said.turn?));
     let tools = last.map_or(&[][..], |turn| rollout.tools_of(turn));
     let tools: Vec<_> =
         chat::tools(tools).iter().filter_map(|tool| to_raw_value(tool).ok()).collect();
     let named = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
-    Some(Document {
+    Document {
         schema_version: V1_7.to_owned(),
         session_id: Some(rollout.rollout.to_string()),
         trajectory_id: Some(format!("{}.c{}.h{index}", rollout.rollout, talk.id.0)),
@@ -122,7 +118,7 @@ fn document(
         continued_trajectory_ref: None,
         extra: note(talk, index, None),
         subagent_trajectories: None,
-    })
+    }
 }
 
 fn steps(rollout: &Rollout, history: &History) -> Vec<Step> {
