@@ -7,6 +7,7 @@
 mod carry;
 mod chains;
 mod datasets;
+mod forms;
 mod github_schema;
 mod judge_tests;
 mod mini_swe_agent;
@@ -31,6 +32,12 @@ pub(crate) enum Check {
         /// Exported JSONL; the demo's, where none is named
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         data: Option<PathBuf>,
+    },
+    /// Read every form of export with the code of its consumer
+    Forms {
+        /// A checkout of slime, which is on no package index
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        slime: Option<PathBuf>,
     },
     /// Run four agents over real chains and compare every carry with git
     Carry {
@@ -75,6 +82,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     match check {
         Some(Check::Datasets { data }) => datasets::run(checkout, phases, data.as_deref()),
+        Some(Check::Forms { slime }) => forms::run(checkout, phases, slime.as_deref()),
         Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
         Some(Check::GithubSchema) => github_schema::run(checkout, phases),
         Some(Check::Chains { clones }) => chains::run(checkout, phases, &clones),
@@ -86,6 +94,7 @@ pub(crate) fn run(
         Some(Check::PythonSuites) => python_suites::run(checkout, phases),
         None => {
             datasets::run(checkout, phases, None)?;
+            forms::run(checkout, phases, None)?;
             github_schema::run(checkout, phases)?;
             mini_swe_agent::run(checkout, phases)?;
             model_server::run(checkout, phases)?;

@@ -50,8 +50,8 @@ pub struct Order<'a> {
 }
 
 /// Writes an export. Its files and its manifest are each there whole or not at all.
-pub fn export(order: Order<'_>) -> Result<Manifest, ExportError> {
-    let mut export = Export::begin(&order)?;
+pub fn export(order: &Order<'_>) -> Result<Manifest, ExportError> {
+    let mut export = Export::begin(order)?;
     for path in order.sources {
         for rollout in Rollouts::open(path)? {
             export.counts.rollouts += 1;
@@ -62,7 +62,7 @@ pub fn export(order: Order<'_>) -> Result<Manifest, ExportError> {
         }
         export.end_of_source()?;
     }
-    export.finish(&order)
+    export.finish(order)
 }
 
 struct Export<'a> {

@@ -82,7 +82,7 @@ enum ProfileName {
     Openai,
     /// slime's supervised fine-tuning, JSON lines with `step_loss_mask`
     Slime,
-    /// ShareGPT as LLaMA-Factory reads it, JSON lines
+    /// `ShareGPT` as LLaMA-Factory reads it, JSON lines
     Sharegpt,
     /// trl's supervised fine-tuning, JSON lines of prompts and completions
     Trl,
@@ -147,7 +147,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     let split = split
         .map_err(|err| Failure::input(err).with_hint("write shares such as `train=0.9,val=0.1`"))?;
     let template = arguments.chat_template.as_deref().map(NamedFile::of).transpose();
-    let manifest = export(Order {
+    let manifest = export(&Order {
         sources: &arguments.runs,
         profile: arguments.profile.into(),
         output: &arguments.output,
@@ -169,7 +169,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
 
 /// Exports a run as chat fine-tuning files.
 pub(crate) fn export_run(dir: &Path, output: &Path) -> Result<Manifest, Failure> {
-    Ok(export(Order {
+    Ok(export(&Order {
         sources: &[dir.to_owned()],
         profile: Profile::Openai,
         output,
@@ -232,10 +232,8 @@ fn print_dropped(manifest: &Manifest) {
         return;
     }
     for dropped in &manifest.dropped {
-        let rollout = dropped
-            .rollout
-            .as_ref()
-            .map_or_else(|| "unknown".to_owned(), |rollout| rollout.to_string());
+        let rollout =
+            dropped.rollout.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
         let sample = dropped.sample.map_or_else(String::new, |sample| {
             format!(", conversation {} history {}", sample.conversation.0, sample.history)
         });
@@ -250,7 +248,7 @@ impl From<ExportError> for Failure {
             ExportError::Source(catena_dataset::source::SourceError::Run(err)) => err.into(),
             ExportError::Source(err) => Self::input(err)
                 .with_hint("name directories of runs, or files of `--profile canonical`"),
-            err => anyhow::Error::from(err).into(),
+            err @ ExportError::Io { .. } => anyhow::Error::from(err).into(),
         }
     }
 }

@@ -231,14 +231,15 @@ fn trajectory(
     }
     // Sub-agents come after their conversation, whatever the order of their ids.
     found.conversations.push(Conversation { id, forked_from: within, histories: Vec::new() });
-    let mut said = Vec::new();
     let mut steps = Vec::new();
+    let mut reader = Reader { conversation: id, tools, said: Vec::new(), found: &mut *found };
     for step in document.steps {
-        let of_step = foreign_step(step, id, tools, &mut said, found)?;
+        let of_step = reader.step(step)?;
         if of_step.as_object().is_some_and(|object| object.len() > 1) {
             steps.push(of_step);
         }
     }
+    let said = reader.said;
     if !steps.is_empty() {
         keep(&mut left, "steps", Value::Array(steps));
     }
@@ -261,99 +262,108 @@ fn keep(object: &mut Value, key: &str, value: Value) {
     }
 }
 
-fn foreign_step(
-    step: Step,
+/// A trajectory of another program while it is read.
+struct Reader<'a> {
     conversation: ConversationId,
     tools: catena_plugin::Digest,
-    said: &mut Vec<Said>,
-    found: &mut Found,
-) -> Result<Value, DocumentError> {
-    let mut left = json!({"step_id": step.step_id});
-    for (key, value) in [
-        ("reasoning_effort", json!(step.reasoning_effort)),
-        ("extra", json!(step.extra)),
-        ("llm_call_count", json!(step.llm_call_count)),
-        ("metrics", json!(step.metrics.as_ref().and_then(|metrics| metrics.extra.clone()))),
-    ] {
-        keep(&mut left, key, value);
-    }
-    let content = text(Some(step.message))?;
-    let results = step.observation.unwrap_or_default().results;
-    let mut add = |message: Message, turn: Option<usize>, messages: &mut Messages| {
-        let message = messages.position(message);
-        said.push(Said { message, turn, stage: 1, round: 1 });
+    said: Vec<Said>,
+    found: &'a mut Found,
+}
+
+impl Reader<'_> {
+    fn add(&mut self, message: Message, turn: Option<usize>) -> usize {
+        let message = self.found.messages.position(message);
+        self.said.push(Said { message, turn, stage: 1, round: 1 });
         message
-    };
-    let is_copied = step.is_copied_context == Some(true);
-    match step.source.as_str() {
-        "user" => {
-            add(Message::User { content }, None, &mut found.messages);
+    }
+
+    /// Adds a step. Returns what of it no field of the canonical form holds.
+    fn step(&mut self, mut step: Step) -> Result<Value, DocumentError> {
+        let mut left = json!({"step_id": step.id});
+        for (key, value) in [
+            ("reasoning_effort", json!(step.reasoning_effort)),
+            ("extra", json!(step.extra)),
+            ("llm_call_count", json!(step.llm_call_count)),
+            ("metrics", json!(step.metrics.as_ref().and_then(|metrics| metrics.extra.clone()))),
+        ] {
+            keep(&mut left, key, value);
         }
-        "agent" => {
-            let calls = step.tool_calls.unwrap_or_default().into_iter();
-            let tool_calls = calls.map(|call| ToolCall {
-                id: call.tool_call_id,
-                name: call.function_name,
-                arguments: call.arguments.get().to_owned(),
-            });
-            let message = AssistantMessage {
-                content,
-                reasoning: step.reasoning_content,
-                tool_calls: tool_calls.collect(),
-            };
-            // Zero calls of a model mean that a program dispatched it.
-            let by_model = step.llm_call_count != Some(0);
-            let origin = if by_model { Origin::Model } else { Origin::Plugin };
-            let index = (by_model && !is_copied).then_some(found.turns.len());
-            let finish = if message.tool_calls.is_empty() {
-                FinishReason::Stop
-            } else {
-                FinishReason::ToolCalls
-            };
-            let message = Message::Assistant { message, origin };
-            let at = add(message, index, &mut found.messages);
-            if index.is_some() {
-                let metrics = step.metrics.unwrap_or_default();
-                found.turns.push(Turn {
-                    conversation,
-                    stage: 1,
-                    round: 1,
-                    message: at,
-                    finish,
-                    usage: usage(&metrics),
-                    tools,
-                    details: details(metrics, step.model_name),
-                    calls: Vec::new(),
-                    time: step.timestamp,
-                });
+        let content = text(Some(std::mem::take(&mut step.message)))?;
+        let results = step.observation.take().unwrap_or_default().results;
+        let is_copied = step.is_copied_context == Some(true);
+        match step.source.as_str() {
+            "user" => {
+                self.add(Message::User { content }, None);
+            }
+            "agent" => self.agent(step, content),
+            _ => {
+                self.add(Message::System { content }, None);
             }
         }
-        _ => {
-            add(Message::System { content }, None, &mut found.messages);
+        for result in results {
+            let content = text(result.content)?;
+            match result.source_call_id {
+                Some(call_id) => self.answer(call_id, content, is_copied),
+                // An agent without tool calls reads what came of its text so.
+                None => {
+                    self.add(Message::User { content }, None);
+                }
+            }
         }
+        Ok(left)
     }
-    for result in results {
-        let content = text(result.content)?;
-        let Some(call_id) = result.source_call_id else {
-            // An agent without tool calls reads what came of its text so.
-            add(Message::User { content }, None, &mut found.messages);
-            continue;
-        };
-        let message = Message::Tool { call_id: call_id.clone(), content };
-        let at = add(message, None, &mut found.messages);
-        if let (Some(turn), false) = (found.turns.last_mut(), is_copied) {
-            turn.calls.push(Called {
-                call_id,
-                plugin: None,
-                outcome: "ok".to_owned(),
-                exit_status: None,
-                output: Some(Output::SameAs(at)),
-                wall_us: None,
-                tree: None,
+
+    fn agent(&mut self, step: Step, content: String) {
+        let calls = step.tool_calls.unwrap_or_default().into_iter();
+        let tool_calls = calls.map(|call| ToolCall {
+            id: call.tool_call_id,
+            name: call.function_name,
+            arguments: call.arguments.get().to_owned(),
+        });
+        let tool_calls: Vec<ToolCall> = tool_calls.collect();
+        let finish =
+            if tool_calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
+        let message = AssistantMessage { content, reasoning: step.reasoning_content, tool_calls };
+        // Zero calls of a model mean that a program dispatched it.
+        let by_model = step.llm_call_count != Some(0);
+        let origin = if by_model { Origin::Model } else { Origin::Plugin };
+        let is_taken = by_model && step.is_copied_context != Some(true);
+        let index = is_taken.then_some(self.found.turns.len());
+        let message = self.add(Message::Assistant { message, origin }, index);
+        if is_taken {
+            let metrics = step.metrics.unwrap_or_default();
+            self.found.turns.push(Turn {
+                conversation: self.conversation,
+                stage: 1,
+                round: 1,
+                message,
+                finish,
+                usage: usage(&metrics),
+                tools: self.tools,
+                details: details(metrics, step.model_name),
+                calls: Vec::new(),
+                time: step.timestamp,
             });
         }
     }
-    Ok(left)
+
+    fn answer(&mut self, call_id: String, content: String, is_copied: bool) {
+        let message = Message::Tool { call_id: call_id.clone(), content };
+        let at = self.add(message, None);
+        if is_copied {
+            return;
+        }
+        let Some(turn) = self.found.turns.last_mut() else { return };
+        turn.calls.push(Called {
+            call_id,
+            plugin: None,
+            outcome: "ok".to_owned(),
+            exit_status: None,
+            output: Some(Output::SameAs(at)),
+            wall_us: None,
+            tree: None,
+        });
+    }
 }
 
 fn details(metrics: Metrics, model: Option<String>) -> Option<Box<ReplyDetails>> {
@@ -369,7 +379,7 @@ fn details(metrics: Metrics, model: Option<String>) -> Option<Box<ReplyDetails>>
 }
 
 fn definitions(tools: &[Box<RawValue>]) -> Vec<ToolDefinition> {
-    let definition = |tool: &Box<RawValue>| {
+    let definition = |tool: &RawValue| {
         let tool: Map<String, Value> = serde_json::from_str(tool.get()).ok()?;
         let function = tool.get("function").and_then(Value::as_object).unwrap_or(&tool);
         let text = |key: &str| function.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -380,5 +390,5 @@ fn definitions(tools: &[Box<RawValue>]) -> Vec<ToolDefinition> {
             parameters: function.get("parameters").unwrap_or(&nothing).to_string(),
         })
     };
-    tools.iter().filter_map(definition).collect()
+    tools.iter().filter_map(|tool| definition(tool)).collect()
 }

@@ -161,9 +161,10 @@ impl Reader {
             _ => None,
         };
         let turn = said.map(|said| {
-            let finish = match said.tool_calls.is_empty() {
-                true => FinishReason::Stop,
-                false => FinishReason::ToolCalls,
+            let finish = if said.tool_calls.is_empty() {
+                FinishReason::Stop
+            } else {
+                FinishReason::ToolCalls
             };
             let tools = match self.offered {
                 Some(digest) => digest,

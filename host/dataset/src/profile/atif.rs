@@ -135,7 +135,7 @@ fn steps(rollout: &Rollout, history: &History) -> Vec<Step> {
             continue;
         }
         let (mut step, note) = step(rollout, message, *said, position < history.kept);
-        step.step_id = steps.len() + 1;
+        step.id = steps.len() + 1;
         steps.push(step);
         notes.push(note);
     }

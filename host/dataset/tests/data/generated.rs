@@ -151,7 +151,7 @@ impl Teller {
                 self.said(Message::Assistant { message, origin: Origin::Plugin }, None);
             }
             Happening::Turn(spoken) => self.turn(spoken),
-            Happening::Tool(at, content, told) => self.tool(at, content, told),
+            Happening::Tool(at, content, told) => self.tool(at, &content, told),
             Happening::Replace(keep, summary) => {
                 let old = self.history().said.clone();
                 let kept = old.into_iter().zip(keep).filter(|(_, keep)| *keep);
@@ -226,11 +226,11 @@ impl Teller {
         });
     }
 
-    fn tool(&mut self, at: usize, content: String, told: Told) {
+    fn tool(&mut self, at: usize, content: &str, told: Told) {
         let Some(turn) = self.rollout.turns.last() else { return };
         let calls = &self.rollout.reply(turn).unwrap().tool_calls;
         let call_id = calls.get(at).map_or_else(|| "stray".to_owned(), |call| call.id.clone());
-        let message = Message::Tool { call_id: call_id.clone(), content: content.clone() };
+        let message = Message::Tool { call_id: call_id.clone(), content: content.to_owned() };
         let shown = self.said(message, None);
         let output = match told {
             Told::Same => Some(Output::SameAs(shown)),
@@ -255,12 +255,12 @@ impl Teller {
 pub(crate) fn in_order(mut rollout: Rollout) -> Rollout {
     let old = std::mem::take(&mut rollout.messages);
     let mut new: Vec<Message> = Vec::new();
-    let mut place = |at: usize| match new.iter().position(|message| *message == old[at]) {
-        Some(at) => at,
-        None => {
-            new.push(old[at].clone());
-            new.len() - 1
+    let mut place = |at: usize| {
+        if let Some(known) = new.iter().position(|message| *message == old[at]) {
+            return known;
         }
+        new.push(old[at].clone());
+        new.len() - 1
     };
     for talk in &mut rollout.conversations {
         for said in talk.histories.iter_mut().flat_map(|history| &mut history.said) {

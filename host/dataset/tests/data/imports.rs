@@ -37,7 +37,7 @@ fn atif() -> Value {
              "reasoning_content": "hm", "reasoning_effort": "high",
              "tool_calls": [{"tool_call_id": "a", "function_name": "sh", "arguments": {"z": 1, "a": 2}}],
              "observation": {"results": [{"source_call_id": "a", "content": "ok"}]},
-             "metrics": {"prompt_tokens": 120, "cached_tokens": 100, "completion_tokens": 5, "cost_usd": 0.000123}},
+             "metrics": {"prompt_tokens": 120, "cached_tokens": 100, "completion_tokens": 5, "cost_usd": 1.23e-4}},
             {"step_id": 3, "source": "agent", "message": "", "llm_call_count": 0,
              "observation": {"results": [{"content": "a hint"}]}},
             {"step_id": 4, "source": "agent", "message": "copied", "is_copied_context": true},

@@ -241,7 +241,7 @@ pub(crate) fn export_to(
     criteria: &Criteria,
 ) -> Manifest {
     let sources = [write(dir, rollouts)];
-    export(Order {
+    export(&Order {
         sources: &sources,
         profile,
         output,

@@ -103,7 +103,7 @@ fn parts_of_a_split_share_no_repository() {
     let sources = [write(dir.path(), &rollouts)];
     let output = dir.path().join("out.jsonl.gz");
     let split = Split::parse("train=0.5,val=0.5,owner/name-0=test").unwrap();
-    let manifest = export(Order {
+    let manifest = export(&Order {
         sources: &sources,
         profile: Profile::Canonical,
         output: &output,

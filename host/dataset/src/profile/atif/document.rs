@@ -54,7 +54,8 @@ pub(crate) struct AtifAgent {
 #[derive(Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
-    pub(crate) step_id: usize,
+    #[serde(rename = "step_id")]
+    pub(crate) id: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timestamp: Option<String>,
     pub(crate) source: String,
