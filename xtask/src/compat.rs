@@ -39,6 +39,12 @@ pub(crate) enum Check {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         slime: Option<PathBuf>,
     },
+    /// Measure exports of long trajectories, beside Harbor's exporter
+    ExportCosts {
+        /// How many; 1,000 take 1.5 GB
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        trajectories: u32,
+    },
     /// Run four agents over real chains and compare every carry with git
     Carry {
         /// A clone of the repository the lists are of
@@ -83,6 +89,7 @@ pub(crate) fn run(
     match check {
         Some(Check::Datasets { data }) => datasets::run(checkout, phases, data.as_deref()),
         Some(Check::Forms { slime }) => forms::run(checkout, phases, slime.as_deref()),
+        Some(Check::ExportCosts { trajectories }) => forms::costs(checkout, phases, trajectories),
         Some(Check::Carry { clone, chains }) => carry::run(checkout, phases, &clone, &chains),
         Some(Check::GithubSchema) => github_schema::run(checkout, phases),
         Some(Check::Chains { clones }) => chains::run(checkout, phases, &clones),

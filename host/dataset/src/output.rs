@@ -37,10 +37,20 @@ impl ExportError {
 /// leaves nothing under the name that it was to have.
 pub struct OutFile {
     path: PathBuf,
-    part: PathBuf,
+    part: Unfinished,
     sink: Sink,
     /// Bytes before compression.
     written: u64,
+}
+
+/// A file that is removed unless it was given another name before.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // It is not there any more where all went well.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 enum Sink {
@@ -57,8 +67,8 @@ enum Sink {
 impl OutFile {
     /// Begins the file that will be at `path`.
     pub fn create(path: &Path) -> Result<Self, ExportError> {
-        let part = with_ending(path, ".part");
-        let sink = Sink::create(&part, path).map_err(ExportError::io(path))?;
+        let part = Unfinished(with_ending(path, ".part"));
+        let sink = Sink::create(&part.0, path).map_err(ExportError::io(path))?;
         Ok(Self { path: path.to_owned(), part, sink, written: 0 })
     }
 
@@ -69,7 +79,7 @@ impl OutFile {
             let file = self.sink.finish()?;
             file.sync_all()?;
             let size = file.metadata()?.len();
-            fs::rename(&self.part, &self.path)?;
+            fs::rename(&self.part.0, &self.path)?;
             Ok(size)
         };
         let size = all().map_err(io_error)?;

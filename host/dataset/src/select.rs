@@ -50,6 +50,8 @@ pub struct Criteria {
 pub enum Reason {
     /// Its journal or its line is damaged.
     Unreadable,
+    /// No part of the split takes its repository.
+    NoSplit,
     /// The agent was shown the answer.
     Control,
     /// One of its tasks is in a list of instances that are left out.
@@ -86,8 +88,6 @@ pub enum Reason {
     ArgumentsNotJson,
     /// No round of the stage was rejected, or none accepted.
     NoPair,
-    /// No split takes its repository.
-    NoSplit,
 }
 
 impl Reason {

@@ -61,3 +61,26 @@ pub(super) fn run(
         "the message above names the consumer and what it lost",
     )
 }
+
+/// Measures exports of many long trajectories beside Harbor's exporter.
+pub(super) fn costs(
+    checkout: &Checkout,
+    phases: &mut Phases,
+    trajectories: u32,
+) -> anyhow::Result<()> {
+    demo::build(checkout, phases)?;
+    phases.begin("python environment");
+    let python = venv::prepare(checkout, "forms")?;
+    let dir = venv::scratch(checkout, "export-costs")?;
+    phases.begin("export");
+    run_command(
+        Command::new(python)
+            .arg(checkout.root.join("xtask/compat/export_costs.py"))
+            .arg(checkout.built("catena"))
+            .arg(&dir)
+            .arg(trajectories.to_string())
+            .env("HF_HUB_OFFLINE", "1")
+            .env("HF_DATASETS_DISABLE_PROGRESS_BARS", "1"),
+        "the message above says what failed",
+    )
+}

@@ -13,3 +13,4 @@ mod rollouts;
 mod round_trips;
 mod selection;
 mod shapes;
+mod tokens;
