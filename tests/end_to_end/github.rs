@@ -420,6 +420,99 @@ fn discussions_make_the_chains_that_messages_do_not_tell_of() {
 }
 
 #[test]
+fn pull_request_that_github_cannot_answer_for_is_left_for_the_next_time() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::of((1..=5).map(pull_request).collect()));
+    server.plan(|_, asked| {
+        let ids = asked["variables"]["ids"].as_array()?;
+        ids.contains(&json!("PR_3")).then_some(Fault::Status(502, "", "<html>"))
+    });
+    let outcome = mine(&environment, &server, &[]);
+    outcome.succeeds().prints("4 of 5").prints("1 more").says("#3 is left for the next time");
+    assert_eq!(count(&rows(&environment, "name.github.db"), "set_aside"), 1);
+    server.plan(|_, _| None);
+    mine(&environment, &server, &[]).succeeds().prints("5 of 5").prints("1 of them");
+    assert_eq!(items(&server.asked()), [r#""PR_3""#]);
+    assert_eq!(count(&rows(&environment, "name.github.db"), "set_aside"), 0);
+}
+
+#[test]
+fn lost_places_in_lists_stop_nothing() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::busy());
+    mine(&environment, &server, &["--cache", "whole.db"]).succeeds();
+    let lost = json!({"data": {"node": null}, "errors": [{
+        "type": "INVALID_CURSOR_ARGUMENTS", "path": ["node"], "message": "no valid cursor",
+    }]});
+    let kept = lost.clone();
+    server.plan(move |place, _| (place == 2).then(|| Fault::Body(kept.clone())));
+    mine(&environment, &server, &["--cache", "list.db"]).succeeds().prints("121 of 121");
+    assert_eq!(rows(&environment, "list.db"), rows(&environment, "whole.db"));
+    server.plan(move |_, asked| {
+        (asked["operation"] == "MoreComments").then(|| Fault::Body(lost.clone()))
+    });
+    let outcome = mine(&environment, &server, &["--cache", "page.db"]);
+    outcome.succeeds().prints("120 of 121").says("#57 is left for the next time");
+    server.plan(|_, _| None);
+    mine(&environment, &server, &["--cache", "page.db"]).succeeds().prints("121 of 121");
+    assert_eq!(rows(&environment, "page.db"), rows(&environment, "whole.db"));
+}
+
+#[test]
+fn what_is_updated_while_the_list_is_read_is_not_missed() {
+    let environment = TestEnvironment::new();
+    let server = GitHubServer::start(World::busy());
+    server.plan(|place, _| (place == 2).then_some(Fault::Hold));
+    let mut command = environment.catena_command(&["mine", "owner/name", "--api-url"]);
+    command.arg(&server.url).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    server.wait_for_hold();
+    // It leaves the second page for the top of the first, which was read.
+    server.change(|world| world.update(5, 40_000, |it| it["title"] = "Another title".into()));
+    server.release();
+    assert!(child.wait().unwrap().success());
+    let fresh = GitHubServer::start(World::of(vec![]));
+    server.change(|world| fresh.change(|other| *other = world.clone()));
+    mine(&environment, &fresh, &["--cache", "fresh.db"]).succeeds();
+    assert_eq!(rows(&environment, "name.github.db"), rows(&environment, "fresh.db"));
+}
+
+#[test]
+fn hours_points_are_waited_for_by_the_servers_clock() {
+    let environment = TestEnvironment::new();
+    let mut world = World::of(vec![pull_request(8)]);
+    world.remaining = 0;
+    let server = GitHubServer::start(world);
+    mine(&environment, &server, &[]).succeeds().says("for the hour's rate limit");
+    // A second is left by this clock, and ten years by ours.
+    let ahead = "date: Tue, 01 Jan 2036 00:00:00 GMT\r\nx-ratelimit-remaining: 0\r\n\
+                 x-ratelimit-reset: 2082758401\r\n";
+    server.change(|world| world.remaining = 4_000);
+    server.plan(move |place, _| (place == 0).then_some(Fault::Status(403, ahead, "{}")));
+    mine(&environment, &server, &[]).succeeds().says("waits 2 seconds for the hour's rate limit");
+}
+
+#[test]
+fn cache_is_for_its_user_alone_and_names_before_a_rename_count() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let environment = TestEnvironment::new();
+    let commits = history(&environment);
+    let mut one = merged(11, "Tables", &commits[1]);
+    one["timelineItems"] = connection([reference("CR_1", 12)]);
+    let two = merged(12, "Tables with borders", &commits[2]);
+    let server = GitHubServer::start(World::of(vec![one, two]));
+    mine(&environment, &server, &[]).succeeds();
+    let mode = environment.path("name.github.db").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    server.change(|world| {
+        (world.name, world.former) = ("new-owner/name".to_owned(), vec!["owner/name".to_owned()]);
+    });
+    let more = ["--clone", "clone", "--output", "catalogue.db"];
+    mine(&environment, &server, &more).succeeds();
+    assert_eq!(count(&rows(&environment, "catalogue.db"), "citation"), 1);
+}
+
+#[test]
 fn survey_tells_what_the_choice_of_a_repository_needs() {
     let environment = TestEnvironment::new();
     let server = GitHubServer::start(World::busy());
@@ -436,6 +529,12 @@ fn survey_tells_what_the_choice_of_a_repository_needs() {
     assert_eq!((&sample["review_threads"], &sample["comments"]), (&json!(70), &json!(235)));
     let gone = ["mine", "survey", "else/where", "--api-url", &server.url];
     environment.catena(&gone).ends_with(2).says("nothing is known of `else/where`");
+    let both = ["mine", "survey", "else/where", "owner/name", "--api-url", &server.url];
+    let outcome = environment.catena(&both);
+    outcome
+        .ends_with(3)
+        .prints("owner/name")
+        .prints("nothing is known of `else/where`: there is no");
 }
 
 #[test]

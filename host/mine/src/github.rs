@@ -22,6 +22,8 @@ mod survey;
 mod transport;
 mod wire;
 
+use std::collections::HashSet;
+
 use catena_chain::RepositoryName;
 use serde_json::{Value, json};
 
@@ -55,6 +57,13 @@ const PAGE: u32 = 100;
 /// Tries of the smallest request.
 const TRIES: u32 = 5;
 
+/// Tries of one pull request before it is left for the next time.
+const TRIES_OF_ONE: u32 = 3;
+
+/// Pull requests that GitHub can't answer for, one after the other, from which on it
+/// is GitHub that is down.
+const MOST_SET_ASIDE: u32 = 4;
+
 type Telling<'a> = &'a mut (dyn FnMut(GitHubProgress) + Send);
 
 /// Which pull requests are fetched.
@@ -75,6 +84,8 @@ pub struct Fetched {
     pub cached: u64,
     /// Merged pull requests of the repository.
     pub merged: u64,
+    /// Those that GitHub could not answer for. They are asked for again next time.
+    pub set_aside: u64,
 }
 
 /// Brings `cache` up to date with the merged pull requests of `repository`.
@@ -95,18 +106,24 @@ pub async fn fetch(
             .and_then(|since| jiff::Timestamp::from_second(since).ok())
             .map(|since| since.to_string()),
     };
-    let mut run = Fetcher { github, cache, progress };
+    let (set_aside, in_a_row) = (HashSet::new(), 0);
+    let mut run = Fetcher { github, cache, progress, set_aside, in_a_row };
     let (id, merged) = run.repository(repository).await?;
     run.list(&id, merged, &scope).await?;
     let fetched = run.pull_requests(&scope).await?;
     let cached = run.cache.in_scope_count(&scope)?;
-    Ok(Fetched { fetched, cached, merged })
+    let set_aside = run.set_aside.len() as u64;
+    Ok(Fetched { fetched, cached: cached.saturating_sub(set_aside), merged, set_aside })
 }
 
 struct Fetcher<'a> {
     github: &'a mut GitHub,
     cache: &'a mut Cache,
     progress: Telling<'a>,
+    /// What is left for the next time.
+    set_aside: HashSet<u64>,
+    /// How many of them were set aside since the last answer.
+    in_a_row: u32,
 }
 
 impl Fetcher<'_> {
@@ -119,6 +136,7 @@ impl Fetcher<'_> {
             match self.github.ask(documents::REPOSITORY, &variables, self.progress).await? {
                 Asked::Answer(answer) => break answer,
                 Asked::TooHeavy(reason) => self.again(&mut tries, name.as_str(), reason).await?,
+                Asked::LostPlace => return Err(lost_place(name.as_str())),
             }
         };
         let found = answer.repository.ok_or(GitHubError::NotFound)?;
@@ -142,17 +160,21 @@ impl Fetcher<'_> {
             (until, _) => ("all".to_owned(), until.clone()),
         };
         let started = self.cache.sweep(&walk)?;
-        let was_started = started.is_some();
-        self.walk(id, all, &walk, floor.as_deref(), started).await?;
-        if was_started {
-            // What was updated since that walk began is above where it began.
-            let floor = self.cache.listed_until()?.or(floor);
-            self.walk(id, all, &walk, floor.as_deref(), None).await?;
+        let mut floor = floor;
+        let mut is_whole = started.is_none();
+        let mut pages = self.walk(id, all, &walk, floor.as_deref(), started).await?;
+        // What was updated while a list of several pages was read has moved to its top,
+        // and what was read moved down: the list is read again until it is of one piece.
+        while pages > 1 || !is_whole {
+            is_whole = true;
+            floor = self.cache.listed_until()?.or(floor);
+            pages = self.walk(id, all, &walk, floor.as_deref(), None).await?;
         }
         Ok(())
     }
 
-    /// Walks through the list from the newest update down to `floor`.
+    /// Walks through the list from the newest update down to `floor`. Gives the number
+    /// of pages.
     async fn walk(
         &mut self,
         id: &str,
@@ -160,12 +182,21 @@ impl Fetcher<'_> {
         scope: &str,
         floor: Option<&str>,
         started: Option<Sweep>,
-    ) -> Result<(), GitHubError> {
+    ) -> Result<u32, GitHubError> {
         let order = json!({"field": "UPDATED_AT", "direction": "DESC"});
         let mut at = started;
+        let mut pages = 0;
         loop {
             let after = at.as_ref().map(|at| at.cursor.as_str());
-            let page = self.listing(id, &order, LISTED, after).await?;
+            let Some(page) = self.listing(id, &order, LISTED, after).await? else {
+                if at.is_none() {
+                    return Err(lost_place("the list of pull requests"));
+                }
+                self.cache.end_sweep(scope)?;
+                at = None;
+                continue;
+            };
+            pages += 1;
             let newest = page.items().next().map(|first| first.updated_at.clone());
             let top = at.map(|at| at.top).or(newest).unwrap_or_default();
             let below = |listed: &wire::Listed| {
@@ -180,7 +211,7 @@ impl Fetcher<'_> {
             let listed = self.cache.listed()?;
             (self.progress)(GitHubProgress::Listing { listed, all });
             if at.is_none() {
-                return Ok(());
+                return Ok(pages);
             }
         }
     }
@@ -192,6 +223,7 @@ impl Fetcher<'_> {
         while left > 0 {
             let size = u32::try_from(left).unwrap_or(LISTED).min(LISTED);
             let page = self.listing(id, &order, size, after.as_deref()).await?;
+            let page = page.ok_or_else(|| lost_place("the list of pull requests"))?;
             self.cache.store_listing("newest", &page, None, None)?;
             left = left.saturating_sub(page.items().count() as u64);
             (self.progress)(GitHubProgress::Listing { listed: limit - left, all: limit.min(all) });
@@ -203,37 +235,48 @@ impl Fetcher<'_> {
         Ok(())
     }
 
+    /// A page of the list; `None` if GitHub does not know the place `after` any more.
     async fn listing(
         &mut self,
         id: &str,
         order: &Value,
         size: u32,
         after: Option<&str>,
-    ) -> Result<wire::Page<wire::Listed>, GitHubError> {
+    ) -> Result<Option<wire::Page<wire::Listed>>, GitHubError> {
         let variables = |size| json!({"id": id, "order": order, "size": size, "after": after});
         let what = "the list of pull requests";
-        let answer: wire::NodeAnswer<wire::ListingPage> =
-            self.one(documents::PAGE_OF_LISTING, Pace::new(1, size), variables, what).await?;
-        Ok(answer.node.ok_or(GitHubError::NotFound)?.pull_requests)
+        let pace = Pace::new(1, size);
+        let asked = self.one(documents::PAGE_OF_LISTING, pace, variables, TRIES).await?;
+        let answer: wire::NodeAnswer<wire::ListingPage> = match asked {
+            Asked::Answer(answer) => answer,
+            Asked::LostPlace => return Ok(None),
+            Asked::TooHeavy(reason) => return Err(too_heavy(what, TRIES, reason)),
+        };
+        Ok(Some(answer.node.ok_or(GitHubError::NotFound)?.pull_requests))
     }
 
-    /// Asks for one thing, in ever smaller pages if need be.
+    /// Asks for one thing, in ever smaller pages if need be, and the smallest several
+    /// times.
     async fn one<T: serde::de::DeserializeOwned>(
         &mut self,
         operation: Operation,
         mut pace: Pace,
         variables: impl Fn(u32) -> Value,
-        what: &str,
-    ) -> Result<T, GitHubError> {
+        most: u32,
+    ) -> Result<Asked<T>, GitHubError> {
         let mut tries = 0;
         loop {
             let asked = variables(pace.size);
             match self.github.ask(operation, &asked, self.progress).await? {
-                Asked::Answer(answer) => return Ok(answer),
                 Asked::TooHeavy(reason) if !pace.shrink() => {
-                    self.again(&mut tries, what, reason).await?;
+                    tries += 1;
+                    if tries == most {
+                        return Ok(Asked::TooHeavy(reason));
+                    }
+                    client::pause(tries, self.progress).await;
                 }
                 Asked::TooHeavy(_) => {}
+                done => return Ok(done),
             }
         }
     }
@@ -247,9 +290,21 @@ impl Fetcher<'_> {
     ) -> Result<(), GitHubError> {
         *tries += 1;
         if *tries == TRIES {
-            return Err(GitHubError::TooHeavy { what: what.to_owned(), tries: TRIES, reason });
+            return Err(too_heavy(what, TRIES, reason));
         }
         client::pause(*tries, self.progress).await;
+        Ok(())
+    }
+
+    /// Leaves a pull request for the next time. Several in a row are an outage.
+    fn set_aside(&mut self, number: u64, reason: String) -> Result<(), GitHubError> {
+        self.in_a_row += 1;
+        if self.in_a_row == MOST_SET_ASIDE {
+            return Err(too_heavy(&format!("#{number}"), TRIES_OF_ONE, reason));
+        }
+        self.cache.set_aside(number, &reason)?;
+        self.set_aside.insert(number);
+        (self.progress)(GitHubProgress::SetAside { number, reason });
         Ok(())
     }
 
@@ -269,15 +324,21 @@ impl Fetcher<'_> {
             let (batch, rest) = left.split_at(left.len().min(pace.batch as usize));
             match self.batch(batch, pace.size).await? {
                 Asked::Answer(()) => {
-                    (left, tries) = (rest, 0);
+                    (left, tries, self.in_a_row) = (rest, 0, 0);
                     pace.answered();
                     self.open_pages().await?;
                 }
                 Asked::TooHeavy(reason) if !pace.shrink() => {
-                    let what = batch.first().map(|wanted| format!("#{}", wanted.number));
-                    self.again(&mut tries, &what.unwrap_or_default(), reason).await?;
+                    tries += 1;
+                    if tries < TRIES_OF_ONE {
+                        client::pause(tries, self.progress).await;
+                    } else if let Some(wanted) = batch.first() {
+                        self.set_aside(wanted.number, reason)?;
+                        (left, tries) = (rest, 0);
+                    }
                 }
                 Asked::TooHeavy(_) => {}
+                Asked::LostPlace => return Err(lost_place("pull requests")),
             }
         }
     }
@@ -289,6 +350,7 @@ impl Fetcher<'_> {
         let answer: wire::NodesAnswer = match asked {
             Asked::Answer(answer) => answer,
             Asked::TooHeavy(reason) => return Ok(Asked::TooHeavy(reason)),
+            Asked::LostPlace => return Ok(Asked::LostPlace),
         };
         let fits = |(wanted, found): (&Wanted, &Option<wire::PullRequest>)| {
             found.as_ref().is_none_or(|found| found.number == wanted.number)
@@ -306,33 +368,63 @@ impl Fetcher<'_> {
 
     /// Fetches the pages that are left of what was fetched.
     async fn open_pages(&mut self) -> Result<(), GitHubError> {
-        while let Some(page) = self.cache.open_page()? {
-            let what = format!("the {} of #{}", page.connection.word(), page.number);
-            let variables = |size: u32| {
-                let mut variables = json!({"id": page.node, "size": size, "after": page.cursor});
-                if page.connection == Connection::Threads
-                    && let Some(variables) = variables.as_object_mut()
-                {
-                    // A page of threads with all their comments would be heavy.
-                    variables.insert("size".to_owned(), json!(size.min(BATCH.1)));
-                    variables.insert("nested".to_owned(), json!(NESTED.min(size)));
+        while let Some(page) = self.cache.open_page(&self.set_aside)? {
+            let stored = if page.connection == Connection::ThreadComments {
+                let asked: Asked<wire::NodeAnswer<wire::ThreadComments>> =
+                    self.further(&page).await?;
+                match asked {
+                    Asked::Answer(answer) => {
+                        let comments = answer.node.map(|thread| thread.comments);
+                        Asked::Answer(self.store_thread_page(&page, comments)?)
+                    }
+                    Asked::TooHeavy(reason) => Asked::TooHeavy(reason),
+                    Asked::LostPlace => Asked::LostPlace,
                 }
-                variables
-            };
-            let (operation, pace) = (page.connection.more(), Pace::new(1, PAGE));
-            if page.connection == Connection::ThreadComments {
-                let answer: wire::NodeAnswer<wire::ThreadComments> =
-                    self.one(operation, pace, variables, &what).await?;
-                let comments = answer.node.map(|thread| thread.comments);
-                self.store_thread_page(&page, comments)?;
             } else {
-                let answer: wire::NodeAnswer<wire::Connections> =
-                    self.one(operation, pace, variables, &what).await?;
-                // One that has gone has no more pages.
-                self.cache.store_page(&page, &answer.node.unwrap_or_default())?;
+                let asked: Asked<wire::NodeAnswer<wire::Connections>> = self.further(&page).await?;
+                match asked {
+                    Asked::Answer(answer) => {
+                        // One that has gone has no more pages.
+                        let connections = answer.node.unwrap_or_default();
+                        Asked::Answer(self.cache.store_page(&page, &connections)?)
+                    }
+                    Asked::TooHeavy(reason) => Asked::TooHeavy(reason),
+                    Asked::LostPlace => Asked::LostPlace,
+                }
+            };
+            match stored {
+                Asked::Answer(()) => self.in_a_row = 0,
+                Asked::TooHeavy(reason) => {
+                    let word = page.connection.word();
+                    self.set_aside(page.number, format!("its {word}: {reason}"))?;
+                }
+                // All of it is fetched anew the next time.
+                Asked::LostPlace => {
+                    self.cache.forget(page.number)?;
+                    let word = page.connection.word();
+                    self.set_aside(page.number, format!("the place in its {word} is lost"))?;
+                }
             }
         }
         Ok(())
+    }
+
+    async fn further<T: serde::de::DeserializeOwned>(
+        &mut self,
+        page: &OpenPage,
+    ) -> Result<Asked<T>, GitHubError> {
+        let variables = |size: u32| {
+            let mut variables = json!({"id": page.node, "size": size, "after": page.cursor});
+            if page.connection == Connection::Threads
+                && let Some(variables) = variables.as_object_mut()
+            {
+                // A page of threads with all their comments would be heavy.
+                variables.insert("size".to_owned(), json!(size.min(BATCH.1)));
+                variables.insert("nested".to_owned(), json!(NESTED.min(size)));
+            }
+            variables
+        };
+        self.one(page.connection.more(), Pace::new(1, PAGE), variables, TRIES_OF_ONE).await
     }
 
     fn store_thread_page(
@@ -346,4 +438,12 @@ impl Fetcher<'_> {
         }
         Ok(())
     }
+}
+
+fn too_heavy(what: &str, tries: u32, reason: String) -> GitHubError {
+    GitHubError::TooHeavy { what: what.to_owned(), tries, reason }
+}
+
+fn lost_place(what: &str) -> GitHubError {
+    GitHubError::Unexpected { reason: format!("a lost place where {what} begins") }
 }

@@ -14,6 +14,7 @@
 //! * [`links`]: which pull requests hang together, and by what evidence.
 //! * [`exclude`]: which make no stage of a chain.
 //! * [`select`](mod@select), [`build`](mod@build): from links to chains.
+//! * [`statistics`]: what the chains of a repository are like.
 //! * [`resolve`](mod@resolve): from lists and a clone to a chain file, with a
 //!   reason for each list that cannot be resolved.
 //! * [`template`]: the plain queries a stage has until a writer made better ones.
@@ -35,6 +36,7 @@ pub mod message;
 pub mod origins;
 pub mod resolve;
 pub mod select;
+pub mod statistics;
 pub mod template;
 
 pub use build::{Built, build};
@@ -47,3 +49,4 @@ pub use resolve::{
     Ambiguity, Fault, Progress, Reason, Refused, Resolution, ResolveError, ResolveOptions, resolve,
 };
 pub use select::{Funnel, SelectOptions, Selection, Strategy, Unused};
+pub use statistics::{Spread, Statistics};

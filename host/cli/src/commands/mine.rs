@@ -147,6 +147,7 @@ fn report_fetched(
             "merged": fetched.merged,
             "fetched": fetched.fetched,
             "cached": fetched.cached,
+            "set_aside": fetched.set_aside,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -157,6 +158,13 @@ fn report_fetched(
         grouped(fetched.merged),
         grouped(fetched.fetched)
     );
+    if fetched.set_aside > 0 {
+        say!(
+            "{} more that GitHub could not answer for are in the table `set_aside`; the same command \
+             asks for them again",
+            grouped(fetched.set_aside)
+        );
+    }
     say!("licence: {}", license.as_deref().unwrap_or("none that GitHub knows"));
     say!("cache: {}", path.display());
     Ok(ExitCode::SUCCESS)

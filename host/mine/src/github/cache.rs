@@ -7,8 +7,11 @@
 mod read;
 mod write;
 
+use std::collections::HashSet;
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use catena_chain::RepositoryName;
 use rusqlite::{Connection as Database, OptionalExtension as _, params};
@@ -20,7 +23,7 @@ use super::error::CacheError;
 use super::wire;
 
 /// Version of the tables, kept as SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// SQLite's `application_id`: the letters `CtnG`.
 const APPLICATION: i64 = 0x4374_6e47;
@@ -28,6 +31,8 @@ const APPLICATION: i64 = 0x4374_6e47;
 /// Times are texts as GitHub writes them, `2024-05-06T07:08:09Z`, which sort as
 /// the times do.
 const TABLES: &str = "
+CREATE TABLE former_name (name TEXT PRIMARY KEY COLLATE NOCASE) STRICT;
+CREATE TABLE set_aside (number INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
 CREATE TABLE repository (
     id TEXT NOT NULL, name TEXT NOT NULL, license TEXT, default_branch TEXT,
     merged INTEGER NOT NULL, listed_until TEXT) STRICT;
@@ -66,6 +71,15 @@ CREATE TABLE cross_reference (
     source_repository TEXT NOT NULL, source INTEGER NOT NULL,
     PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
 ";
+
+/// What version 1 has not.
+const SINCE_1: &str = "
+CREATE TABLE former_name (name TEXT PRIMARY KEY COLLATE NOCASE) STRICT;
+CREATE TABLE set_aside (number INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
+";
+
+/// How long another process may read or write the file.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A file with what GitHub answered of one repository.
 pub struct Cache {
@@ -125,8 +139,10 @@ impl Cache {
     /// Opens a cache, or begins one where there is no file.
     pub fn open(path: &Path) -> Result<Self, CacheError> {
         let io = |source| CacheError::Io { path: path.to_owned(), source };
-        let lock = File::options().create(true).truncate(false).read(true).write(true).open(path);
-        let lock = lock.map_err(io)?;
+        // What a private repository's people said is for the user alone.
+        let mut options = File::options();
+        options.create(true).truncate(false).read(true).write(true).mode(0o600);
+        let lock = options.open(path).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
@@ -136,6 +152,7 @@ impl Cache {
         }
         let failed = |source| CacheError::Sqlite { path: path.to_owned(), source };
         let database = Database::open(path).map_err(failed)?;
+        database.busy_timeout(PATIENCE).map_err(failed)?;
         let mut cache = Self { database, path: path.to_owned(), _lock: lock };
         cache.prepare()?;
         Ok(cache)
@@ -156,6 +173,12 @@ impl Cache {
         }
         if application != APPLICATION {
             return Err(CacheError::NotOne { path: self.path.clone() });
+        }
+        if found == 1 {
+            return self.with(|transaction| {
+                transaction.execute_batch(SINCE_1)?;
+                transaction.pragma_update(None, "user_version", VERSION)
+            });
         }
         if found != VERSION {
             let path = self.path.clone();
@@ -185,12 +208,18 @@ impl Cache {
             let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
             transaction.query_row("SELECT id, name FROM repository", [], read).optional()
         })?;
-        if let Some((_, name)) = known.filter(|(id, _)| *id != found.id) {
+        if let Some((_, name)) = known.as_ref().filter(|(id, _)| *id != found.id) {
             let holds =
                 name.parse().map_err(|_| self.damaged(format!("`{name}` is no repository")))?;
             return Err(CacheError::OtherRepository { path: self.path.clone(), holds });
         }
-        self.with(|transaction| write::repository(transaction, found))
+        let former = known.map(|(_, name)| name).filter(|name| *name != found.name_with_owner);
+        self.with(|transaction| {
+            if let Some(former) = former {
+                transaction.execute("INSERT OR IGNORE INTO former_name VALUES (?)", [former])?;
+            }
+            write::repository(transaction, found)
+        })
     }
 
     /// The newest update of which the list is complete.
@@ -229,7 +258,7 @@ impl Cache {
             for listed in page.items() {
                 write::listed(transaction, listed)?;
             }
-            transaction.execute("DELETE FROM sweep", [])?;
+            transaction.execute("DELETE FROM sweep WHERE scope = ?", [scope])?;
             if let Some(Sweep { cursor, top }) = next {
                 let row = params![scope, cursor, top];
                 transaction.execute("INSERT INTO sweep VALUES (?, ?, ?)", row)?;
@@ -259,14 +288,24 @@ impl Cache {
         Ok(counts.first().copied().unwrap_or_default().cast_unsigned())
     }
 
-    /// The first connection of which pages are left.
-    pub(super) fn open_page(&mut self) -> Result<Option<OpenPage>, CacheError> {
+    /// The first connection of which pages are left, but for those of pull requests
+    /// that are set aside.
+    pub(super) fn open_page(
+        &mut self,
+        set_aside: &HashSet<u64>,
+    ) -> Result<Option<OpenPage>, CacheError> {
         let found: Option<(i64, String, String, String)> = self.with(|transaction| {
             let query = "SELECT number, connection, node, cursor FROM open_page
-                         ORDER BY number DESC, connection, node LIMIT 1";
-            let read =
-                |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-            transaction.query_row(query, [], read).optional()
+                         ORDER BY number DESC, connection, node";
+            let mut statement = transaction.prepare_cached(query)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let number: i64 = row.get(0)?;
+                if !set_aside.contains(&number.cast_unsigned()) {
+                    return Ok(Some((number, row.get(1)?, row.get(2)?, row.get(3)?)));
+                }
+            }
+            Ok(None)
         })?;
         let Some((number, word, node, cursor)) = found else { return Ok(None) };
         let connection = Connection::ALL.into_iter().find(|it| it.word() == word);
@@ -285,11 +324,40 @@ impl Cache {
         self.with(|transaction| {
             for (wanted, found) in asked.iter().zip(answered) {
                 match found {
-                    Some(found) => write::pull_request(transaction, found)?,
+                    Some(found) => {
+                        write::pull_request(transaction, found)?;
+                        let delete = "DELETE FROM set_aside WHERE number = ?";
+                        transaction.execute(delete, [found.number.cast_signed()])?;
+                    }
                     None => write::gone(transaction, wanted.number)?,
                 }
             }
             Ok(())
+        })
+    }
+
+    /// Takes note of why GitHub could not answer for a pull request.
+    pub(super) fn set_aside(&mut self, number: u64, reason: &str) -> Result<(), CacheError> {
+        self.with(|transaction| {
+            let row = params![number.cast_signed(), reason];
+            transaction.execute("INSERT OR REPLACE INTO set_aside VALUES (?, ?)", row).map(drop)
+        })
+    }
+
+    /// Forgets that a pull request was fetched, so that it is fetched anew.
+    pub(super) fn forget(&mut self, number: u64) -> Result<(), CacheError> {
+        self.with(|transaction| {
+            let number = number.cast_signed();
+            transaction.execute("DELETE FROM open_page WHERE number = ?", [number])?;
+            let update = "UPDATE pull_request SET fetched_at = NULL WHERE number = ?";
+            transaction.execute(update, [number]).map(drop)
+        })
+    }
+
+    /// Ends a walk from which it can't be gone on.
+    pub(super) fn end_sweep(&mut self, scope: &str) -> Result<(), CacheError> {
+        self.with(|transaction| {
+            transaction.execute("DELETE FROM sweep WHERE scope = ?", [scope]).map(drop)
         })
     }
 

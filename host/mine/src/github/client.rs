@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -17,8 +17,11 @@ use super::wire::RateLimit;
 /// Where GitHub's own API is.
 pub const GITHUB: &str = "https://api.github.com";
 
-/// Tries of what does not come through, and waits for a limit that does not end.
-const TRIES: u32 = 7;
+/// Waits for a limit that does not end.
+const WAITS: u32 = 7;
+
+/// Tries of what does not come through, which is a quarter of an hour of an outage.
+const TRIES: u32 = 20;
 
 /// The longest wait before another try, but for limits.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -27,6 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 pub struct GitHub {
     transport: Transport,
     budget: Option<RateLimit>,
+    /// By how much the server's clock is ahead of ours.
+    ahead: SignedDuration,
 }
 
 /// What came of a request.
@@ -35,6 +40,8 @@ pub(super) enum Asked<T> {
     Answer(T),
     /// It must be asked for in smaller pieces.
     TooHeavy(String),
+    /// The place in a list from which it was to go on is none any more.
+    LostPlace,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +56,11 @@ impl GitHub {
     /// Makes a client of the API at `url`: [`GITHUB`], or `https://HOST/api/v3` of
     /// GitHub Enterprise. Sends nothing yet. Must be called within a Tokio runtime.
     pub fn new(url: &str, token: Option<&Token>) -> Result<Self, GitHubError> {
-        Ok(Self { transport: Transport::new(url, token)?, budget: None })
+        Ok(Self {
+            transport: Transport::new(url, token)?,
+            budget: None,
+            ahead: SignedDuration::ZERO,
+        })
     }
 
     /// Asks for something until there is an answer or none is to be had.
@@ -63,8 +74,7 @@ impl GitHub {
         loop {
             self.wait_for_points(progress).await;
             let reply = match self.send(operation, variables).await {
-                Ok(reply) => reply,
-                Err(reason) => {
+                Ok(Reply::Down(reason)) | Err(reason) => {
                     silences += 1;
                     if silences == TRIES {
                         return Err(GitHubError::Unreachable { tries: TRIES, reason });
@@ -72,6 +82,7 @@ impl GitHub {
                     pause(silences, progress).await;
                     continue;
                 }
+                Ok(reply) => reply,
             };
             match reply {
                 Reply::Data(WithBudget { data, budget }) => {
@@ -82,17 +93,24 @@ impl GitHub {
                     self.budget = budget;
                     return Ok(Asked::Answer(data));
                 }
-                Reply::TooHeavy(reason) => return Ok(Asked::TooHeavy(reason)),
+                Reply::TooHeavy(reason) | Reply::Down(reason) => {
+                    return Ok(Asked::TooHeavy(reason));
+                }
+                Reply::LostPlace => return Ok(Asked::LostPlace),
                 Reply::Failed(error) => return Err(*error),
                 Reply::Wait(wait, why) => {
                     waits += 1;
-                    if waits == TRIES {
-                        return Err(GitHubError::Limited { why, tries: TRIES });
+                    if waits == WAITS {
+                        return Err(GitHubError::Limited { why, tries: WAITS });
                     }
                     // A limit that is met again at once is waited for longer.
                     let longer = 2_u32.saturating_pow(waits - 1);
-                    let factor = if why == Waiting::SecondaryLimit { longer } else { 1 };
-                    sleep(wait.saturating_mul(factor), why, progress).await;
+                    let wait = match why {
+                        Waiting::SecondaryLimit | Waiting::Recovery => wait.saturating_mul(longer),
+                        // The hour's end is known, but for what the clocks differ.
+                        Waiting::RateLimit => wait.max(Duration::from_secs(u64::from(longer - 1))),
+                    };
+                    sleep(wait, why, progress).await;
                 }
             }
         }
@@ -100,7 +118,7 @@ impl GitHub {
 
     /// Sends one request. `Err` if no whole answer came back.
     async fn send<T: DeserializeOwned>(
-        &self,
+        &mut self,
         operation: Operation,
         variables: &Value,
     ) -> Result<Reply<WithBudget<T>>, String> {
@@ -117,7 +135,16 @@ impl GitHub {
             }
             Err(TransportError::Broken(reason)) => return Err(reason),
         };
-        Ok(reply::judge(answer.status, &answer.headers, &answer.body, Timestamp::now()))
+        if let Some(date) = reply::date(&answer.headers) {
+            self.ahead = date.duration_since(Timestamp::now());
+        }
+        Ok(reply::judge(answer.status, &answer.headers, &answer.body, self.now()))
+    }
+
+    /// The time by the server's clock, as far as it told.
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(self.ahead).unwrap_or(now)
     }
 
     /// Waits until the hour's points suffice for a request like the last.
@@ -126,7 +153,7 @@ impl GitHub {
         let Some(budget) = self.budget.take_if(|budget| spent(budget)) else { return };
         // A time that is not understood is none to wait for: the next answer tells.
         let Ok(reset) = budget.reset_at.parse() else { return };
-        let wait = reply::from_now(reset, Timestamp::now()) + Duration::from_secs(1);
+        let wait = reply::from_now(reset, self.now()) + Duration::from_secs(1);
         sleep(wait, Waiting::RateLimit, progress).await;
     }
 }

@@ -215,6 +215,13 @@ pub enum GitHubProgress {
         /// Points of an hour.
         limit: u64,
     },
+    /// A pull request is left for the next time.
+    SetAside {
+        /// Which.
+        number: u64,
+        /// Why.
+        reason: String,
+    },
     /// A request waits.
     Waits {
         /// So long.

@@ -28,11 +28,21 @@ pub(super) enum Reply<T> {
     Wait(Duration, Waiting),
     /// Ask for less.
     TooHeavy(String),
+    /// Ask the same again after a while, longer each time.
+    Down(String),
+    /// The place in a list from which it was to go on is none any more.
+    LostPlace,
     /// Asking again is of no use.
     Failed(Box<GitHubError>),
 }
 
-/// Judges an answer that came at `now`.
+/// The time that the server wrote on its answer, which is that of its limits.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(text(headers, "date")).ok()?;
+    Timestamp::try_from(date).ok()
+}
+
+/// Judges an answer that came at `now`, by the server's clock.
 pub(super) fn judge<T: DeserializeOwned>(
     status: StatusCode,
     headers: &HeaderMap,
@@ -45,7 +55,12 @@ pub(super) fn judge<T: DeserializeOwned>(
         403 | 429 => refused(status, headers, body, now),
         404 => failed(GitHubError::NoApi),
         300..=399 => failed(GitHubError::Moved { to: text(headers, "location").to_owned() }),
-        500..=599 => Reply::TooHeavy(format!("status {}", status.as_u16())),
+        500..=599 if headers.contains_key("retry-after") => {
+            Reply::Wait(asked_wait(headers, now), Waiting::Recovery)
+        }
+        // What a gateway says of an answer that took too long.
+        502 | 504 => Reply::TooHeavy(format!("status {}", status.as_u16())),
+        500..=599 => Reply::Down(format!("status {}", status.as_u16())),
         _ => failed(GitHubError::Answered { status: status.as_u16(), words: words(body) }),
     }
 }
@@ -84,6 +99,7 @@ fn complained<T>(complaint: &Complaint, headers: &HeaderMap, now: Timestamp) -> 
             Reply::Wait(until_reset(headers, now), Waiting::RateLimit)
         }
         _ if is_secondary(&words) => Reply::Wait(asked_wait(headers, now), Waiting::SecondaryLimit),
+        Some("INVALID_CURSOR_ARGUMENTS") => Reply::LostPlace,
         Some("INSUFFICIENT_SCOPES") => {
             failed(GitHubError::Scopes { words, had: text(headers, "x-oauth-scopes").to_owned() })
         }
@@ -184,6 +200,8 @@ mod tests {
             Reply::Data(data) => format!("data {data}"),
             Reply::Wait(wait, why) => format!("wait {}s: {why}", wait.as_secs()),
             Reply::TooHeavy(reason) => format!("less: {reason}"),
+            Reply::Down(reason) => format!("down: {reason}"),
+            Reply::LostPlace => "lost".to_owned(),
             Reply::Failed(error) => error.to_string(),
         }
     }
@@ -235,6 +253,22 @@ mod tests {
         less: Something went wrong while executing your query.
         less: Resource limits for this query exceeded.
         less: an answer without data
+        ");
+    }
+
+    #[test]
+    fn outages_are_waited_for_and_lost_places_known() {
+        let told = complaint("INVALID_CURSOR_ARGUMENTS", &json!(["node", "pullRequests"]));
+        insta::assert_snapshot!([
+            reply(503, &[("retry-after", "20")], ""),
+            reply(503, &[], ""),
+            reply(500, &[], ""),
+            reply(200, &[], &told),
+        ].join("\n"), @r"
+        wait 20s: GitHub to recover
+        down: status 503
+        down: status 500
+        lost
         ");
     }
 

@@ -113,6 +113,10 @@ pub async fn survey(
         let variables = json!({"owner": owner, "name": name, "size": pace.size});
         match github.ask(documents::SURVEYED, &variables, progress).await? {
             Asked::Answer(answer) => break answer,
+            Asked::LostPlace => {
+                let reason = "a lost place in no list".to_owned();
+                return Err(GitHubError::Unexpected { reason });
+            }
             Asked::TooHeavy(reason) if !pace.shrink() => {
                 tries += 1;
                 if tries == TRIES {

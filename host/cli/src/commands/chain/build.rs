@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use catena_mine::{Built, Catalogue, Funnel, SelectOptions, StageLimits, Strategy, build};
+use catena_chain::EdgeKind;
+use catena_mine::{
+    Built, Catalogue, Funnel, SelectOptions, Spread, StageLimits, Statistics, Strategy, build,
+};
 use catena_tree::ObjectDatabase;
 use clap::{ValueEnum, ValueHint};
 use comfy_table::{Cell, CellAlignment};
@@ -75,9 +78,10 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
         Failure::input(err).with_hint("name the clone the catalogue was mined from")
     })?;
     built.resolution.file.save(&arguments.output).map_err(anyhow::Error::from)?;
+    let statistics = Statistics::of(&catalogue, &built.links, &built.resolution.file);
     match format {
-        Format::Json => print_json(&as_json(&built, arguments))?,
-        Format::Text => print_text(&built, arguments),
+        Format::Json => print_json(&as_json(&built, &statistics, arguments))?,
+        Format::Text => print_text(&built, &statistics, arguments),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -109,7 +113,7 @@ fn options(arguments: &Arguments) -> Result<SelectOptions, Failure> {
     })
 }
 
-fn as_json(built: &Built, arguments: &Arguments) -> Value {
+fn as_json(built: &Built, statistics: &Statistics, arguments: &Arguments) -> Value {
     let (stages, without_patch) = counts(&built.resolution.file);
     let funnel = &built.selection.funnel;
     let named = |counts: Vec<(String, usize)>| -> Value { counts.into_iter().collect() };
@@ -128,6 +132,7 @@ fn as_json(built: &Built, arguments: &Arguments) -> Value {
             "references_that_are_no_links": named(rejected(built)),
             "paths": funnel.paths,
         },
+        "statistics": statistics,
         "refused": refused_json(&built.resolution.refused),
     })
 }
@@ -157,7 +162,7 @@ fn rejected(built: &Built) -> Vec<(String, usize)> {
     counts
 }
 
-fn print_text(built: &Built, arguments: &Arguments) {
+fn print_text(built: &Built, statistics: &Statistics, arguments: &Arguments) {
     let funnel = &built.selection.funnel;
     let mut rows = table(&["step", "count"]);
     let mut row = |step: String, count: usize| {
@@ -187,6 +192,50 @@ fn print_text(built: &Built, arguments: &Arguments) {
     let (stages, _) = counts(&built.resolution.file);
     row("stages".to_owned(), stages);
     say!("{rows}");
+    print_statistics(built, statistics);
     print_doubts(&built.resolution);
     say!("chain file: {}", arguments.output.display());
+}
+
+/// The paper's Table 4, and what its chains are like.
+fn print_statistics(built: &Built, statistics: &Statistics) {
+    let count = |value: usize| grouped(value as u64);
+    let mut rows = table(&["repository", "total PRs", "task queries", "chains", "languages"]);
+    let endings = statistics.endings.iter().take(4);
+    let endings = endings.map(|(ending, stages)| format!(".{ending} {stages}"));
+    rows.add_row(vec![
+        built.resolution.file.repository.name.to_string(),
+        count(statistics.pull_requests),
+        count(statistics.task_queries),
+        count(statistics.chains),
+        endings.collect::<Vec<_>>().join(", "),
+    ]);
+    say!("{rows}");
+    let mut rows = table(&["", "median", "9 of 10 up to", "most"]);
+    let mut row = |what: &str, spread: &Spread| {
+        let Spread { median, p90, max } = spread;
+        rows.add_row(vec![what.to_owned(), grouped(*median), grouped(*p90), grouped(*max)]);
+    };
+    row("files of a stage", &statistics.files);
+    row("lines of a stage", &statistics.lines);
+    row("days of a chain", &statistics.days);
+    say!("{rows}");
+    say!("{} of the stages change tests", count(statistics.with_tests));
+    let kinds = |counts: &std::collections::BTreeMap<EdgeKind, usize>| {
+        let shown = counts.iter().map(|(kind, links)| format!("{} {}", count(*links), word(*kind)));
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    say!("links by kind: {}", kinds(&statistics.links));
+    say!("links within chains: {}", kinds(&statistics.links_in_chains));
+}
+
+fn word(kind: EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::Fixes => "fix",
+        EdgeKind::Reverts => "revert",
+        EdgeKind::Supersedes => "supersede",
+        EdgeKind::FollowsUp => "follow up",
+        EdgeKind::Mentions => "mention",
+        EdgeKind::TouchesLinesOf => "touch lines",
+    }
 }

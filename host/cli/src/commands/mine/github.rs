@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use catena_chain::RepositoryName;
@@ -110,13 +111,23 @@ pub(super) struct Watch {
     bar: ProgressBar,
     /// Where no terminal shows the bar, lines tell what takes long.
     lines: bool,
+    /// When the last of them was said.
+    said: Instant,
     points: String,
 }
+
+/// Between two lines that tell how far it is.
+const EVERY: Duration = Duration::from_secs(10);
 
 impl Watch {
     pub(super) fn new(format: Format) -> Self {
         let lines = format == Format::Text && !std::io::stderr().is_terminal();
-        Self { bar: watch::bar(format, "asking GitHub"), lines, points: String::new() }
+        Self {
+            bar: watch::bar(format, "asking GitHub"),
+            lines,
+            said: Instant::now(),
+            points: String::new(),
+        }
     }
 
     pub(super) fn tell(&mut self, step: GitHubProgress) {
@@ -129,6 +140,9 @@ impl Watch {
             GitHubProgress::RateLimit { remaining, limit } => {
                 self.points = format!(", {} of {} points left", grouped(remaining), grouped(limit));
             }
+            GitHubProgress::SetAside { number, reason } => {
+                self.line(&format!("#{number} is left for the next time: {reason}"));
+            }
             GitHubProgress::Waits { wait, why } => {
                 let told = format!("waits {} for {why}", HumanDuration(wait));
                 if self.lines {
@@ -140,7 +154,11 @@ impl Watch {
         }
     }
 
-    fn show(&self, what: &str, done: u64, all: u64) {
+    fn show(&mut self, what: &str, done: u64, all: u64) {
+        if self.lines && self.said.elapsed() >= EVERY {
+            self.said = Instant::now();
+            self.line(&format!("{what} {} of {}{}", grouped(done), grouped(all), self.points));
+        }
         self.bar.set_message(format!("{what}{}", self.points));
         self.bar.set_length(all);
         self.bar.set_position(done);

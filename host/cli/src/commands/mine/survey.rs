@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use catena_chain::RepositoryName;
-use catena_mine::github::{self as source, Surveyed};
+use catena_mine::github::{self as source, GitHubError, Surveyed};
 use comfy_table::{Cell, CellAlignment};
 use serde_json::json;
 
@@ -15,6 +15,9 @@ use crate::output::{Format, grouped, print_json, say, table};
 /// Merged pull requests that the paper asks of a repository (its Table 4 has
 /// three with fewer).
 const ENOUGH: u64 = 7_000;
+
+/// Exit code where nothing is known of some candidates.
+const INCOMPLETE: u8 = 3;
 
 /// Languages that are shown.
 const LANGUAGES: usize = 3;
@@ -30,24 +33,45 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
-    let found = runtime.block_on(survey(arguments, format))?;
+    let (found, unknown) = runtime.block_on(survey(arguments, format))?;
     match format {
-        Format::Json => print_json(&found.iter().map(as_json).collect::<Vec<_>>())?,
-        Format::Text => print_text(&found),
+        Format::Json => {
+            let told = unknown.iter().map(|(name, why)| json!({"repository": name, "error": why}));
+            print_json(&found.iter().map(as_json).chain(told).collect::<Vec<_>>())?;
+        }
+        Format::Text => {
+            print_text(&found);
+            for (name, why) in &unknown {
+                say!("nothing is known of `{name}`: {why}");
+            }
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
-async fn survey(arguments: &Arguments, format: Format) -> Result<Vec<Surveyed>, Failure> {
+/// What was found, and the candidates of which nothing is known, with the reason. One
+/// candidate alone that is unknown is an error.
+async fn survey(
+    arguments: &Arguments,
+    format: Format,
+) -> Result<(Vec<Surveyed>, Vec<(RepositoryName, String)>), Failure> {
     let mut github = arguments.server.connect()?;
     let mut watch = Watch::new(format);
-    let mut found = Vec::new();
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for repository in &arguments.repositories {
         let mut tell = |step| watch.tell(step);
         let surveyed = source::survey(&mut github, repository, &mut tell).await;
-        found.push(surveyed.map_err(|err| failure(err).about(repository))?);
+        match surveyed {
+            Ok(surveyed) => found.push(surveyed),
+            Err(err @ (GitHubError::NotFound | GitHubError::Forbidden { .. }))
+                if arguments.repositories.len() > 1 =>
+            {
+                unknown.push((repository.clone(), err.to_string()));
+            }
+            Err(err) => return Err(failure(err).about(repository)),
+        }
     }
-    Ok(found)
+    Ok((found, unknown))
 }
 
 fn as_json(found: &Surveyed) -> serde_json::Value {

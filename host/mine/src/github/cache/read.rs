@@ -120,12 +120,16 @@ impl Cache {
         let remarks = "SELECT number, place, author, author_kind, body FROM remark
                        ORDER BY number, created_at, place, thread, ordinal";
         self.spread(remarks, remark, &mut found, |it| &mut it.remarks)?;
-        let issues = "SELECT number, repository, issue, title, author, body FROM closing_issue
-                      ORDER BY number, ordinal";
+        let issues = "SELECT number,
+                          CASE WHEN repository IN (SELECT name FROM former_name)
+                              THEN (SELECT name FROM repository) ELSE repository END,
+                          issue, title, author, body
+                      FROM closing_issue ORDER BY number, ordinal";
         self.spread(issues, issue, &mut found, |it| &mut it.issues)?;
         let references = "SELECT number, source, actor, closes FROM cross_reference
                           WHERE source_kind = 'pull-request'
-                              AND source_repository = (SELECT name FROM repository)
+                              AND (source_repository = (SELECT name FROM repository)
+                                  OR source_repository IN (SELECT name FROM former_name))
                           ORDER BY number, ordinal";
         self.spread(references, reference, &mut found, |it| &mut it.references)?;
         Ok(found.into_values().collect())
