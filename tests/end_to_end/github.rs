@@ -502,8 +502,8 @@ fn cache_is_for_its_user_alone_and_names_before_a_rename_count() {
     let two = merged(12, "Tables with borders", &commits[2]);
     let server = GitHubServer::start(World::of(vec![one, two]));
     mine(&environment, &server, &[]).succeeds();
-    let mode = environment.path("name.github.db").metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let permissions = environment.path("name.github.db").metadata().unwrap().permissions();
+    assert_eq!(permissions.mode() & 0o777, 0o600);
     server.change(|world| {
         (world.name, world.former) = ("new-owner/name".to_owned(), vec!["owner/name".to_owned()]);
     });

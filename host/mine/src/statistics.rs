@@ -78,7 +78,7 @@ impl Statistics {
             }
             ReferencePatch::MissingObjects { .. } => None,
         });
-        let (files, lines) = sizes.unzip();
+        let (counts, changed) = sizes.unzip();
         let days = file.chains.iter().filter_map(|chain| {
             let (first, last) = (chain.stages.first()?, chain.stages.last()?);
             u64::try_from((last.time - first.time) / DAY).ok()
@@ -91,8 +91,8 @@ impl Statistics {
             lengths,
             links: by_kind(evidence),
             links_in_chains: by_kind(edges),
-            files: Spread::of(files),
-            lines: Spread::of(lines),
+            files: Spread::of(counts),
+            lines: Spread::of(changed),
             days: Spread::of(days.collect()),
             endings,
             with_tests,
