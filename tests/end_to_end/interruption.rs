@@ -199,7 +199,7 @@ fn turns(requests: &[Value]) -> Vec<usize> {
 }
 
 /// The whole records of a journal, but for those that only say that it is gone on with.
-fn count_records(path: &Path) -> usize {
+pub(crate) fn count_records(path: &Path) -> usize {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     whole.filter(|line| !line.contains(r#""record":"continued""#)).count()

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::environment::TestEnvironment;
+use crate::interruption::count_records;
 use crate::model_server::ModelServer;
 use crate::small_run::{self, RunFile};
 
@@ -151,7 +152,7 @@ fn calibration_goes_on_after_any_record_and_asks_for_no_reply_again() {
     let asked = server.asked().len();
     assert_eq!(asked, 14);
     let key = whole["key"].as_str().unwrap();
-    let journal = format!(".local/share/catena/calibrations/{key}/rollouts/notes.1.journal");
+    let journal = format!(".local/share/catena/calibrations/{key}-2/rollouts/notes.1.journal");
     let text = environment.read(&journal);
     let replies = |lines: usize| {
         let kept = text.lines().take(lines);
@@ -166,6 +167,43 @@ fn calibration_goes_on_after_any_record_and_asks_for_no_reply_again() {
         assert_eq!(again["rows"], whole["rows"], "after {lines} records");
         assert_eq!(server.asked().len() - before, asked - replies(lines), "after {lines} records");
     }
+}
+
+#[test]
+fn judging_again_survives_being_killed_and_asks_for_no_reply_again() {
+    let environment = environment();
+    let server = ModelServer::start(vec![verdict(0.1)]);
+    let run = judged_by(&environment, &json!([verdict(0.95)]));
+    run.run(&environment).succeeds();
+    let script = "kind = \"scripted\"\nscript = \"referee.json\"";
+    environment.write("other.toml", run.text().replace(script, &over_http(&server)));
+    let journal = environment.path("run/judgements/other/rollouts/notes.1.journal");
+    let arguments = ["judge", "run", "--with", "other.toml", "--json"];
+    let mut kills = 0;
+    loop {
+        let reached = count_records(&journal);
+        let mut judging = environment.start_catena(&arguments);
+        let mut status = None;
+        while status.is_none() && count_records(&journal) <= reached {
+            status = judging.try_wait().unwrap();
+        }
+        judging.kill().unwrap();
+        judging.wait().unwrap();
+        match status {
+            Some(status) => break assert_eq!(status.code(), Some(0)),
+            None => kills += 1,
+        }
+    }
+    assert!(kills > 3, "only {kills} kills");
+    // What was on its way at a kill is asked for again.
+    assert!(server.asked().len() <= 2 + kills);
+    let asked = server.asked().len();
+    let told = environment.catena(&arguments).succeeds().json();
+    assert_eq!(server.asked().len(), asked);
+    let news: Vec<&Value> =
+        told["submissions"].as_array().unwrap().iter().map(|pair| &pair["new"]).collect();
+    assert_eq!(news, [&json!(0.1), &json!(0.1)]);
+    environment.catena(&["verify", "run"]).succeeds();
 }
 
 #[test]

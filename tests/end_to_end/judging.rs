@@ -169,3 +169,43 @@ fn feedback_is_told_as_it_is_where_the_run_file_says_so() {
     assert_eq!(round["verdict"]["feedback"], "Put it into count.py.");
     assert_eq!(round["cut"], json!([]));
 }
+
+/// The first two rounds of an agent that appends a line to its file in each, and the
+/// trees it handed in.
+fn appended(refine: &str) -> (TestEnvironment, Vec<String>) {
+    let environment = environment();
+    let command =
+        |text: &str| json!({"tool_calls": [{"name": "bash", "arguments": {"command": text}}]});
+    let submit = command("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT");
+    let append = command("echo more >> log.txt; echo kept > /tmp/note; cat /tmp/note");
+    let replies = json!([append, submit, append, submit]);
+    let judge = speaker(&environment, "a", "0.1", "Try again.");
+    let run = RunFile::of("scaffold-mini")
+        .key(&format!("refinements = 1\n{refine}"))
+        .scaffold("grant = { model = true }")
+        .tool("plugin = \"tool-bash\"\ngrant = { workspace = \"read-write\" }")
+        .judge(&judge)
+        .model(&environment, &replies);
+    let rollout = run.rollout(&environment);
+    environment.catena(&["verify", "run"]).succeeds();
+    let rounds = rollout["stages"][0]["rounds"].as_array().unwrap().iter();
+    let trees: Vec<String> =
+        rounds.map(|round| round["submission"]["tree"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(trees.len(), 2);
+    (environment, trees)
+}
+
+#[test]
+fn round_after_a_rejected_one_goes_on_with_its_tree() {
+    let (environment, trees) = appended("");
+    let lines =
+        |tree: &str| environment.git("run/objects.git", &["show", &format!("{tree}:log.txt")]);
+    assert_eq!((lines(&trees[0]), lines(&trees[1])), ("more".into(), "more\nmore".into()));
+}
+
+#[test]
+fn round_after_a_rejected_one_begins_anew_where_the_run_file_says_so() {
+    let (environment, trees) = appended("refine = \"reset\"");
+    let line = environment.git("run/objects.git", &["show", &format!("{}:log.txt", trees[1])]);
+    assert_eq!((line, &trees[0]), ("more".into(), &trees[1]));
+}

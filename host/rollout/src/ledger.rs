@@ -4,6 +4,8 @@
 //! Its invariant: what comes from outside is in the journal before a guest sees
 //! it, and what the journal has is not asked for again.
 
+mod party;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::future::pending;
@@ -27,6 +29,7 @@ use crate::progress::{Progress, ProgressEvent};
 use crate::record::{ExchangeAnswer, Record, RolloutId, Settled};
 use crate::rollout::Plan;
 use crate::stop::{self, Stop};
+use party::{Party, Turns};
 
 /// Why a worker is not served any further.
 #[derive(Debug, thiserror::Error)]
@@ -59,26 +62,6 @@ pub(crate) enum SettledBefore {
     Unsaid,
     /// It is to be found out.
     NotYet,
-}
-
-/// Who asks models: what they may spend, and how often they asked.
-struct Party {
-    account: Arc<Account>,
-    most_turns: Option<u64>,
-    turns: Turns,
-}
-
-impl Party {
-    fn is_out_of_turns(&self) -> bool {
-        self.most_turns.is_some_and(|limit| self.turns.all >= limit)
-    }
-}
-
-/// Exchanges, in all and at the stage at work.
-#[derive(Clone, Copy, Default)]
-struct Turns {
-    all: u64,
-    of_stage: usize,
 }
 
 pub(crate) struct Ledger {
@@ -130,10 +113,10 @@ impl Ledger {
     pub(crate) fn new(rollout: RolloutId, journal: Journal, plan: &Plan) -> Self {
         let budget = plan.file.budget;
         let account = Account::new(budget.bounds(), &journal.in_vain());
-        let agent = Party { account, most_turns: budget.turns, turns: Turns::default() };
+        let agent = Party::new(account, budget.turns);
         let budget = plan.file.judging.budget;
         let account = Account::new(budget.bounds(), &Usage::default());
-        let judges = Party { account, most_turns: budget.turns, turns: Turns::default() };
+        let judges = Party::new(account, budget.turns);
         Self {
             rollout,
             journal,
@@ -530,9 +513,7 @@ impl Ledger {
         match answer {
             ExchangeAnswer::Reply(reply) => {
                 self.conversations.reply(conversation, &reply);
-                let turns = &mut self.party_mut().turns;
-                turns.all += 1;
-                turns.of_stage += 1;
+                self.party_mut().add_turn();
                 self.tell(ProgressEvent::Turn { usage: reply.usage });
                 // What the server told beside it is for the journal alone.
                 Ok(Reply { details: None, ..reply })

@@ -93,11 +93,24 @@ impl Rollout<'_> {
             };
             match self.after_attempt(&at, end, submitted).await? {
                 Next::End(outcome) => return Ok((outcome, submitted)),
-                Next::Refine(given) => feedback = Some(given),
+                Next::Refine(given) => feedback = Some(self.with_tree(given)),
             }
         }
         let score = feedback.map(|feedback| feedback.score);
         Ok((StageOutcome::Rejected { score, reason: None }, submitted))
+    }
+
+    /// Feedback that says so where the agent does not go on with its tree.
+    fn with_tree(&self, feedback: Feedback) -> Feedback {
+        if self.plan.file.refine == Refine::Keep {
+            return feedback;
+        }
+        let text = feedback.text.trim_end();
+        let text = format!(
+            "{text}\n\nYour changes were taken back: the files are as they were when the stage \
+             began."
+        );
+        Feedback { text: text.trim_start().to_owned(), ..feedback }
     }
 
     /// The stage's tree with the files that earlier submissions left out, where

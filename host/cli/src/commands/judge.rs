@@ -6,6 +6,7 @@ mod calibrate;
 
 use std::process::ExitCode;
 
+use catena_rollout::run::judging::JudgingRun;
 use catena_rollout::{RolloutEnd, RolloutId, RunError};
 use clap::{Args, Subcommand};
 
@@ -63,6 +64,13 @@ fn failures(
         }
     }
     Ok(Some(failed))
+}
+
+/// Says how much there is to judge.
+fn announce(run: &JudgingRun, format: Format) {
+    if format == Format::Text {
+        eprintln!("judging {} patches; what was judged before is not judged again", run.trees());
+    }
 }
 
 fn stopped() -> ExitCode {

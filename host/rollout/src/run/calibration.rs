@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use catena_chain::{Chain, ChainFile, Stage};
+use catena_chain::{Chain, ChainFile, ChainId, Stage, StageId};
 use catena_plugin::Digest;
 use catena_tree::ObjectDatabase;
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,7 @@ pub(super) fn check(
         return Ok(None);
     }
     let key = key(inputs);
-    let known = Calibration::load(&place(options, key).join(RECORD))?;
+    let known = latest(&options.calibrations, key)?;
     let state = match &known {
         Some(known) if known.failures.is_empty() => CalibrationState::Passed,
         Some(_) => CalibrationState::Failed,
@@ -146,8 +146,27 @@ pub(super) fn check(
     }
 }
 
-fn place(options: &RunOptions, key: Digest) -> PathBuf {
-    options.calibrations.join(key.to_string())
+/// Where a calibration on so many stages is kept.
+fn place(options: &RunOptions, key: Digest, stages: usize) -> PathBuf {
+    options.calibrations.join(format!("{key}-{stages}"))
+}
+
+/// What is known of judges: of several calibrations, the one on most stages counts.
+fn latest(calibrations: &Path, key: Digest) -> Result<Option<Calibration>, RunError> {
+    let entries = match fs::read_dir(calibrations) {
+        Ok(entries) => entries,
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(RunError::io(calibrations, err)),
+    };
+    let prefix = format!("{key}-");
+    let mut known: Vec<Calibration> = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|err| RunError::io(calibrations, err))?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            known.extend(Calibration::load(&entry.path().join(RECORD))?);
+        }
+    }
+    Ok(known.into_iter().max_by_key(|calibration| calibration.stages))
 }
 
 /// Which patch each round of each stage is about.
@@ -168,12 +187,12 @@ impl Calibrating {
     pub fn create(path: &Path, stages: u32, options: &RunOptions) -> Result<Self, RunError> {
         let inputs = Inputs::of_judges(path, options)?;
         let key = key(&inputs);
-        let dir = place(options, key);
         let file = inputs.plan_file.file.clone();
+        let chosen = Chosen::of(&file, &inputs.chains, stages);
+        let dir = place(options, key, chosen.0.len());
         let objects = layout::objects_path(&dir);
         fs::create_dir_all(&dir).map_err(|err| RunError::io(&dir, err))?;
         let database = ObjectDatabase::create(&objects, &inputs.borrow_from)?;
-        let chosen = Chosen::of(&file, &inputs.chains, stages, &dir)?;
         let (stored, kinds) = chosen.stored(&database, &inputs.chains)?;
         let run = Arc::new(JudgingRun::of(&dir, inputs, stored, options)?);
         Ok(Self { run, kinds, key, threshold: file.threshold })
@@ -182,11 +201,6 @@ impl Calibrating {
     /// Where it is kept.
     pub fn dir(&self) -> &Path {
         self.run.dir()
-    }
-
-    /// Patches that are put before the judges.
-    pub fn patches(&self) -> usize {
-        self.kinds.len()
     }
 
     /// The run of judges over all patches, to be carried out.
@@ -206,28 +220,18 @@ impl Calibrating {
     }
 }
 
-/// The stages that judges are tried on: written down when they were chosen, so that
-/// an interrupted calibration goes on with them.
-#[derive(Serialize, Deserialize)]
-struct Chosen(Vec<(catena_chain::ChainId, catena_chain::StageId)>);
+/// The stages that judges are tried on.
+struct Chosen(Vec<(ChainId, StageId)>);
 
 impl Chosen {
-    /// Spread evenly over the stages of the run's chains.
-    fn of(file: &RunFile, chains: &ChainFile, most: u32, dir: &Path) -> Result<Self, RunError> {
-        let path = dir.join("stages.json");
-        if let Ok(text) = fs::read(&path) {
-            return serde_json::from_slice(&text).map_err(|err| RunError::io(&path, err));
-        }
+    /// Spread evenly over the stages of the run's chains, the same ones every time.
+    fn of(file: &RunFile, chains: &ChainFile, most: u32) -> Self {
         let all = selected(file, chains).into_iter().flat_map(|chain| {
             chain.stages.iter().map(|stage| (chain.id.clone(), stage.id.clone()))
         });
         let all: Vec<_> = all.collect();
         let most = usize::try_from(most).unwrap_or(usize::MAX).clamp(1, all.len().max(1));
-        let spread = (0..most).filter_map(|place| all.get(place * all.len() / most).cloned());
-        let chosen = Self(spread.collect());
-        let text = serde_json::to_vec(&chosen).map_err(|err| RunError::io(&path, err))?;
-        layout::write_file(&path, &text)?;
-        Ok(chosen)
+        Self((0..most).filter_map(|place| all.get(place * all.len() / most).cloned()).collect())
     }
 
     fn stored(

@@ -114,9 +114,10 @@ impl JudgingRun {
         &self.dir
     }
 
-    /// Whether there is nothing to judge.
-    pub fn is_empty(&self) -> bool {
-        self.stored.iter().all(|rollout| rollout.stages.iter().all(|it| it.candidates.is_empty()))
+    /// How many trees are to be judged.
+    pub fn trees(&self) -> usize {
+        let stages = self.stored.iter().flat_map(|rollout| &rollout.stages);
+        stages.map(|stage| stage.candidates.len()).sum()
     }
 
     /// Has everything judged that was not yet. Each rollout is a task of its own; one
@@ -250,14 +251,16 @@ pub fn rejudged(run: &Path, judgements: &Path) -> Result<Vec<Rejudged>, RunError
     for summary in summaries(judgements)? {
         let before = old.iter().find(|before| before.rollout == summary.rollout);
         for stage in &summary.stages {
-            for round in stage.rounds.iter().filter(|round| !round.judges.is_empty()) {
+            let outcome = stage.outcome.as_ref();
+            for round in stage.rounds.iter().filter(|round| round.submission.is_some()) {
+                let of_stage = || outcome.filter(|_| round.verdict.is_none())?.reason();
                 pairs.push(Rejudged {
                     rollout: summary.rollout.clone(),
                     stage: stage.stage,
                     round: round.round,
                     old: before.and_then(|before| score_of(before, stage.stage, round.round)),
                     new: round.verdict.as_ref().map(|verdict| verdict.score),
-                    reason: without_verdict(round),
+                    reason: without_verdict(round).or_else(of_stage),
                 });
             }
         }

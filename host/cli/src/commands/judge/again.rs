@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use catena_rollout::agreement::{Metric, alpha};
+use catena_rollout::progress::Unwatched;
 use catena_rollout::run::judging::{JudgingRun, Rejudged, rejudged};
 use catena_rollout::run::planned;
 use clap::ValueHint;
@@ -14,7 +15,6 @@ use crate::commands::run::until_stopped;
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::{Format, print_json, say, table};
-use crate::watch;
 
 #[derive(clap::Args)]
 pub(crate) struct Submissions {
@@ -35,16 +35,17 @@ pub(crate) fn run(
     format: Format,
 ) -> Result<ExitCode, Failure> {
     let name = name(arguments)?;
-    let options = machine.run_options(watch::watcher(format));
+    let options = machine.run_options(Arc::new(Unwatched));
     let judging = JudgingRun::of_submissions(&arguments.run, &arguments.other, &name, &options)?;
     let dir = judging.dir().to_owned();
-    if judging.is_empty() {
+    if judging.trees() == 0 {
         return Err(Failure::input(anyhow::anyhow!(
             "no rollout of `{}` has ended with a submission",
             arguments.run.display()
         ))
         .with_hint("`catena show` tells how far rollouts have come"));
     }
+    super::announce(&judging, format);
     let judging = Arc::new(judging);
     let ended = until_stopped(&options.stop, judging.execute())?;
     let Some(failed) = super::failures(ended)? else { return Ok(super::stopped()) };

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use catena_rollout::progress::Unwatched;
 use catena_rollout::run::calibration::{Calibrating, Calibration, DEFAULT_STAGES};
 use clap::ValueHint;
 
@@ -10,14 +12,17 @@ use crate::commands::run::until_stopped;
 use crate::failure::{CHECK_FAILED, Failure};
 use crate::machine::Machine;
 use crate::output::{Format, dollars, grouped, print_json, say, table};
-use crate::watch;
+
+/// Reasons for no verdict that are printed, at most.
+const REASONS: usize = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The run file, whose judges are tried on stages of its chains
     #[arg(value_name = "RUN.TOML", value_hint = ValueHint::FilePath)]
     file: PathBuf,
-    /// Stages to make patches of, spread over the chains; what was tried is not tried again
+    /// Stages to make patches of, spread over the chains; of several calibrations, that of most
+    /// stages counts
     #[arg(long, value_name = "N", default_value_t = DEFAULT_STAGES, value_parser = clap::value_parser!(u32).range(1..))]
     stages: u32,
 }
@@ -27,9 +32,10 @@ pub(crate) fn run(
     machine: &Machine,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let options = machine.run_options(watch::watcher(format));
+    let options = machine.run_options(Arc::new(Unwatched));
     let calibrating = Calibrating::create(&arguments.file, arguments.stages, &options)?;
     let run = calibrating.judging();
+    super::announce(&run, format);
     let ended = until_stopped(&options.stop, run.execute())?;
     let Some(failed) = super::failures(ended)? else { return Ok(super::stopped()) };
     if !failed.is_empty() {
@@ -78,6 +84,9 @@ fn print(calibration: &Calibration) {
         ]);
     }
     say!("{rows}");
+    for reason in calibration.reasons.iter().take(REASONS) {
+        say!("no verdict: {reason}");
+    }
     let judges = calibration.judges.join("`, `");
     let stages = calibration.stages;
     let usage = &calibration.usage;

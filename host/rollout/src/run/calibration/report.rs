@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::patches::PatchKind;
 use crate::record::RolloutId;
 use crate::run::error::RunError;
+use crate::run::judging::without_verdict;
 use crate::run::layout;
-use crate::summary::{RolloutSummary, RoundSummary};
+use crate::summary::{RolloutSummary, RoundSummary, StageSummary};
 
 /// Version of the record's form.
 const VERSION: u32 = 1;
@@ -34,6 +35,8 @@ pub struct Calibration {
     pub stages: usize,
     /// What became of each kind of patch.
     pub rows: Vec<Row>,
+    /// Why patches got no verdict, each reason once.
+    pub reasons: Vec<String>,
     /// What the judges spent at models.
     pub usage: Usage,
     /// Why the judges are not good enough; none where they are.
@@ -90,6 +93,21 @@ fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// Why rounds have no verdict, each reason once.
+fn reasons(summaries: &[RolloutSummary]) -> Vec<String> {
+    let stages = summaries.iter().flat_map(|summary| &summary.stages);
+    let of_stage = |stage: &StageSummary| {
+        let rounds = stage.rounds.iter().filter(|round| round.verdict.is_none());
+        let outcome = stage.outcome.as_ref();
+        let reason = |round: &RoundSummary| without_verdict(round).or_else(|| outcome?.reason());
+        rounds.filter_map(reason).collect::<Vec<_>>()
+    };
+    let mut reasons: Vec<String> = stages.flat_map(of_stage).collect();
+    reasons.sort();
+    reasons.dedup();
+    reasons
+}
+
 impl Calibration {
     pub(super) fn of(
         key: Digest,
@@ -124,6 +142,7 @@ impl Calibration {
             stages: summaries.iter().map(|summary| summary.stages.len()).sum(),
             failures: rows.iter().filter_map(Row::failure).collect(),
             rows,
+            reasons: reasons(summaries),
             usage,
         }
     }
