@@ -142,7 +142,8 @@ fn judge_that_never_accepts_is_found_out() {
     let environment = environment();
     calibrate(&environment, "plugin = \"judge-abstains\"", &[])
         .ends_with(4)
-        .prints("only 0 of 2 patches of the kind `human` were accepted");
+        .prints("only 0 of 2 patches of the kind `human` were accepted")
+        .prints("no verdict: the submission is written in a language it can't read");
 }
 
 #[test]

@@ -206,6 +206,8 @@ fn round_after_a_rejected_one_goes_on_with_its_tree() {
 #[test]
 fn round_after_a_rejected_one_begins_anew_where_the_run_file_says_so() {
     let (environment, trees) = appended("refine = \"reset\"");
+    let journal = environment.read("run/rollouts/notes.1.journal");
+    assert!(journal.contains("Your changes were taken back"), "{journal}");
     let line = environment.git("run/objects.git", &["show", &format!("{}:log.txt", trees[1])]);
     assert_eq!((line, &trees[0]), ("more".into(), &trees[1]));
 }
