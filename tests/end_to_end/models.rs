@@ -257,7 +257,13 @@ fn doctor_tells_what_the_machine_can_do() {
     for name in ["git", "sandbox", "component cache", "worker process"] {
         assert_eq!(status(name), "ok", "{name}");
     }
-    assert_eq!(status("walls"), "lacking");
+    let walls = checks.iter().find(|check| check["name"] == "walls").unwrap();
+    let found = walls["detail"].as_str().unwrap();
+    assert!(!found.contains("a worker "), "{found}");
+    // A kernel may be without; what it has must hold.
+    assert!(
+        walls["status"] == "ok" || found.contains("not Landlock") || found.contains("not a filter")
+    );
     environment.write(".config/catena/models.toml", "version = 1\n[models.x]\nkind = \"y\"\n");
     environment.catena(&["doctor"]).ends_with(4).prints("broken").prints("unknown variant `y`");
 }

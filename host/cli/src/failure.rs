@@ -130,6 +130,14 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::Check(err) => (Fault::Input, Some(check_hint(err))),
         E::ReferenceWithoutControl(_) => (Fault::Input, Some("take `reference` out of the grant")),
         E::Model(err) => (Fault::Input, model_hint(err)),
+        begun => judge_begun_run_error(begun),
+    }
+}
+
+/// What is wrong with a run that is there, or with the machine.
+fn judge_begun_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
+    use RunError as E;
+    match error {
         E::Exists(_) => {
             (Fault::Input, Some("name another directory, or go on with `catena resume`"))
         }
@@ -138,6 +146,13 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::NotReached { .. } => {
             (Fault::Input, Some("`catena show` tells how far rollouts have come"))
         }
+        E::Worker(_) => (Fault::Host, Some("`catena doctor` tells whether workers start")),
+        E::Walls(_) => (
+            Fault::Host,
+            Some(
+                "`catena doctor` tells what is missing; without `--require-walls` it runs all the same",
+            ),
+        ),
         E::Changed { .. } => (Fault::Input, Some("bring it back as it was, or begin a new run")),
         E::Journal(err) => (Fault::Host, journal_hint(err)),
         E::Rollout { source, .. } => (Fault::Host, rollout_hint(source)),
@@ -145,7 +160,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Fault::Host,
             Some("please report it with what is printed above; `catena resume` goes on"),
         ),
-        E::Engine(_) | E::Io { .. } => (Fault::Host, None),
+        _ => (Fault::Host, None),
     }
 }
 

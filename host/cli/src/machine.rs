@@ -55,6 +55,7 @@ impl Machine {
             models_file: self.models_file.clone(),
             models: ModelAccess::Live(self.environment()),
             worker: self.worker_command(),
+            require_walls: false,
             launcher: self.launcher(),
             calibrations: self.calibrations.clone(),
             uncalibrated: Uncalibrated::Refused,

@@ -46,7 +46,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// Bytes that may be on disk for each byte of the quota: worktree and scratch have
 /// one each, and snapshots keep what was overwritten since.
-const DISK_PER_QUOTA: u64 = 4;
+pub const DISK_PER_QUOTA: u64 = 4;
 
 /// Everything a worker needs to load one plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

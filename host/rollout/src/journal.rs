@@ -355,6 +355,7 @@ impl Journal {
             journal: JOURNAL_VERSION,
             catena: header.catena.clone(),
             engine: header.engine.clone(),
+            walls: header.walls.clone(),
         }))
     }
 

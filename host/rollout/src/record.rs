@@ -10,6 +10,7 @@ use catena_plugin::{
     AttemptEnd, CallFailure, Digest, Event, Judged, NativeEnd, TestResult, ToolEnd, Used,
 };
 use catena_tree::{CacheUse, RepoPath, TreeId};
+use catena_worker::Walls;
 use catena_worker::message::ObjectFailure;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,9 @@ pub struct Header {
     pub plan: Digest,
     /// The agent was shown the answer; never exported, never ranked.
     pub control: bool,
+    /// What stands between workers and the machine; earlier programs had nothing there.
+    #[serde(default)]
+    pub walls: Walls,
 }
 
 /// The program that goes on with a journal.
@@ -64,6 +68,9 @@ pub struct Continued {
     pub catena: String,
     /// The engine that runs the guests.
     pub engine: String,
+    /// What stands between workers and the machine.
+    #[serde(default)]
+    pub walls: Walls,
 }
 
 /// What the answer to one model exchange was.
@@ -383,6 +390,7 @@ impl Record {
                 header.journal = 0;
                 header.catena.clear();
                 header.engine.clear();
+                header.walls = Walls::default();
             }
             Self::Event(Event::Program { wall_us, .. }) => *wall_us = 0,
             Self::Event(Event::ToolCall { wall_us, end, .. }) => {

@@ -10,7 +10,7 @@ use catena_native::{Launcher, NativeUse, Room};
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{Digest, NativeOffer};
 use catena_tree::{ObjectDatabase, RepoPath, TreeId};
-use catena_worker::{WorkerCommand, in_one_line};
+use catena_worker::{Walls, WorkerCommand, in_one_line};
 
 use crate::carry::{CarryError, CarryMode, CarryRecord, Left, carry};
 use crate::durable::DurableLog;
@@ -92,6 +92,10 @@ pub struct Plan {
     pub worker: WorkerCommand,
     /// The directory on whose disk workers put what is too much for their memory.
     pub spill_dir: PathBuf,
+    /// What stands between workers and this machine, as far as it was tried.
+    pub walls: Walls,
+    /// Whether guests may run only where all walls stand.
+    pub require_walls: bool,
     /// Digest of run file, chain file and plugins.
     pub digest: Digest,
     /// Names the engine.
@@ -209,6 +213,7 @@ pub(crate) fn begin<'a>(
         rollout: id.clone(),
         plan: plan.digest,
         control,
+        walls: plan.walls.clone(),
     };
     let journal = match &plan.log {
         Some(log) => Journal::open(path, &header, Beyond::Live)?.synced_by(log.clone()),

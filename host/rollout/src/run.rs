@@ -31,7 +31,7 @@ use catena_native::Launcher;
 use catena_plugin::ProgramStore;
 use catena_plugin::session::PluginSpec;
 use catena_tree::ObjectDatabase;
-use catena_worker::WorkerCommand;
+use catena_worker::{Walls, WorkerCommand, host};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -72,6 +72,8 @@ pub struct RunOptions {
     pub models: ModelAccess,
     /// How workers are started.
     pub worker: WorkerCommand,
+    /// Whether guests may run only where all walls around workers stand.
+    pub require_walls: bool,
     /// How commands outside the sandbox are started.
     pub launcher: Launcher,
     /// Where calibrations of judges are kept.
@@ -141,6 +143,17 @@ impl Run {
     /// By which it is stopped.
     pub fn stop(&self) -> Stop {
         self.plan.stop.clone()
+    }
+
+    /// Tries what stands between workers and this machine, which goes into the journals
+    /// of what is carried out afterwards.
+    pub async fn try_walls(&mut self) -> Result<&Walls, RunError> {
+        let walls = host::try_walls(&self.plan.worker, &self.plan.spill_dir).await;
+        self.plan.walls = walls.map_err(RunError::Worker)?;
+        if self.plan.require_walls && !self.plan.walls.stand() {
+            return Err(RunError::Walls(self.plan.walls.to_string()));
+        }
+        Ok(&self.plan.walls)
     }
 
     /// Every rollout of the run with its chain, trial by trial.
@@ -284,6 +297,8 @@ fn plan(
         account: Account::new(file.budget.run.bounds(), &layout::spent(dir)?),
         worker: options.worker.clone(),
         spill_dir: dir.to_owned(),
+        walls: Walls::default(),
+        require_walls: options.require_walls,
         progress: options.progress.clone(),
         log: Some(log),
         stop: options.stop.clone(),

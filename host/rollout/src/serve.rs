@@ -8,7 +8,7 @@ use bytes::Bytes;
 use catena_model::{ConversationId, Edit, Gateway, ModelError, Reply};
 use catena_plugin::{BeforeTool, Event, Exchange, NativeEnd, NativeStart, NewObject, ToolStart};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
-use catena_worker::{Gate, HostSide};
+use catena_worker::{Gate, HostSide, Walls};
 
 use crate::ledger::Ledger;
 use crate::native::Desk;
@@ -124,6 +124,13 @@ impl HostSide for JobHost<'_> {
         let end = self.desk.run(self.ledger, start).await?;
         self.gate.open_for([end.worktree.tree, end.scratch.tree]);
         Ok(Ok(end))
+    }
+
+    fn walled(&mut self, walls: Walls) -> Result<(), HostError> {
+        if self.desk.plan.require_walls && !walls.stand() {
+            return Err(format!("not all walls around the worker stand: {walls}").into());
+        }
+        Ok(())
     }
 
     fn record(&mut self, event: Event) -> Result<(), HostError> {

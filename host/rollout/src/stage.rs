@@ -319,6 +319,7 @@ impl Rollout<'_> {
             ),
             Job::Judge(job) => (Side::Judge, job.start.base, vec![&job.judge]),
             Job::Write(job) => (Side::Agent, job.start.stage_start, Vec::new()),
+            Job::Attack(_) => (Side::Agent, TreeId::EMPTY, Vec::new()),
         };
         let room = match side {
             Side::Agent => &mut self.room,
@@ -334,7 +335,7 @@ impl Rollout<'_> {
         let edits = match &result {
             JobResult::Attempt(attempt) => attempt.session.edits.as_slice(),
             JobResult::Judge(judged) => judged.edits.as_slice(),
-            JobResult::Write(_) | JobResult::Failed(_) => &[],
+            JobResult::Write(_) | JobResult::Attacked(_) | JobResult::Failed(_) => &[],
         };
         scope.check_edits(edits).map_err(|err| WorkerError::Failed(err.to_string()))?;
         Ok(result)

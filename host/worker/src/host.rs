@@ -18,7 +18,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::frame::{FrameError, receive_async, send_async};
 use crate::handover::give_file;
-use crate::message::{FromWorker, Job, JobResult, ToWorker};
+use crate::message::{Attack, FromWorker, Job, JobResult, ToWorker};
+use crate::walls::Walls;
 
 /// How long a worker may go on past the wall-clock limits of its plugins, which
 /// it enforces itself, before it is killed.
@@ -32,6 +33,10 @@ const MAX_STDERR: u64 = 64 << 10;
 
 /// Bytes of a dead worker's stderr that are reported.
 const STDERR_KEPT: usize = 2000;
+
+/// Keeps the allocator of glibc from opening a file when it gives back a thread's memory,
+/// which ends a process behind its walls.
+const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.arena_max=1");
 
 /// How a worker is started.
 #[derive(Debug, Clone)]
@@ -101,6 +106,9 @@ pub trait HostSide: Send {
         &mut self,
         start: NativeStart,
     ) -> Result<Result<NativeEnd, ObjectError>, Box<dyn std::error::Error + Send + Sync>>;
+    /// Takes note of what stands between the worker and the machine. No guest has run by
+    /// then; an error keeps them from it.
+    fn walled(&mut self, walls: Walls) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
     /// Takes note of what happened.
     fn record(&mut self, event: Event) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
@@ -112,7 +120,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker with an empty environment and no handle but the pipe, over
+    /// Starts a worker with nothing of the host's environment and no handle but the pipe, over
     /// which it gets a file without a name on the disk of `spill_dir`.
     pub fn start(command: &WorkerCommand, spill_dir: &Path) -> Result<Self, WorkerError> {
         let start = || -> std::io::Result<Self> {
@@ -122,7 +130,10 @@ impl Worker {
             let child = Command::new(&command.program)
                 .args(&command.arguments)
                 .env_clear()
+                .env(ALLOCATOR.0, ALLOCATOR.1)
                 .current_dir("/")
+                // Signals of a terminal are for the host.
+                .process_group(0)
                 .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
@@ -191,6 +202,10 @@ impl Worker {
                     ToWorker::Native(Box::new(answer.map_err(Into::into)))
                 }
                 FromWorker::BeforeTool(start) => ToWorker::Tool(Box::new(host.before_tool(start)?)),
+                FromWorker::Walled(walls) => {
+                    host.walled(walls)?;
+                    ToWorker::Begin
+                }
                 FromWorker::Record(event) => {
                     host.record(event)?;
                     continue;
@@ -226,6 +241,98 @@ impl Worker {
         let tail = String::from_utf8_lossy(tail).trim().to_owned();
         let stderr = if tail.is_empty() { String::new() } else { format!(": {tail}") };
         WorkerError::Died { status, stderr }
+    }
+}
+
+/// Starts a worker in which no guest runs, and returns what stands between it and this
+/// machine.
+pub async fn try_walls(command: &WorkerCommand, spill_dir: &Path) -> Result<Walls, WorkerError> {
+    let mut onlooker = Onlooker::default();
+    let worker = Worker::start(command, spill_dir)?;
+    worker.run(Job::Attack(Attack::None), Duration::ZERO, &mut onlooker).await?;
+    Ok(onlooker.walls)
+}
+
+/// Has a worker try what its walls forbid. Returns what came of it where it was not ended
+/// for that.
+pub async fn try_attack(
+    command: &WorkerCommand,
+    spill_dir: &Path,
+    attack: Attack,
+) -> Result<Repelled, WorkerError> {
+    let worker = Worker::start(command, spill_dir)?;
+    let done = worker.run(Job::Attack(attack), Duration::ZERO, &mut Onlooker::default()).await;
+    match done {
+        Ok(JobResult::Attacked(Ok(()))) => Ok(Repelled::Not),
+        Ok(JobResult::Attacked(Err(why))) => Ok(Repelled::Refused(why)),
+        Ok(_) => Err(WorkerError::Failed("it did another job".to_owned())),
+        Err(WorkerError::Died { status, .. }) => Ok(Repelled::Ended(status)),
+        Err(err) => Err(err),
+    }
+}
+
+/// What became of an attack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repelled {
+    /// The process was ended; says how.
+    Ended(String),
+    /// It was told that it may not; says in which words.
+    Refused(String),
+    /// It did what it must not.
+    Not,
+}
+
+/// The host of a worker that has nothing to ask for.
+#[derive(Default)]
+struct Onlooker {
+    walls: Walls,
+}
+
+type HostError = Box<dyn std::error::Error + Send + Sync>;
+
+#[async_trait]
+impl HostSide for Onlooker {
+    fn tree(&mut self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        Err(ObjectError::Refused(id.to_string()))
+    }
+
+    fn blob(&mut self, id: BlobId) -> Result<Bytes, ObjectError> {
+        Err(ObjectError::Refused(id.to_string()))
+    }
+
+    fn blob_size(&mut self, id: BlobId) -> Result<u64, ObjectError> {
+        Err(ObjectError::Refused(id.to_string()))
+    }
+
+    fn put(&mut self, _objects: Vec<NewObject>) -> Result<(), ObjectError> {
+        Ok(())
+    }
+
+    async fn complete(
+        &mut self,
+        _exchange: Exchange,
+    ) -> Result<Result<Reply, ModelError>, HostError> {
+        Err("there is no model".into())
+    }
+
+    fn before_tool(&mut self, _start: ToolStart) -> Result<BeforeTool, HostError> {
+        Ok(BeforeTool::Run)
+    }
+
+    async fn native(
+        &mut self,
+        _start: NativeStart,
+    ) -> Result<Result<NativeEnd, ObjectError>, HostError> {
+        Err("there are no commands".into())
+    }
+
+    fn walled(&mut self, walls: Walls) -> Result<(), HostError> {
+        self.walls = walls;
+        Ok(())
+    }
+
+    fn record(&mut self, _event: Event) -> Result<(), HostError> {
+        Ok(())
     }
 }
 

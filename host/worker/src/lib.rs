@@ -8,6 +8,7 @@
 //! * `handover`: the file for what guests write beyond a worker's memory.
 //! * [`causes`]: errors as texts.
 //! * [`process`]: the worker's end: one job, then the process ends.
+//! * [`walls`]: what a worker gives up before guests run.
 //!
 //! A worker is this same program, started again with its standard input as the
 //! pipe. It holds the overlay and the guests; the answers, the models and the
@@ -20,8 +21,12 @@ mod handover;
 pub mod host;
 pub mod message;
 pub mod process;
+pub mod walls;
 
 pub use causes::in_one_line;
 pub use gate::Gate;
 pub use host::{HostSide, Worker, WorkerCommand, WorkerError};
-pub use message::{AttemptJob, Job, JobResult, JudgeJob, JudgeResult, WriteJob, WriteResult};
+pub use message::{
+    Attack, AttemptJob, Job, JobResult, JudgeJob, JudgeResult, WriteJob, WriteResult,
+};
+pub use walls::Walls;

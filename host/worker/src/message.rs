@@ -1,16 +1,19 @@
 //! What crosses the pipe.
 
 use std::collections::BTreeMap;
+use std::iter::once;
 
 use bytes::Bytes;
 use catena_model::{ConversationId, Edit, ModelError, Reply};
-use catena_plugin::session::{JudgeStart, PluginSpec, SessionStart};
+use catena_plugin::session::{DISK_PER_QUOTA, JudgeStart, PluginSpec, SessionStart};
 use catena_plugin::{
     Attempt, BeforeTool, ChainBrief, Event, Exchange, Judged, NativeEnd, NativeOffer, NativeStart,
     NewObject, Submission, Task, TestResult, ToolStart, Used, Written,
 };
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
+
+use crate::walls::{Needs, Walls};
 
 /// From the host to the worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +34,8 @@ pub enum ToWorker {
     Native(Box<Result<NativeEnd, ObjectFailure>>),
     /// Answers [`FromWorker::Put`].
     Stored(Result<(), ObjectFailure>),
+    /// Answers [`FromWorker::Walled`]: guests may run.
+    Begin,
 }
 
 /// From the worker to the host.
@@ -50,6 +55,9 @@ pub enum FromWorker {
     Native(Box<NativeStart>),
     /// Hands over objects.
     Put(Vec<NewObject>),
+    /// Tells what stands between it and the machine, when all is loaded and no guest has
+    /// run.
+    Walled(Walls),
     /// Tells what happened. The only message without an answer but the last.
     Record(Event),
     /// The last message.
@@ -65,6 +73,53 @@ pub enum Job {
     Judge(JudgeJob),
     /// The queries of a chain.
     Write(WriteJob),
+    /// An attempt at what the walls forbid.
+    Attack(Attack),
+}
+
+/// What a worker tries that it must not come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attack {
+    /// Nothing: to see which walls there are.
+    None,
+    /// To read a file before the filter of system calls, against Landlock alone.
+    ReadFile,
+    /// To open a file.
+    OpenFile,
+    /// To open a socket.
+    OpenSocket,
+    /// To start a program.
+    StartProgram,
+    /// To start a thread.
+    StartThread,
+    /// To make memory executable.
+    ExecuteMemory,
+}
+
+impl Job {
+    /// What it needs of the machine.
+    pub(crate) fn needs(&self) -> Needs {
+        let (plugins, memory, disk): (Vec<&PluginSpec>, u64, u64) = match self {
+            Self::Attempt(job) => {
+                let plugins = once(&job.scaffold).chain(&job.tools).chain(&job.programs);
+                (plugins.collect(), job.start.memory, job.start.quota_bytes)
+            }
+            Self::Judge(job) => {
+                let start = job.start.as_session_start();
+                let plugins = once(&job.judge).chain(&job.programs);
+                (plugins.collect(), start.memory, start.quota_bytes)
+            }
+            Self::Write(job) => (vec![&job.writer], job.start.memory, job.start.quota_bytes),
+            Self::Attack(_) => (Vec::new(), 0, 0),
+        };
+        let of_guests = plugins.iter().map(|plugin| plugin.limits.memory.0);
+        Needs {
+            files: plugins.iter().map(|plugin| plugin.compiled.clone()).collect(),
+            memory: of_guests.fold(memory, u64::saturating_add),
+            file: disk.saturating_mul(DISK_PER_QUOTA),
+        }
+    }
 }
 
 /// A round of a scaffold with its tools.
@@ -124,6 +179,8 @@ pub enum JobResult {
     Judge(JudgeResult),
     /// Of [`Job::Write`].
     Write(WriteResult),
+    /// Of [`Job::Attack`]: it was not ended, and this is what came of what it tried.
+    Attacked(Result<(), String>),
     /// The job could not be begun or brought to its end; a fault of the host.
     Failed(String),
 }

@@ -22,8 +22,10 @@ use crate::causes::in_one_line;
 use crate::frame::{FrameError, receive, send};
 use crate::handover::take_file;
 use crate::message::{
-    AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker, WriteJob, WriteResult,
+    Attack, AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker, WriteJob,
+    WriteResult,
 };
+use crate::walls::{self, Walls};
 
 /// What a worker keeps of what came over the pipe, beside what its overlay holds.
 const CACHE: CacheBudget = CacheBudget { blobs: 64 << 20, trees: 16 << 20, sizes: 8 << 20 };
@@ -34,16 +36,17 @@ const CACHE: CacheBudget = CacheBudget { blobs: 64 << 20, trees: 16 << 20, sizes
 pub fn run(orphaned: impl FnOnce() + Send + 'static) -> Result<(), FrameError> {
     let stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let spill = take_file(&stream)?;
-    watch(&stream, orphaned)?;
-    let pipe = Arc::new(Pipe { stream: Mutex::new(stream), cache: ObjectCache::new(CACHE) });
-    let ToWorker::Run(job) = receive(&mut &*pipe.lock())? else {
+    let ToWorker::Run(job) = receive(&mut &stream)? else {
         return Err(FrameError::Closed);
     };
-    let guest_pipe = pipe.clone();
+    let walls = walls::shut_in(&job.needs());
+    watch(&stream, orphaned)?;
+    let pipe = Arc::new(Pipe { stream: Mutex::new(stream), cache: ObjectCache::new(CACHE) });
+    let threshold = Threshold { pipe: pipe.clone(), walls };
     let guests = std::thread::Builder::new()
         .name("guests".to_owned())
         .stack_size(GUEST_THREAD_STACK)
-        .spawn(move || do_job(&guest_pipe, *job, spill))?;
+        .spawn(move || do_job(threshold, *job, spill))?;
     let result = guests.join().unwrap_or_else(|_| {
         JobResult::Failed("the worker's thread panicked; this is a bug of the host".to_owned())
     });
@@ -61,25 +64,49 @@ fn watch(stream: &UnixStream, orphaned: impl FnOnce() + Send + 'static) -> std::
     Ok(())
 }
 
-fn do_job(pipe: &Arc<Pipe>, job: Job, spill: File) -> JobResult {
-    let outside: Arc<dyn Outside> = pipe.clone();
+/// Between the loading of components and their running.
+struct Threshold {
+    pipe: Arc<Pipe>,
+    walls: Walls,
+}
+
+impl Threshold {
+    /// Raises the walls and has the host look at them. Afterwards guests may run.
+    fn cross(self) -> Result<Arc<dyn Outside>, String> {
+        let walls = walls::raise(self.walls);
+        match self.pipe.ask(&FromWorker::Walled(walls)) {
+            Ok(ToWorker::Begin) => Ok(self.pipe),
+            other => Err(lost(other).to_string()),
+        }
+    }
+}
+
+fn do_job(threshold: Threshold, job: Job, spill: File) -> JobResult {
     let result = match job {
-        Job::Attempt(job) => run_attempt(outside, job, spill),
-        Job::Judge(job) => run_judge(outside, job, spill),
-        Job::Write(job) => run_write(outside, job, spill),
+        Job::Attempt(job) => run_attempt(threshold, job, spill),
+        Job::Judge(job) => run_judge(threshold, job, spill),
+        Job::Write(job) => run_write(threshold, job, spill),
+        Job::Attack(attack) => run_attack(threshold, attack),
     };
     result.unwrap_or_else(JobResult::Failed)
 }
 
-fn run_attempt(
-    outside: Arc<dyn Outside>,
-    job: AttemptJob,
-    spill: File,
-) -> Result<JobResult, String> {
+fn run_attack(threshold: Threshold, attack: Attack) -> Result<JobResult, String> {
+    if attack == Attack::ReadFile {
+        let read = attack.commit();
+        threshold.cross()?;
+        return Ok(JobResult::Attacked(read));
+    }
+    threshold.cross()?;
+    Ok(JobResult::Attacked(attack.commit()))
+}
+
+fn run_attempt(threshold: Threshold, job: AttemptJob, spill: File) -> Result<JobResult, String> {
     let engine = engine()?;
     let scaffold = load(&engine, job.scaffold)?;
     let tools = load_all(&engine, job.tools)?;
     let programs = load_all(&engine, job.programs)?;
+    let outside = threshold.cross()?;
     let session = Session::with_spill(outside, job.start, tools, Some(spill));
     let session = Arc::new(session.with_programs(programs).with_native(job.native));
     let end = attempt(&session, &scaffold, &job.set_up, &job.task);
@@ -87,10 +114,11 @@ fn run_attempt(
     Ok(JobResult::Attempt(Attempt { end, session }))
 }
 
-fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<JobResult, String> {
+fn run_judge(threshold: Threshold, job: JudgeJob, spill: File) -> Result<JobResult, String> {
     let engine = engine()?;
     let judge = load(&engine, job.judge)?;
     let programs = load_all(&engine, job.programs)?;
+    let outside = threshold.cross()?;
     let session = Session::for_judge(outside, &job.start, Some(spill));
     let session = Arc::new(session.with_programs(programs).with_native(job.native));
     let judged = evaluate(&session, &judge, &job.submission);
@@ -99,9 +127,10 @@ fn run_judge(outside: Arc<dyn Outside>, job: JudgeJob, spill: File) -> Result<Jo
     Ok(JobResult::Judge(JudgeResult { judged, tests, edits, used, kept }))
 }
 
-fn run_write(outside: Arc<dyn Outside>, job: WriteJob, spill: File) -> Result<JobResult, String> {
+fn run_write(threshold: Threshold, job: WriteJob, spill: File) -> Result<JobResult, String> {
     let engine = engine()?;
     let writer = load(&engine, job.writer)?;
+    let outside = threshold.cross()?;
     let session = Session::with_spill(outside, job.start, Vec::new(), Some(spill));
     let session = Arc::new(session);
     let written = write_queries(&session, &writer, &job.chain);

@@ -2,6 +2,7 @@
 //! model's server can.
 
 mod checks;
+mod walls;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Directory of the run
     #[arg(value_hint = ValueHint::DirPath)]
     run: PathBuf,
+    /// Go on only where all walls around workers stand; `catena doctor` tells which do
+    #[arg(long)]
+    require_walls: bool,
 }
 
 pub(crate) fn run(
@@ -24,7 +27,8 @@ pub(crate) fn run(
     machine: &Machine,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let options = machine.run_options(watch::watcher(format));
+    let mut options = machine.run_options(watch::watcher(format));
+    options.require_walls = arguments.require_walls;
     let run = Run::open(&arguments.run, &options)?;
     drop(options);
     carry_out(run, format)

@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Begin even if the judges are not known to tell good patches from bad ones; the run says so
     #[arg(long)]
     force: bool,
+    /// Begin only where all walls around workers stand; `catena doctor` tells which do
+    #[arg(long)]
+    require_walls: bool,
     /// Say what the run may take in tokens, money and time, and begin nothing
     #[arg(long, conflicts_with = "dir")]
     estimate: bool,
@@ -53,6 +56,7 @@ pub(crate) fn run(
     if arguments.force {
         options.uncalibrated = Uncalibrated::Noted;
     }
+    options.require_walls = arguments.require_walls;
     let run = Run::create(&arguments.file, &dir, &options)?;
     drop(options);
     carry_out(run, format)
@@ -91,9 +95,16 @@ pub(crate) fn carry_out_silently(run: Run) -> Result<ExitCode, Failure> {
 type Results = Vec<(RolloutId, Result<RolloutEnd, RunError>)>;
 
 /// `None` if the user stopped it at once.
-fn execute(run: Run) -> Result<Option<Results>, Failure> {
+fn execute(mut run: Run) -> Result<Option<Results>, Failure> {
     let stop = run.stop();
-    until_stopped(&stop, Arc::new(run).execute())
+    let work = async {
+        let walls = run.try_walls().await?;
+        if !walls.stand() {
+            eprintln!("warning: guests run behind fewer walls than they should: {walls}");
+        }
+        Ok(Arc::new(run).execute().await)
+    };
+    until_stopped(&stop, work)?.transpose()
 }
 
 /// Carries out what heeds `stop`; `None` if the user stopped it at once.

@@ -60,7 +60,8 @@ pub(crate) struct Judging {
 }
 
 impl JudgeStart {
-    fn as_session_start(&self) -> SessionStart {
+    /// What it means for a session.
+    pub fn as_session_start(&self) -> SessionStart {
         let snapshots = [
             ("base", self.base),
             ("candidate", self.candidate),

@@ -15,6 +15,7 @@ fn header() -> Header {
         rollout: RolloutId { chain: "a".parse().unwrap(), trial: 1 },
         plan: Digest::of(b"plan"),
         control: false,
+        walls: catena_worker::Walls::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use catena_native::NativeUseError;
 use catena_plugin::{CacheError, CheckError, PluginKind, ResolveError, StoreError};
 use catena_tree::ObjectError;
 use catena_tree::database::DatabaseError;
+use catena_worker::WorkerError;
 
 use crate::journal::JournalError;
 use crate::models::ModelUseError;
@@ -79,6 +80,12 @@ pub enum RunError {
         /// Why.
         source: NativeUseError,
     },
+    /// No worker can be started.
+    #[error("workers can't be tried")]
+    Worker(#[source] WorkerError),
+    /// Guests are to run only behind walls that this machine does not have.
+    #[error("not all walls around workers stand: {0}")]
+    Walls(String),
     /// A name stands for a program and for commands outside the sandbox.
     #[error("`{0}` is the name of a program and of commands outside the sandbox")]
     NameTwice(String),

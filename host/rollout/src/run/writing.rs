@@ -19,7 +19,9 @@ use catena_plugin::{
     NewObject, Queries, StageBrief, ToolStart, Written,
 };
 use catena_tree::{BlobId, ObjectDatabase, ObjectError, TreeEntry, TreeId};
-use catena_worker::{HostSide, Job, JobResult, Worker, WorkerCommand, WorkerError, WriteJob};
+use catena_worker::{
+    HostSide, Job, JobResult, Walls, Worker, WorkerCommand, WorkerError, WriteJob,
+};
 
 use super::RunOptions;
 use super::error::RunError;
@@ -292,6 +294,10 @@ fn not_for_writers(what: &str) -> HostError {
 
 #[async_trait]
 impl HostSide for WriterHost<'_> {
+    fn walled(&mut self, _walls: Walls) -> Result<(), HostError> {
+        Ok(())
+    }
+
     fn tree(&mut self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
         if id == TreeId::EMPTY {
             Ok(Arc::new([]))

@@ -9,7 +9,7 @@ use catena_plugin::{ComponentCache, Engine};
 use catena_rollout::models;
 use catena_worker::Worker;
 
-use super::{Check, Status};
+use super::{Check, Status, walls};
 use crate::machine::Machine;
 use crate::output::bytes;
 
@@ -28,16 +28,16 @@ pub(super) fn all(machine: &Machine) -> Vec<Check> {
         models_file(machine.models_file()),
         certificates(),
         native(machine),
-        walls(),
+        walls::check(machine),
     ]
 }
 
-fn check(name: &'static str, status: Status, detail: impl Into<String>) -> Check {
+pub(super) fn check(name: &'static str, status: Status, detail: impl Into<String>) -> Check {
     Check { name, status, detail: detail.into(), hint: None }
 }
 
 impl Check {
-    fn hinted(self, hint: impl Into<String>) -> Self {
+    pub(super) fn hinted(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 }
@@ -212,11 +212,4 @@ fn forbidden_namespaces() -> Option<&'static str> {
         std::fs::read_to_string(path).is_ok_and(|value| value.trim() == *forbids)
     };
     SETTINGS.iter().find(forbids).map(|(name, ..)| *name)
-}
-
-/// What stands around a worker beside the sandbox.
-fn walls() -> Check {
-    let detail = "none around workers yet: the sandbox is the only one";
-    check("walls", Status::Lacking, detail)
-        .hinted("run plugins you do not trust under an account that owns nothing of value")
 }
