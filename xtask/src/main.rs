@@ -5,7 +5,7 @@
 //! build lies in cargo's target directory; afterwards plain `cargo run` and
 //! `cargo test` work too.
 //!
-//! Reading order: [`demo`], [`test`], [`tidy`], [`fuzz`], [`load`], [`compat`], [`commands`] are the commands,
+//! Reading order: [`demo`], [`test`], [`tidy`], [`fuzz`], [`load`], [`compat`], [`commands`], [`similarity`] are the commands,
 //! [`guests`] builds the plugins, [`checkout`], [`phase`] and [`failure`] are
 //! what all of them stand on.
 #![allow(
@@ -24,6 +24,7 @@ mod fuzz;
 mod guests;
 mod load;
 mod phase;
+mod similarity;
 mod test;
 mod tidy;
 
@@ -64,6 +65,8 @@ enum Command {
     },
     /// Count the commands that agents typed, in trajectories on this machine
     Commands(commands::Commands),
+    /// Measure how `judge-diff` scores what is made of real pull requests
+    Similarity(similarity::Similarity),
     /// Run a fuzz target; needs a C++ compiler
     Fuzz {
         /// The target
@@ -110,6 +113,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { arguments } => test::run(&checkout, &mut phases, &arguments),
         Command::Compat { check } => compat::run(&checkout, &mut phases, check),
         Command::Commands(what) => commands::run(&checkout, &what),
+        Command::Similarity(what) => similarity::run(&checkout, &what),
         Command::Fuzz { target, seconds } => fuzz::run(&checkout, &mut phases, target, seconds),
         Command::Load(what) => load::run(&checkout, &mut phases, &what),
         Command::Costs(what) => costs::run(&checkout, &mut phases, &what),

@@ -1,8 +1,11 @@
-//! What a patch changes, without where and in which order.
+//! What a patch changes, without where and in which layout.
 
 use std::collections::BTreeMap;
 
-use git_patch::{Body, ChangedLine, FilePatch};
+use git_patch::{Body, ChangedLine, FilePatch, Hunk};
+use imara_diff::{Algorithm, Diff, InternedInput};
+
+use crate::lexer::{Token, tokens};
 
 /// The changes of a patch by the path of the file.
 pub(crate) type PatchChanges = BTreeMap<String, FileChanges>;
@@ -10,18 +13,26 @@ pub(crate) type PatchChanges = BTreeMap<String, FileChanges>;
 /// How often each thing occurs.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
-/// The changes of one file.
+/// The changes of one file. Tokens that a hunk has on both sides, in the same order, are
+/// no change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileChanges {
-    /// Added and removed lines, and what has no lines.
-    pub(crate) lines: Counts,
-    /// Words and punctuation of those lines, and what has no lines.
+    /// Tokens, and what has no lines.
     pub(crate) words: Counts,
+    /// Tokens with the one before, and what has no lines.
+    pub(crate) pairs: Counts,
+    /// Kinds of tokens with the two before, and what has no lines.
+    pub(crate) shapes: Counts,
+    /// Added and removed lines as they are, and what has no lines.
+    pub(crate) lines: Counts,
 }
 
 /// Headers that say what happened to the file as a whole.
 const FILE_HEADERS: [&str; 5] =
     ["new file mode", "deleted file mode", "new mode", "rename from", "copy from"];
+
+/// Most tokens of a hunk whose sides are compared. In a larger one all tokens are changes.
+const MAX_COMPARED: usize = 50_000;
 
 /// Length of a git object id that is not abbreviated.
 const ID_LENGTH: usize = 40;
@@ -31,22 +42,71 @@ pub(crate) fn of_patch(files: &[FilePatch<'_>]) -> PatchChanges {
     for file in files {
         let entry = changes.entry(file.path().to_owned()).or_default();
         for property in properties(file) {
-            count(&mut entry.lines, property.clone());
-            count(&mut entry.words, property);
-        }
-        for line in file.hunks().iter().flat_map(git_patch::Hunk::changed_lines) {
-            let (sign, text) = match line {
-                ChangedLine::Added(text) => ('+', text),
-                ChangedLine::Removed(text) => ('-', text),
-            };
-            let text = String::from_utf8_lossy(text);
-            count(&mut entry.lines, format!("{sign}{}", normalize(&text)));
-            for word in words(&text) {
-                count(&mut entry.words, format!("{sign}{word}"));
+            let FileChanges { words, pairs, shapes, lines } = &mut *entry;
+            for counts in [words, pairs, shapes, lines] {
+                count(counts, property.clone());
             }
+        }
+        for hunk in file.hunks() {
+            entry.add_hunk(hunk);
         }
     }
     changes
+}
+
+impl FileChanges {
+    fn add_hunk(&mut self, hunk: &Hunk<'_>) {
+        let (mut added, mut removed) = (String::new(), String::new());
+        for line in hunk.changed_lines() {
+            let (side, sign, text) = match line {
+                ChangedLine::Added(text) => (&mut added, '+', text),
+                ChangedLine::Removed(text) => (&mut removed, '-', text),
+            };
+            let text = String::from_utf8_lossy(text);
+            count(&mut self.lines, format!("{sign}{text}"));
+            side.push_str(&text);
+            side.push('\n');
+        }
+        self.add_tokens(&tokens(&removed), &tokens(&added));
+    }
+
+    /// Adds what turns the tokens of one side into those of the other.
+    fn add_tokens(&mut self, removed: &[Token<'_>], added: &[Token<'_>]) {
+        if removed.len() + added.len() > MAX_COMPARED {
+            self.count_run('-', removed);
+            self.count_run('+', added);
+            return;
+        }
+        let mut input = InternedInput::default();
+        input.update_before(removed.iter().map(Token::text));
+        input.update_after(added.iter().map(Token::text));
+        for hunk in Diff::compute(Algorithm::Myers, &input).hunks() {
+            for (sign, side, range) in [('-', removed, hunk.before), ('+', added, hunk.after)] {
+                let range = range.start as usize..range.end as usize;
+                self.count_run(sign, side.get(range).unwrap_or_default());
+            }
+        }
+    }
+
+    fn count_run(&mut self, sign: char, run: &[Token<'_>]) {
+        count_runs(&mut self.words, sign, run, 1, Token::text);
+        count_runs(&mut self.pairs, sign, run, 2, Token::text);
+        count_runs(&mut self.shapes, sign, run, 3, Token::shape);
+    }
+}
+
+/// Counts the runs of `length` tokens.
+fn count_runs<'a>(
+    counts: &mut Counts,
+    sign: char,
+    side: &[Token<'a>],
+    length: usize,
+    text: fn(&Token<'a>) -> &'a str,
+) {
+    for run in side.windows(length) {
+        let run: Vec<&str> = run.iter().map(text).collect();
+        count(counts, format!("{sign}{}", run.join(" ")));
+    }
 }
 
 fn count(counts: &mut Counts, item: String) {
@@ -80,51 +140,20 @@ fn binary_content(file: &FilePatch<'_>, lines: &[&[u8]]) -> String {
     forward.map(String::from_utf8_lossy).collect()
 }
 
-/// The line with its indentation, one space for each inner run of white space,
-/// and none at the end.
-fn normalize(line: &str) -> String {
-    let text = line.trim_start();
-    let (indentation, _) = line.split_at(line.len() - text.len());
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.is_empty() {
-        return String::new();
-    }
-    format!("{indentation}{}", words.join(" "))
-}
-
-/// Runs of letters, digits and underscores, and every other character alone.
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    let mut rest = line;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start();
-        let first = rest.chars().next()?;
-        let length = if is_word_character(first) {
-            rest.find(|c| !is_word_character(c)).unwrap_or(rest.len())
-        } else {
-            first.len_utf8()
-        };
-        let (word, after) = rest.split_at(length);
-        rest = after;
-        Some(word)
-    })
-}
-
-fn is_word_character(character: char) -> bool {
-    character.is_alphanumeric() || character == '_'
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn white_space_inside_a_line_is_normalized_and_indentation_is_kept() {
-        assert_eq!(normalize("    a  =\tb  "), "    a = b");
-        assert_eq!(normalize("   "), "");
+    fn words(hunk: &str) -> Vec<String> {
+        let patch = format!("diff --git a/f b/f\n--- a/f\n+++ b/f\n{hunk}");
+        let changes = of_patch(&git_patch::parse(patch.as_bytes()).unwrap());
+        changes.get("f").unwrap().words.keys().cloned().collect()
     }
 
     #[test]
-    fn words_and_punctuation_are_taken_apart() {
-        assert_eq!(words(" a_1+= f(é)").collect::<Vec<_>>(), ["a_1", "+", "=", "f", "(", "é", ")"]);
+    fn what_a_hunk_adds_and_removes_is_no_change() {
+        let hunk = "@@ -1,2 +1,4 @@\n-f(a, b)\n-x='1'\n+f(\n+    a,\n+    c,\n+)\n";
+        assert_eq!(words(hunk), ["+c", "-1", "-=", "-b", "-x"]);
+        assert!(words("@@ -1 +1 @@\n-if x: f('a')\n+    if x:  f( \"a\", )\n").is_empty());
     }
 }

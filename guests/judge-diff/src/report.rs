@@ -16,7 +16,8 @@ const FILES_NAMED: usize = 20;
 pub(crate) struct Difference {
     path: String,
     place: Place,
-    lines: Overlap,
+    /// In tokens.
+    words: Overlap,
 }
 
 /// Which of the two patches touch a file.
@@ -39,12 +40,12 @@ pub(crate) fn differences(candidate: &PatchChanges, reference: &PatchChanges) ->
             (Some(_), None) => Place::OnlyCandidate,
             _ => Place::OnlyReference,
         };
-        let lines = Overlap::of(
-            ours.map_or(&nothing, |file| &file.lines),
-            theirs.map_or(&nothing, |file| &file.lines),
+        let words = Overlap::of(
+            ours.map_or(&nothing, |file| &file.words),
+            theirs.map_or(&nothing, |file| &file.words),
         );
-        if place != Place::Both || lines.only_candidate + lines.only_reference > 0 {
-            differences.push(Difference { path: path.clone(), place, lines });
+        if place != Place::Both || words.only_candidate + words.only_reference > 0 {
+            differences.push(Difference { path: path.clone(), place, words });
         }
     }
     differences
@@ -52,17 +53,17 @@ pub(crate) fn differences(candidate: &PatchChanges, reference: &PatchChanges) ->
 
 impl Difference {
     fn lacks_changes(&self) -> bool {
-        self.place == Place::Both && self.lines.only_reference > 0
+        self.place == Place::Both && self.words.only_reference > 0
     }
 
     fn goes_too_far(&self) -> bool {
-        self.place == Place::Both && self.lines.only_candidate > 0
+        self.place == Place::Both && self.words.only_candidate > 0
     }
 }
 
 /// One or two findings for a file.
 pub(crate) fn findings(difference: Difference) -> Vec<Finding> {
-    let Overlap { common, only_candidate, only_reference } = difference.lines;
+    let Overlap { common, only_candidate, only_reference } = difference.words;
     let expected = common + only_reference;
     let finding = |category: &str, text: String| Finding {
         category: category.to_owned(),
@@ -131,7 +132,7 @@ fn list(differences: &[&Difference]) -> String {
 pub(crate) fn rationale(score: f64, differences: &[Difference]) -> String {
     let mut text = format!("similarity {score:.4}; {} files differ", differences.len());
     for difference in differences {
-        let Overlap { common, only_candidate, only_reference } = difference.lines;
+        let Overlap { common, only_candidate, only_reference } = difference.words;
         let _ = write!(
             text,
             "\n{}: {common} changes in common, {only_reference} only in the reference, \

@@ -6,14 +6,19 @@ use crate::changes::{Counts, FileChanges, PatchChanges};
 
 /// 0 for nothing in common, 1 for the same changes; see the crate's description.
 pub(crate) fn score(candidate: &PatchChanges, reference: &PatchChanges) -> f64 {
-    let lines = agreement(candidate, reference, |file| &file.lines);
-    let words = agreement(candidate, reference, |file| &file.words);
-    match (lines, words) {
-        (Some(lines), Some(words)) => f64::midpoint(lines, words),
-        // Only blank lines: they hold no words.
-        (Some(lines), None) => lines,
-        (None, _) => 1.0,
+    // Of a change of layout alone nothing but its lines is left.
+    if is_layout(candidate) || is_layout(reference) {
+        return agreement(candidate, reference, |file| &file.lines).unwrap_or(1.0);
     }
+    let views: [fn(&FileChanges) -> &Counts; 3] =
+        [|file| &file.words, |file| &file.pairs, |file| &file.shapes];
+    let views = views.into_iter().filter_map(|view| agreement(candidate, reference, view));
+    let (sum, count) = views.fold((0.0, 0.0), |(sum, count), view| (sum + view, count + 1.0));
+    if count > 0.0 { sum / count } else { 1.0 }
+}
+
+fn is_layout(changes: &PatchChanges) -> bool {
+    !changes.is_empty() && changes.values().all(|file| file.words.is_empty())
 }
 
 /// How many changes two files share, and how many only one of them has.
@@ -175,11 +180,34 @@ mod tests {
     }
 
     #[test]
-    fn as_much_again_beside_the_reference_costs_a_third() {
+    fn as_much_again_beside_the_reference_costs_about_a_third() {
         let reference = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,0 +2,2 @@\n+a b\n+c d\n";
         let more =
             "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,0 +2,4 @@\n+a b\n+c d\n+e f\n+g h\n";
-        assert_is(score_of(more, reference), 2.0 / 3.0);
+        let score = score_of(more, reference);
+        assert!((0.5..0.7).contains(&score), "{score}");
+    }
+
+    #[test]
+    fn layout_costs_nothing_beside_a_change_and_is_one_alone() {
+        let head = "diff --git a/f b/f\n--- a/f\n+++ b/f\n";
+        let change = format!("{head}@@ -1 +1,2 @@\n-f(a)\n+f(a, b)\n+g('c')\n");
+        let other = format!(
+            "{head}@@ -1,2 +1,6 @@\n-f(a)\n-x = 1\n+f(\n+    a,\n+    b,\n+)\n+g(\"c\")\n+x=1\n"
+        );
+        assert_is(score_of(&other, &change), 1.0);
+        let layout = format!("{head}@@ -1 +1 @@\n-x=1\n+x = 1\n");
+        assert_is(score_of("", &layout), 0.0);
+        assert_is(score_of(&layout, &layout), 1.0);
+    }
+
+    #[test]
+    fn names_that_are_others_cost_less_than_code_that_is() {
+        let renamed = patch(ALL).replace("RATE", "FACTOR").replace("net", "sum");
+        let rewritten = patch(ALL).replace("RATE = 19", "load()").replace("net", "'%d' % x.y");
+        let (renamed, rewritten) =
+            (score_of(&renamed, &patch(ALL)), score_of(&rewritten, &patch(ALL)));
+        assert!(renamed > 0.6 && renamed > rewritten, "{renamed} and {rewritten}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! `judge-tests` on real chains with real Python: the human answer passes every
-//! stage, an agent that does nothing fails every stage, and one that works on the
+//! stage, an agent that does nothing passes none, and one that works on the
 //! tests in the place of the code gains nothing.
 
 mod cheats;
@@ -71,7 +71,7 @@ impl Check<'_> {
                 let Stage { chain, id, .. } = oracle;
                 let row = [chain, id, &oracle.told, &oracle.score(), &nop.score()];
                 let _ = writeln!(table, "| {} |", row.map(String::as_str).join(" | "));
-                if !oracle.is_accepted() || nop.score.is_none() || nop.is_accepted() {
+                if !oracle.is_accepted() || nop.is_accepted() {
                     wrong.push(format!("{chain} {id}"));
                 }
             }
