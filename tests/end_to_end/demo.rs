@@ -23,9 +23,9 @@ fn demo_prints_a_table_of_its_stages() {
     │ stage   ┆ carry              ┆ rounds ┆ scores      ┆ outcome  ┆ files ┆ turns ┆ tokens  ┆ tool calls │
     ╞═════════╪════════════════════╪════════╪═════════════╪══════════╪═══════╪═══════╪═════════╪════════════╡
     │ 1 pr-14 ┆ fresh              ┆      1 ┆ 0.92        ┆ accepted ┆     9 ┆    10 ┆  ##,### ┆         10 │
-    │ 2 pr-17 ┆ merged             ┆      2 ┆ 0.35 → 0.96 ┆ accepted ┆     9 ┆     9 ┆  ##,### ┆          9 │
+    │ 2 pr-17 ┆ merged             ┆      2 ┆ 0.30 → 0.98 ┆ accepted ┆     9 ┆     9 ┆  ##,### ┆          9 │
     │ 3 pr-21 ┆ conflict in 1 file ┆      1 ┆ 0.92        ┆ accepted ┆     7 ┆    10 ┆ ###,### ┆         10 │
-    │ 4 pr-26 ┆ merged             ┆      1 ┆ 0.98        ┆ accepted ┆     8 ┆     8 ┆ ###,### ┆          8 │
+    │ 4 pr-26 ┆ merged             ┆      1 ┆ 0.97        ┆ accepted ┆     8 ┆     8 ┆ ###,### ┆          8 │
     └─────────┴────────────────────┴────────┴─────────────┴──────────┴───────┴───────┴─────────┴────────────┘
     37 turns, 37 tool calls, ###,### tokens (###,### cached), $#.####
     ");

@@ -199,8 +199,8 @@ fn later_rounds_run_the_tests_over_the_submission_alone() {
     resolve(&environment, &[1]);
     let run = RunFile::of("scaffold-nop").key("refinements = 2").judge(JUDGE);
     let rollout = run.rollout(&environment);
-    // Names, twice the human answer, the start and the submission; then names and submission.
-    assert_eq!(rollout["programs"], 5 + 2 + 2, "{rollout:#}");
+    // Names, twice the human answer, the start and the submission; then the submission alone.
+    assert_eq!(rollout["programs"], 5 + 1 + 1, "{rollout:#}");
     environment.catena(&["verify", "run"]).succeeds();
 }
 

@@ -32,7 +32,7 @@ const FILE_HEADERS: [&str; 5] =
     ["new file mode", "deleted file mode", "new mode", "rename from", "copy from"];
 
 /// Most tokens of a hunk whose sides are compared. In a larger one all tokens are changes.
-const MAX_COMPARED: usize = 50_000;
+const MAX_COMPARED: usize = 500_000;
 
 /// Length of a git object id that is not abbreviated.
 const ID_LENGTH: usize = 40;

@@ -6,8 +6,8 @@ use crate::changes::{Counts, FileChanges, PatchChanges};
 
 /// 0 for nothing in common, 1 for the same changes; see the crate's description.
 pub(crate) fn score(candidate: &PatchChanges, reference: &PatchChanges) -> f64 {
-    // Of a change of layout alone nothing but its lines is left.
-    if is_layout(candidate) || is_layout(reference) {
+    // Of changes of layout alone nothing but their lines is left.
+    if is_layout(candidate) && is_layout(reference) {
         return agreement(candidate, reference, |file| &file.lines).unwrap_or(1.0);
     }
     let views: [fn(&FileChanges) -> &Counts; 3] =
@@ -18,7 +18,7 @@ pub(crate) fn score(candidate: &PatchChanges, reference: &PatchChanges) -> f64 {
 }
 
 fn is_layout(changes: &PatchChanges) -> bool {
-    !changes.is_empty() && changes.values().all(|file| file.words.is_empty())
+    changes.values().all(|file| file.words.is_empty())
 }
 
 /// How many changes two files share, and how many only one of them has.

@@ -29,8 +29,7 @@ impl Judge for Tests {
         if files.is_empty() {
             return Err(JudgeError::NoVerdict("the pull request changes no test".to_owned()));
         }
-        let reserved = Reserved::ask(&rules, &files)?;
-        let expected = expectation(&rules, &files, &reserved)?;
+        let Kept { reserved, expected } = known(&rules, &files)?;
         let candidate = states::judged(State::Candidate, &rules, &reserved)?;
         let run = run::run(&rules, &files, &candidate.snapshot)?;
         let in_vain =
@@ -43,26 +42,24 @@ impl Judge for Tests {
 
 export_judge!(Tests);
 
-/// What is kept from round to round.
+/// What is the same for all submissions to a stage: found in the first round, and kept
+/// for those after it.
 #[derive(Serialize, Deserialize)]
 struct Kept {
+    reserved: Reserved,
     expected: Expectation,
 }
 
-/// What is expected of all submissions to the stage: found in the first round, and
-/// kept for those after it.
-fn expectation(
-    rules: &Rules,
-    files: &[String],
-    reserved: &Reserved,
-) -> Result<Expectation, JudgeError> {
-    let kept = judge::kept().and_then(|note| serde_json::from_str::<Kept>(&note).ok());
-    if let Some(Kept { expected }) = kept {
-        return Ok(expected);
+fn known(rules: &Rules, files: &[String]) -> Result<Kept, JudgeError> {
+    let kept = judge::kept().and_then(|note| serde_json::from_str(&note).ok());
+    if let Some(kept) = kept {
+        return Ok(kept);
     }
-    let kept = Kept { expected: Expectation::find(rules, files, reserved)? };
+    let reserved = Reserved::ask(rules, files)?;
+    let expected = Expectation::find(rules, files, &reserved)?;
+    let kept = Kept { reserved, expected };
     if let Ok(note) = serde_json::to_string(&kept) {
         judge::keep(&note);
     }
-    Ok(kept.expected)
+    Ok(kept)
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use catena_sdk::judge::JudgeError;
 use catena_sdk::process::ProcessError;
 use catena_sdk::workspace::{Change, SnapshotRef, changes, compose_snapshot};
+use serde::{Deserialize, Serialize};
 
 use crate::command::Places;
 use crate::config::Rules;
@@ -135,7 +136,7 @@ fn paths_of(change: &Change) -> impl Iterator<Item = &str> {
 }
 
 /// Names of modules that only the human answer may have of its own.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Reserved {
     names: BTreeSet<String>,
     roots: Vec<String>,

@@ -62,17 +62,18 @@ impl Check<'_> {
             let judged = |agent: &str, grant: &str, phases: &mut Phases| {
                 phases.begin(&format!("scaffold-{agent} on {name}"));
                 let scaffold = format!("plugin = \"scaffold-{agent}\"\ngrant = {{ {grant} }}");
-                self.judged(repository, name, agent, &scaffold)
+                let rounds = "refinements = 0\non_reject = \"continue-agent\"";
+                self.judged(repository, name, agent, rounds, &scaffold)
             };
             let write = "workspace = \"read-write\"";
             let oracle = judged("oracle", &format!("{write}, reference = true"), phases)?;
             let nop = judged("nop", write, phases)?;
             for (oracle, nop) in oracle.iter().zip(&nop) {
-                let Stage { chain, id, .. } = oracle;
-                let row = [chain, id, &oracle.told, &oracle.score(), &nop.score()];
+                let Judged { chain, stage, .. } = oracle;
+                let row = [chain, stage, &oracle.told, &oracle.score(), &nop.score()];
                 let _ = writeln!(table, "| {} |", row.map(String::as_str).join(" | "));
                 if !oracle.is_accepted() || nop.is_accepted() {
-                    wrong.push(format!("{chain} {id}"));
+                    wrong.push(format!("{chain} {stage}"));
                 }
             }
         }
@@ -84,23 +85,29 @@ impl Check<'_> {
     fn cheats(&self, phases: &mut Phases) -> anyhow::Result<Vec<String>> {
         let (repository, name, number) = CHEATED;
         self.resolve(repository, name, &json!([[number]]))?;
+        let reply =
+            |line: &str| json!({"tool_calls": [{"name": "bash", "arguments": {"command": line}}]});
+        let submit = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT";
+        let replies = cheats::ALL.iter().flat_map(|(_, script)| [reply(script), reply(submit)]);
+        let script = json!({"version": 1, "replies": {"*": replies.collect::<Vec<_>>()}});
+        std::fs::write(self.dir.join("script.json"), script.to_string())?;
+        let agent = "plugin = \"scaffold-mini\"\ngrant = { model = true }\n\
+                     [[tools]]\nplugin = \"tool-bash\"\ngrant = { workspace = \"read-write\" }\n\
+                     [model]\nkind = \"scripted\"\nscript = \"script.json\"";
+        // Each is a round that begins with the stage's own tree.
+        let rounds = format!("refinements = {}\nrefine = \"reset\"", cheats::ALL.len() - 1);
+        phases.begin(&format!("{} cheats on {name}", cheats::ALL.len()));
+        let judged = self.judged(repository, name, "cheats", &rounds, agent)?;
         let mut table = String::from("| the agent | score | findings |\n|---|---|---|\n");
         let mut wrong = Vec::new();
-        for (cheat, script) in cheats::ALL {
-            phases.begin(cheat);
-            let reply = |line: &str| json!({"tool_calls": [{"name": "bash", "arguments": {"command": line}}]});
-            let submit = reply("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT");
-            let replies = json!({"version": 1, "replies": {"*": [reply(script), submit]}});
-            std::fs::write(self.dir.join("script.json"), replies.to_string())?;
-            let scaffold = "plugin = \"scaffold-mini\"\ngrant = { model = true }\n\
-                            [[tools]]\nplugin = \"tool-bash\"\n\
-                            grant = { workspace = \"read-write\" }\n\
-                            [model]\nkind = \"scripted\"\nscript = \"script.json\"";
-            let stages = self.judged(repository, name, "cheat", scaffold)?;
-            let stage = stages.first().context("no stage was judged")?;
-            let _ = writeln!(table, "| {cheat} | {} | {} |", stage.score(), stage.findings);
-            if stage.score.is_none() || stage.is_accepted() || !stage.has_submission {
-                wrong.push(cheat.to_owned());
+        for (at, (cheat, _)) in cheats::ALL.iter().enumerate() {
+            let Some(judged) = judged.get(at) else {
+                wrong.push(format!("{cheat} (not judged)"));
+                continue;
+            };
+            let _ = writeln!(table, "| {cheat} | {} | {} |", judged.score(), judged.findings);
+            if judged.score.is_none() || judged.is_accepted() || !judged.has_submission {
+                wrong.push((*cheat).to_owned());
             }
         }
         println!("{table}");
@@ -117,19 +124,20 @@ impl Check<'_> {
         run_command(resolve.stdout(Stdio::null()), HINT)
     }
 
-    /// Runs an agent over all chains, and says how its stages were judged.
+    /// Runs an agent over all chains, and says how each round was judged.
     fn judged(
         &self,
         repository: &str,
         name: &str,
         agent: &str,
+        rounds: &str,
         scaffold: &str,
-    ) -> anyhow::Result<Vec<Stage>> {
+    ) -> anyhow::Result<Vec<Judged>> {
         let run_file = self.dir.join("run.toml");
         let clone = self.clones.join(name);
         let text = format!(
             "version = 1\nname = \"{name}-{agent}\"\nchains = \"chains.json\"\n\
-             concurrency = 1\nrefinements = 0\non_reject = \"continue-agent\"\n\
+             concurrency = 1\n{rounds}\n\
              [repositories]\n\"{repository}\" = \"{}\"\n\
              [judge]\nplugin = \"judge-tests\"\n\
              grant = {{ workspace = \"read-write\", programs = [\"{PROGRAM}\"] }}\n\
@@ -149,14 +157,14 @@ impl Check<'_> {
         let shown: Value = serde_json::from_slice(&output.stdout)
             .with_context(|| format!("`catena run` failed: {told}"))?;
         let rollouts = shown.get("rollouts").and_then(Value::as_array);
-        Ok(rollouts.into_iter().flatten().flat_map(stages).collect())
+        Ok(rollouts.into_iter().flatten().flat_map(judgements).collect())
     }
 }
 
-/// How a stage was judged.
-struct Stage {
+/// How a round was judged.
+struct Judged {
     chain: String,
-    id: String,
+    stage: String,
     score: Option<f64>,
     /// What the judge tells people of the tests.
     told: String,
@@ -166,7 +174,7 @@ struct Stage {
     has_submission: bool,
 }
 
-impl Stage {
+impl Judged {
     fn is_accepted(&self) -> bool {
         self.score.is_some_and(|score| score >= THRESHOLD)
     }
@@ -176,18 +184,24 @@ impl Stage {
     }
 }
 
-fn stages(rollout: &Value) -> Vec<Stage> {
+/// All rounds of all stages of a rollout.
+fn judgements(rollout: &Value) -> Vec<Judged> {
     let chain = text(rollout, "/rollout/chain");
-    let stages = rollout.get("stages").and_then(Value::as_array).into_iter().flatten();
-    let stage = |stage: &Value| Stage {
-        chain: chain.clone(),
-        id: text(stage, "/id"),
-        score: stage.pointer("/rounds/0/verdict/score").and_then(Value::as_f64),
-        told: told(&text(stage, "/rounds/0/verdict/rationale")),
-        findings: categories(stage.pointer("/rounds/0/verdict/findings")),
-        has_submission: stage.pointer("/rounds/0/submission/files").is_some_and(|n| *n != 0),
+    let list = |of: &Value, key: &str| of.get(key).and_then(Value::as_array).cloned();
+    let stages = list(rollout, "stages").unwrap_or_default();
+    let of_stage = |stage: Value| {
+        let rounds = list(&stage, "rounds").unwrap_or_default();
+        let judged = |round: Value| Judged {
+            chain: chain.clone(),
+            stage: text(&stage, "/id"),
+            score: round.pointer("/verdict/score").and_then(Value::as_f64),
+            told: told(&text(&round, "/verdict/rationale")),
+            findings: categories(round.pointer("/verdict/findings")),
+            has_submission: round.pointer("/submission/files").is_some_and(|count| *count != 0),
+        };
+        rounds.into_iter().map(judged).collect::<Vec<_>>()
     };
-    stages.map(stage).collect()
+    stages.into_iter().flat_map(of_stage).collect()
 }
 
 fn text(value: &Value, pointer: &str) -> String {
