@@ -392,11 +392,17 @@ fn discussions_make_the_chains_that_messages_do_not_tell_of() {
     outcome.succeeds().prints("4 pull requests").prints("3 were discussed on GitHub");
     let build = ["chain", "build", "--catalogue", "catalogue.db", "--clone", "clone"];
     let outcome = environment.catena(&[&build[..], &["--output", "chains.json"]].concat());
-    outcome.succeeds().prints("landed commit by commit (a rebase)");
+    outcome.succeeds();
     let chains = environment.read_json("chains.json");
     assert_eq!(chains["repository"]["license"], "MIT");
     let chain = &chains["chains"][0];
-    assert_eq!(chain["id"], "name-11-12-13", "{chains:#}");
+    assert_eq!(chain["id"], "name-11-12-13-14", "{chains:#}");
+    // It landed commit by commit.
+    let four = &chain["stages"][3];
+    assert_eq!(four["merge"], commits[5].as_str());
+    assert_eq!(four["base"]["commit"], commits[3].as_str());
+    assert_eq!(four["base"]["commits"], 2);
+    assert_eq!(four["reference_patch"]["available"]["files"], 2);
     assert_eq!(chain["stages"][2]["pull_request"]["body"], "A follow-up to #12.");
     assert_eq!(chain["stages"][2]["merge"], commits[3].as_str());
     let edges = chain["edges"].as_array().unwrap();
@@ -409,7 +415,7 @@ fn discussions_make_the_chains_that_messages_do_not_tell_of() {
     assert!(first.contains(&r#""mentions" "review" "rob""#.to_owned()), "{first:?}");
     assert!(first.contains(&r#""mentions" {"issue":{"issue":7}} "ida""#.to_owned()), "{first:?}");
     assert_eq!(evidence(&edges[1]), [r#""follows-up" "body" null"#]);
-    let shown = environment.catena(&["chain", "show", "chains.json", "name-11-12-13"]);
+    let shown = environment.catena(&["chain", "show", "chains.json", "name-11-12-13-14"]);
     shown.succeeds().prints("mentions it, in issue #7 by ida: since #11");
     // Without GitHub, from what it told before.
     let offline = ["mine", "--repository", "owner/name", "--cache", "name.github.db"];

@@ -67,12 +67,27 @@ pub struct Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Base {
-    /// The first parent of the merge or squash commit.
+    /// The first parent of the merge or squash commit, or of the first of several
+    /// commits that landed the pull request.
     #[schemars(schema_with = "schema::object_id")]
     pub commit: CommitId,
     /// Its tree.
     #[schemars(schema_with = "schema::object_id")]
     pub tree: TreeId,
+    /// How many commits of the branch landed the pull request: more than one after a
+    /// rebase.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1))]
+    pub commits: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_one(commits: &u32) -> bool {
+    *commits == 1
 }
 
 /// What is known of a pull request. A clone alone knows little of it.

@@ -52,8 +52,8 @@ pub enum StageFault {
     },
     /// The base is not what the merge was made on.
     #[error(
-        "base commit `{base}` is not the first parent of merge commit `{merge}`; resolve the \
-         chains again"
+        "base commit `{base}` is not as many first parents before merge commit `{merge}` as the \
+         file says; resolve the chains again"
     )]
     NotFirstParent {
         /// The merge or squash commit.
@@ -215,7 +215,12 @@ impl Stage {
 
     fn check(&self, db: &ObjectDatabase) -> Result<(), StageFault> {
         let merge = commit(db, self.merge, Role::Merge)?;
-        if merge.parents.first() != Some(&self.base.commit) {
+        let mut parent = merge.parents.first().copied();
+        for _ in 1..self.base.commits.min(MAX_COMMITS) {
+            let Some(before) = parent else { break };
+            parent = commit(db, before, Role::Base)?.parents.first().copied();
+        }
+        if parent != Some(self.base.commit) {
             let (merge, base) = (self.merge, self.base.commit);
             return Err(StageFault::NotFirstParent { merge, base });
         }
@@ -229,6 +234,9 @@ impl Stage {
         Ok(())
     }
 }
+
+/// More commits than any pull request lands by.
+const MAX_COMMITS: u32 = 1000;
 
 /// The patch from `base` to `human` as every part of Catena sees it: full git
 /// headers, three lines of context, renames detected.

@@ -72,7 +72,7 @@ fn stage(db: &ObjectDatabase, id: &str, revision: &str) -> Stage {
         id: StageId::new(id).unwrap(),
         pull_request: None,
         merge: merge.id,
-        base: Base { commit: base.id, tree: base.tree },
+        base: Base { commit: base.id, tree: base.tree, commits: 1 },
         human: merge.tree,
         time: merge.time,
         reference_patch: ReferencePatch::Available {

@@ -59,6 +59,7 @@ fn listed(numbers: &[u64], catalogue: &Catalogue) -> ListedChain {
     let stages = known.map(|mined| ListedPullRequest {
         number: mined.number,
         commit: Some(mined.commit),
+        base: mined.base,
         title: Some(mined.title.clone()),
         body: Some(mined.body.clone()),
         author: Some(mined.author.clone()),

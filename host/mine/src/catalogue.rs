@@ -4,7 +4,7 @@
 //! file; chains are then built from it again and again with other thresholds.
 //! It holds no code, only numbers, names and texts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use catena_chain::RepositoryName;
 use catena_tree::database::Commit;
@@ -48,6 +48,8 @@ pub struct MinedPullRequest {
     pub number: u64,
     /// The commit that landed it.
     pub commit: CommitId,
+    /// The commit before the first of them, where several landed it.
+    pub base: Option<CommitId>,
     /// How it landed.
     pub kind: LandingKind,
     /// Commits along first parents from the root of the branch to it.
@@ -185,11 +187,14 @@ impl Catalogue {
         for cached in &told.pull_requests {
             let commit = cached.merge_commit.as_deref().and_then(|id| id.parse().ok());
             let Some(commit) = commit else { continue };
-            let landing = index.landed_by(db, commit).map_err(|source| MineError::Commit {
-                branch: branch.to_owned(),
-                commit,
-                source,
-            })?;
+            let failed = |source| MineError::Commit { branch: branch.to_owned(), commit, source };
+            let mut landing = index.landed_by(db, cached.number, commit).map_err(failed)?;
+            if let Some(last) = landing.as_ref().filter(|it| it.kind != LandingKind::Merge) {
+                let messages: Vec<&str> =
+                    cached.commits.iter().map(|(_, message)| &**message).collect();
+                let all = index.landed_by_all(db, last, &messages).map_err(failed)?;
+                landing = all.or(landing);
+            }
             index.tell(cached.number, &cached.base_branch, landing, commit);
         }
         let miner = Miner::new(db, &index, options);
@@ -229,6 +234,8 @@ struct Miner<'a> {
     index: &'a PullRequestIndex,
     /// The pull request that each commit of the branch landed, by position.
     numbers: HashMap<usize, u64>,
+    /// Positions of commits that are not the last that landed a pull request.
+    inner: HashSet<usize>,
     /// The first landing that is wanted.
     start: usize,
 }
@@ -236,9 +243,12 @@ struct Miner<'a> {
 impl<'a> Miner<'a> {
     fn new(db: &'a ObjectDatabase, index: &'a PullRequestIndex, options: &MineOptions) -> Self {
         let mut numbers = HashMap::new();
+        let mut inner = HashSet::new();
         let mut first: Vec<&Landing> = Vec::new();
         for (number, landings) in index.all() {
-            numbers.extend(landings.iter().map(|landing| (landing.position, number)));
+            let positions = landings.iter().flat_map(|landing| landing.first..=landing.position);
+            numbers.extend(positions.map(|position| (position, number)));
+            inner.extend(landings.first().iter().flat_map(|it| it.first..it.position));
             first.extend(landings.first());
         }
         if let Some(since) = options.since {
@@ -246,8 +256,8 @@ impl<'a> Miner<'a> {
         }
         first.sort_by_key(|landing| landing.position);
         let skipped = options.limit.map_or(0, |limit| first.len().saturating_sub(limit));
-        let start = first.get(skipped).map_or(usize::MAX, |landing| landing.position);
-        Self { db, index, numbers, start }
+        let start = first.get(skipped).map_or(usize::MAX, |landing| landing.first);
+        Self { db, index, numbers, inner, start }
     }
 
     fn pull_requests(
@@ -259,9 +269,16 @@ impl<'a> Miner<'a> {
         let line = self.index.line();
         let all = line.len().saturating_sub(self.start);
         let steps = line.windows(2).enumerate().skip(self.start.saturating_sub(1));
+        let mut begun = None;
         for (before, pair) in steps {
             let [from, to] = pair else { continue };
             let position = before + 1;
+            let from = begun.take().unwrap_or(from.1);
+            // Several commits that landed one pull request are one step.
+            if self.inner.contains(&position) {
+                begun = Some(from);
+                continue;
+            }
             if (position - self.start).is_multiple_of(REPORT_EVERY) {
                 progress(MineProgress::Lines { done: position - self.start, all });
             }
@@ -270,7 +287,7 @@ impl<'a> Miner<'a> {
                 commit: to.0,
                 source,
             };
-            let files = self.advance(&mut origins, from.1, to.1, position).map_err(failed)?;
+            let files = self.advance(&mut origins, from, to.1, position).map_err(failed)?;
             let landing = self.numbers.get(&position).and_then(|number| {
                 let first = self.index.landings(*number).first()?;
                 (first.position == position).then_some((*number, first))
@@ -308,6 +325,7 @@ impl<'a> Miner<'a> {
         Ok(MinedPullRequest {
             number,
             commit: commit.id,
+            base: landing.base.filter(|_| landing.length() > 1),
             kind: landing.kind,
             position: landing.position,
             time: commit.time,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use catena_tree::database::{Commit, DatabaseError};
 use catena_tree::{CommitId, ObjectDatabase, ObjectError, TreeId};
 
-use crate::commits;
+use crate::commits::{self, MAX_COMMITS};
 use crate::message::{self, Stamp};
 use crate::resolve::Progress;
 
@@ -28,26 +28,38 @@ pub enum LandingKind {
     /// By one commit whose subject ends in `(#N)`.
     Squash,
     /// By one commit equal in message and author to the only commit of the pull
-    /// request, whose head the clone has as `refs/pull/N/head`.
+    /// request, whose head the clone has as `refs/pull/N/head`; or by as many as the
+    /// pull request has, one after the other.
     Rebase,
+    /// By several commits, and nothing tells by which.
+    Unclear,
 }
 
 impl LandingKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Merge, Self::Squash, Self::Rebase, Self::Unclear];
+
     /// One word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Merge => "merge",
             Self::Squash => "squash",
             Self::Rebase => "rebase",
+            Self::Unclear => "unclear",
         }
     }
 }
 
-/// A commit that landed a pull request.
+/// A commit that landed a pull request, or the last of several in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Landing {
     /// The commit.
     pub commit: Commit,
+    /// The commit before it, or before the first of several; none before the first
+    /// of the repository.
+    pub base: Option<CommitId>,
+    /// The position of the first of several; that of the commit itself otherwise.
+    pub first: usize,
     /// How it landed.
     pub kind: LandingKind,
     /// Commits along first parents from the root of the branch to it.
@@ -55,19 +67,33 @@ pub struct Landing {
 }
 
 impl Landing {
+    fn one(commit: Commit, kind: LandingKind, position: usize) -> Self {
+        let base = commit.parents.first().copied();
+        Self { commit, base, first: position, kind, position }
+    }
+
+    /// How many commits of the branch it is.
+    pub fn length(&self) -> usize {
+        1 + self.position.saturating_sub(self.first)
+    }
+
     /// What the commit's message says of the pull request: its title, then its
     /// description.
     pub fn told(&self) -> &str {
         match self.kind {
             LandingKind::Merge => message::body(&self.commit.message),
-            LandingKind::Squash | LandingKind::Rebase => self.commit.message.trim(),
+            LandingKind::Squash | LandingKind::Rebase | LandingKind::Unclear => {
+                self.commit.message.trim()
+            }
         }
     }
 
-    /// The commits that a merge brought in, oldest first; none of another landing.
+    /// The commits that a merge brought in or that landed one after the other, oldest
+    /// first; none of a squash.
     pub(crate) fn commits(&self, db: &ObjectDatabase) -> Result<Vec<Commit>, ObjectError> {
-        match self.commit.parents.as_slice() {
-            [base, tip, ..] => commits::brought_in(db, *base, *tip),
+        match (self.commit.parents.as_slice(), self.base) {
+            ([base, tip, ..], _) => commits::brought_in(db, *base, *tip),
+            (_, Some(base)) if self.length() > 1 => commits::brought_in(db, base, self.commit.id),
             _ => Ok(Vec::new()),
         }
     }
@@ -77,7 +103,9 @@ impl Landing {
     pub(crate) fn author<'a>(&'a self, commits: &'a [Commit]) -> Option<&'a str> {
         match self.kind {
             LandingKind::Merge => commits.first().map(|first| first.author.as_str()),
-            LandingKind::Squash | LandingKind::Rebase => Some(&self.commit.author),
+            LandingKind::Squash | LandingKind::Rebase | LandingKind::Unclear => {
+                Some(&self.commit.author)
+            }
         }
     }
 }
@@ -153,6 +181,7 @@ impl PullRequestIndex {
         for (position, commit) in line.into_iter().rev().enumerate() {
             index.add(commit, position);
         }
+        index.landings.values_mut().for_each(join_runs);
         for (name, tip) in other_branches(db)? {
             index.add_elsewhere(db, &name, tip).map_err(history)?;
         }
@@ -203,37 +232,91 @@ impl PullRequestIndex {
         self.elsewhere.get(&number)
     }
 
-    /// The commit of the branch that repeats the only commit of pull request
-    /// `number`, if the clone has the pull request's head and it is one commit
-    /// on top of the branch's history.
+    /// The commits of the branch that repeat those of pull request `number`, if the
+    /// clone has the pull request's head and it is a line of commits on top of the
+    /// branch's history.
     pub fn rebased(
         &self,
         db: &ObjectDatabase,
         number: u64,
     ) -> Result<Option<Landing>, ObjectError> {
         let Ok(head) = db.resolve(&format!("refs/pull/{number}/head")) else { return Ok(None) };
-        let head = db.commit(head)?;
-        let ([parent], Some(landing)) = (head.parents.as_slice(), self.plain.get(&key(&head)))
-        else {
-            return Ok(None);
-        };
-        let single = db.is_ancestor(*parent, landing.commit.id)?;
-        Ok(single.then(|| landing.clone()))
+        let mut commit = db.commit(head)?;
+        let Some(last) = self.plain.get(&key(&commit)) else { return Ok(None) };
+        for length in 1..=MAX_COMMITS {
+            let [parent] = commit.parents.as_slice() else { return Ok(None) };
+            let Some(first) = (last.position + 1).checked_sub(length) else { return Ok(None) };
+            let repeated = self.plain.get(&key(&commit));
+            if repeated.is_none_or(|it| it.position != first) {
+                return Ok(None);
+            }
+            if db.is_ancestor(*parent, last.commit.id)? {
+                let base = first.checked_sub(1).and_then(|before| self.line.get(before));
+                let base = base.map(|(id, _)| *id);
+                return Ok(Some(Landing { base, first, ..last.clone() }));
+            }
+            commit = db.commit(*parent)?;
+        }
+        Ok(None)
     }
 
-    /// The landing by this commit of the branch, if it is on its line.
+    /// The landing of `number` by this commit of the branch, if it is on its line.
     pub(crate) fn landed_by(
         &self,
         db: &ObjectDatabase,
+        number: u64,
         commit: CommitId,
     ) -> Result<Option<Landing>, ObjectError> {
+        if let Some(known) = self.landings(number).iter().find(|it| it.commit.id == commit) {
+            return Ok(Some(known.clone()));
+        }
         let Some(position) = self.positions.get(&commit).copied() else { return Ok(None) };
         let commit = db.commit(commit)?;
         let kind = match commit.parents.len() {
             2.. => LandingKind::Merge,
             _ => LandingKind::Squash,
         };
-        Ok(Some(Landing { commit, kind, position }))
+        Ok(Some(Landing::one(commit, kind, position)))
+    }
+
+    /// The landing by all commits of the branch's line behind `base` up to `commit`.
+    pub(crate) fn landed_between(
+        &self,
+        db: &ObjectDatabase,
+        base: CommitId,
+        commit: CommitId,
+    ) -> Result<Option<Landing>, ObjectError> {
+        let place = |id| self.positions.get(&id).copied();
+        let (Some(before), Some(position)) = (place(base), place(commit)) else {
+            return Ok(None);
+        };
+        if before >= position {
+            return Ok(None);
+        }
+        let commit = db.commit(commit)?;
+        let (base, first, kind) = (Some(base), before + 1, LandingKind::Rebase);
+        Ok(Some(Landing { commit, base, first, kind, position }))
+    }
+
+    /// The landing by as many commits as the pull request has, if those of the branch up
+    /// to `last` repeat `messages`, oldest first, word for word.
+    pub(crate) fn landed_by_all(
+        &self,
+        db: &ObjectDatabase,
+        last: &Landing,
+        messages: &[&str],
+    ) -> Result<Option<Landing>, ObjectError> {
+        let before = last.position.checked_sub(messages.len());
+        let Some(before) = before.filter(|_| messages.len() > 1) else { return Ok(None) };
+        let line = self.line.get(before..=last.position).unwrap_or_default();
+        let Some(((base, _), line)) = line.split_first() else { return Ok(None) };
+        for ((id, _), message) in line.iter().zip(messages).rev() {
+            let commit = db.commit(*id)?;
+            if commit.parents.len() != 1 || commit.message.trim() != message.trim() {
+                return Ok(None);
+            }
+        }
+        self.landed_between(db, *base, last.commit.id)
     }
 
     /// Takes note of what GitHub says of `number`: that it was merged into `base`
@@ -269,13 +352,14 @@ impl PullRequestIndex {
             }
             (None, 1) => {
                 let kind = LandingKind::Rebase;
-                self.plain.entry(key(&commit)).or_insert(Landing { commit, kind, position });
+                let landing = Landing::one(commit, kind, position);
+                self.plain.entry(key(&landing.commit)).or_insert(landing);
                 return;
             }
             (None, _) => return,
         };
         let landings = self.landings.entry(number).or_default();
-        landings.push(Landing { commit, kind, position });
+        landings.push(Landing::one(commit, kind, position));
         landings.sort_by_key(|landing| (landing.kind, landing.position));
     }
 
@@ -297,6 +381,28 @@ impl PullRequestIndex {
         }
         Ok(())
     }
+}
+
+/// Makes one landing of commits in a row that have the same stamp.
+fn join_runs(landings: &mut Vec<Landing>) {
+    landings.sort_by_key(|landing| landing.position);
+    let mut joined: Vec<Landing> = Vec::with_capacity(landings.len());
+    for landing in landings.drain(..) {
+        let follows = |last: &&mut Landing| {
+            last.kind == LandingKind::Squash
+                && landing.kind == LandingKind::Squash
+                && last.position + 1 == landing.first
+        };
+        match joined.last_mut().filter(follows) {
+            Some(last) => {
+                let (base, first) = (last.base, last.first);
+                *last = Landing { base, first, ..landing };
+            }
+            None => joined.push(landing),
+        }
+    }
+    joined.sort_by_key(|landing| (landing.kind, landing.position));
+    *landings = joined;
 }
 
 /// What a rebase keeps of a commit.

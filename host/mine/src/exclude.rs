@@ -36,8 +36,8 @@ pub enum Exclusion {
     /// A program wrote it.
     #[error("written by a bot")]
     Bot,
-    /// It landed commit by commit, so no commit stands for the whole of it.
-    #[error("landed commit by commit (a rebase)")]
+    /// It landed commit by commit, and nothing tells by which.
+    #[error("landed commit by commit (a rebase), and nothing tells by which")]
     Rebased,
     /// It repeats on one branch what landed on another.
     #[error("a backport")]
@@ -104,9 +104,7 @@ pub fn exclusion(pull_request: &MinedPullRequest, limits: &StageLimits) -> Optio
     let all = |what: &dyn Fn(&str) -> bool| files.iter().all(|file| what(&file.path));
     let reasons: [(Exclusion, &dyn Fn() -> bool); 9] = [
         (Exclusion::Bot, &|| pull_request.discussion.by_bot || BOT.is_match(&pull_request.author)),
-        (Exclusion::Rebased, &|| {
-            pull_request.kind == LandingKind::Rebase && pull_request.commits.len() > 1
-        }),
+        (Exclusion::Rebased, &|| pull_request.kind == LandingKind::Unclear),
         (Exclusion::Backport, &|| BACKPORT.is_match(&pull_request.title)),
         (Exclusion::Synchronisation, &|| pull_request.commits.len() >= MAX_COMMITS),
         (Exclusion::Missing, &|| files.iter().any(|file| file.content == Readable::Missing)),

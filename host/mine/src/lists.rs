@@ -65,6 +65,9 @@ pub struct ListedPullRequest {
     pub number: u64,
     /// The commit that landed it, where that is known better than from messages.
     pub commit: Option<CommitId>,
+    /// The commit before the first of several that landed it, where that is known;
+    /// `commit` is the last of them then.
+    pub base: Option<CommitId>,
     /// Id of the stage it becomes; `pr-<number>` where absent.
     pub id: Option<StageId>,
     /// Its title.
@@ -182,6 +185,7 @@ struct ChainObject {
 struct PullRequestObject {
     number: u64,
     commit: Option<CommitId>,
+    base: Option<CommitId>,
     id: Option<StageId>,
     title: Option<String>,
     body: Option<String>,
@@ -279,6 +283,7 @@ impl<'de> Visitor<'de> for PullRequestVisitor {
         let PullRequestObject {
             number,
             commit,
+            base,
             id,
             title,
             body,
@@ -290,6 +295,7 @@ impl<'de> Visitor<'de> for PullRequestVisitor {
         Ok(ListedPullRequest {
             number,
             commit,
+            base,
             id,
             title,
             body,

@@ -326,7 +326,10 @@ impl Resolver<'_> {
     fn landing(&self, listed: &ListedPullRequest) -> Result<Landing, Reason> {
         let number = listed.number;
         if let Some(commit) = listed.commit {
-            let landing = self.index.landed_by(self.db, commit);
+            let landing = match listed.base {
+                Some(base) => self.index.landed_between(self.db, base, commit),
+                None => self.index.landed_by(self.db, number, commit),
+            };
             let landing = landing.map_err(|err| Reason::Unreadable(err.to_string()))?;
             let branch = self.index.branch().to_owned();
             return landing.ok_or(Reason::NotOnBranch { commit, branch });
@@ -361,8 +364,8 @@ impl Resolver<'_> {
     fn stage(&self, listed: &ListedPullRequest, landing: &Landing) -> Result<Stage, Reason> {
         let unreadable = |err: ObjectError| Reason::Unreadable(err.to_string());
         let merge = &landing.commit;
-        let base = merge.parents.first().ok_or(Reason::NoBase { commit: merge.id })?;
-        let base = self.db.commit(*base).map_err(unreadable)?;
+        let base = landing.base.ok_or(Reason::NoBase { commit: merge.id })?;
+        let base = self.db.commit(base).map_err(unreadable)?;
         if base.tree == merge.tree {
             return Err(Reason::NoChange { commit: merge.id });
         }
@@ -377,7 +380,11 @@ impl Resolver<'_> {
             reference_patch: self.patch(base.tree, merge.tree)?,
             pull_request: Some(pull_request),
             merge: merge.id,
-            base: Base { commit: base.id, tree: base.tree },
+            base: Base {
+                commit: base.id,
+                tree: base.tree,
+                commits: u32::try_from(landing.length()).unwrap_or(u32::MAX),
+            },
             human: merge.tree,
             time: merge.time,
             query,

@@ -18,7 +18,7 @@ use crate::origins::Readable;
 mod discussion;
 
 /// Version of the tables, kept as SQLite's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// SQLite's `application_id`: the letters `Ctna`.
 const APPLICATION: i64 = 0x4374_6e61;
@@ -27,7 +27,7 @@ const TABLES: &str = "
 CREATE TABLE catalogue (
     repository TEXT NOT NULL, branch TEXT NOT NULL, tip TEXT NOT NULL, license TEXT) STRICT;
 CREATE TABLE pull_request (
-    number INTEGER PRIMARY KEY, merge_commit TEXT NOT NULL, kind TEXT NOT NULL,
+    number INTEGER PRIMARY KEY, merge_commit TEXT NOT NULL, base TEXT, kind TEXT NOT NULL,
     position INTEGER NOT NULL, time INTEGER NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL,
     author TEXT NOT NULL, by_bot INTEGER NOT NULL) STRICT;
 CREATE TABLE pull_request_commit (
@@ -167,10 +167,11 @@ fn write_pull_request(
 ) -> rusqlite::Result<()> {
     let number = signed(pull_request.number);
     let mut insert = transaction
-        .prepare_cached("INSERT INTO pull_request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+        .prepare_cached("INSERT INTO pull_request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
     insert.execute(params![
         number,
         pull_request.commit.to_string(),
+        pull_request.base.map(|base| base.to_string()),
         pull_request.kind.word(),
         pull_request.position.cast_signed(),
         pull_request.time,
@@ -233,6 +234,7 @@ struct PullRequestRow {
     body: String,
     author: String,
     by_bot: bool,
+    base: Option<String>,
 }
 
 impl Rows {
@@ -287,6 +289,7 @@ impl Rows {
             mined.push(MinedPullRequest {
                 number: row.number,
                 commit: parse(&row.commit)?,
+                base: row.base.as_deref().map(parse).transpose()?,
                 kind: kind(&row.kind)?,
                 position: row.position,
                 time: row.time,
@@ -317,7 +320,7 @@ impl Rows {
 }
 
 fn pull_requests(connection: &Connection) -> rusqlite::Result<Vec<PullRequestRow>> {
-    let columns = "number, merge_commit, kind, position, time, title, body, author, by_bot";
+    let columns = "number, merge_commit, kind, position, time, title, body, author, by_bot, base";
     let query = format!("SELECT {columns} FROM pull_request ORDER BY position, number");
     let mut statement = connection.prepare(&query)?;
     let rows = statement.query_map([], |row| {
@@ -331,6 +334,7 @@ fn pull_requests(connection: &Connection) -> rusqlite::Result<Vec<PullRequestRow
             body: row.get(6)?,
             author: row.get(7)?,
             by_bot: row.get(8)?,
+            base: row.get(9)?,
         })
     })?;
     rows.collect()
@@ -363,8 +367,7 @@ where
 }
 
 fn kind(name: &str) -> Result<LandingKind, String> {
-    let kinds = [LandingKind::Merge, LandingKind::Squash, LandingKind::Rebase];
-    let found = kinds.into_iter().find(|kind| kind.word() == name);
+    let found = LandingKind::ALL.into_iter().find(|kind| kind.word() == name);
     found.ok_or_else(|| format!("`{name}` is no way to land a pull request"))
 }
 

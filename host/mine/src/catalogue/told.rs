@@ -43,8 +43,8 @@ impl Told {
         for mined in mined {
             let Some(cached) = told.get(&mined.number) else { continue };
             let own: Vec<MinedCommit> = cached.commits.iter().filter_map(commit).collect();
-            if is_rebased(mined, &own) {
-                mined.kind = LandingKind::Rebase;
+            if mined.base.is_none() && is_rebased(mined, &own) {
+                mined.kind = LandingKind::Unclear;
             }
             if mined.commits.is_empty() {
                 mined.commits = own;

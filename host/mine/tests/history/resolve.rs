@@ -303,3 +303,42 @@ fn chain_query_of_agencybench_is_resolved_by_its_commits() {
     let told = found.refused[0].faults[0].reason.to_string();
     assert!(told.contains("is not on the line of `main`"), "{told}");
 }
+
+#[test]
+fn commits_in_a_row_with_the_same_stamp_are_one_stage() {
+    let mut clone = Clone::new();
+    let before = clone.git(&["rev-parse", "HEAD"]);
+    clone.commit("Say more (#5)", &[("a.txt", "one\n2\n3\n")]);
+    let last = clone.commit("Say it again (#5)", &[("b.txt", "bb\n"), ("c.txt", "c\n")]);
+    clone.merge(6, "Say six", "six", &[("a.txt", "one\n2\nsix\n")]);
+    let file = clone.resolve_lists(&lists(r#"{"chains": [[5, 6]]}"#)).file;
+    let [first, second] = &file.chains[0].stages[..] else { panic!("{file:?}") };
+    assert_eq!((first.base.commit.to_string(), first.merge.to_string()), (before, last));
+    assert_eq!((first.base.commits, second.base.commits), (2, 1));
+    let messages = &first.pull_request.as_ref().unwrap().commit_messages;
+    assert_eq!(messages[..], ["Say more (#5)\n", "Say it again (#5)\n"]);
+    let database = catena_tree::ObjectDatabase::open(clone.path()).unwrap();
+    file.verify(&database).unwrap();
+    let patch = String::from_utf8(first.reference_patch(&database).unwrap()).unwrap();
+    assert_eq!(patch.matches("diff --git").count(), 3, "{patch}");
+    let mut wrong = file.clone();
+    wrong.chains[0].stages[0].base.commits = 1;
+    assert!(wrong.verify(&database).is_err());
+}
+
+#[test]
+fn pull_request_of_several_commits_is_found_where_its_head_is_known() {
+    let mut clone = Clone::new();
+    let base = clone.git(&["rev-parse", "HEAD"]);
+    clone.git(&["switch", "-q", "-c", "topic"]);
+    clone.commit("First step", &[("x.txt", "x\n")]);
+    clone.commit("Last step", &[("x.txt", "xx\n")]);
+    clone.git(&["update-ref", "refs/pull/9/head", "HEAD"]);
+    clone.git(&["switch", "-q", "main"]);
+    clone.commit("Meanwhile", &[("y.txt", "y\n")]);
+    let onto = clone.git(&["rev-parse", "HEAD"]);
+    clone.git(&["cherry-pick", &format!("{base}..topic")]);
+    let file = clone.resolve_lists(&lists(r#"{"chains": [[9]]}"#)).file;
+    let stage = &file.chains[0].stages[0];
+    assert_eq!((stage.base.commit.to_string(), stage.base.commits), (onto, 2));
+}
