@@ -22,7 +22,7 @@ import forms
 CALLS = 116
 FEW = 10
 PROFILES = ["canonical", "openai", "slime", "sharegpt", "trl", "verl", "atif"]
-ENDINGS = {"verl": "parquet", "canonical": "jsonl.zst"}
+ENDINGS = {"verl": "parquet"}
 
 
 def prose(dice, size):

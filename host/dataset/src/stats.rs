@@ -152,7 +152,8 @@ impl<'a> Gather<'a> {
         let pull_requests = self.pull_requests.entry(name.to_owned()).or_default();
         for task in &rollout.chain {
             let number = task.pull_request.map(|number| format!("#{number}"));
-            pull_requests.insert(number.unwrap_or_else(|| task.id.to_string()));
+            let named = || format!("{}/{}", rollout.rollout.chain, task.id);
+            pull_requests.insert(number.unwrap_or_else(named));
         }
         let stats = self.stats.repositories.entry(name.to_owned()).or_default();
         stats.rollouts += 1;

@@ -13,6 +13,9 @@ use tokenizers::Tokenizer;
 use crate::canonical::Rollout;
 use crate::sample::Sample;
 
+/// What no vocabulary has as it is.
+const ODD: &str = "\u{10FFFD} \u{0} qzxjv";
+
 /// Why tokens can't be counted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
@@ -96,6 +99,8 @@ impl Counter {
         let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(parse)?;
         tokenizer.with_truncation(None).map_err(parse)?;
         tokenizer.with_padding(None);
+        // One that lacks a token for what it does not know would count too little.
+        tokenizer.encode_fast(ODD, false).map_err(parse)?;
         Ok(Self { tokenizer, about })
     }
 
@@ -109,7 +114,7 @@ impl Counter {
         if text.is_empty() {
             return 0;
         }
-        // Encoding fails for tokenizers that lack a token for what they don't know.
+        // It was tried when it was read.
         self.tokenizer.encode_fast(text, false).map_or(0, |encoding| encoding.len() as u64)
     }
 

@@ -1,5 +1,6 @@
 //! `catena export`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -208,14 +209,15 @@ pub(crate) fn print_export(manifest: &Manifest, output: &Path) {
             grouped(counts.tool_calls),
         ),
     };
-    say!("{} {noun}{what}: {}", counts.rows, output.display());
+    let files = &manifest.files;
+    let is_split = files.iter().any(|file| file.part.is_some());
+    let place = if is_split { "in parts".into() } else { output.display().to_string() };
+    say!("{} {noun}{what}: {place}", counts.rows);
     if let Some(tokens) = counts.tokens {
         say!("{} tokens are learned, {} are not", grouped(tokens.trained), grouped(tokens.masked));
     }
-    if manifest.files.len() > 1 && manifest.profile != Profile::MiniSweAgent {
-        for file in &manifest.files {
-            say!("{}: {} rows", file.file, file.rows);
-        }
+    for file in files.iter().filter(|_| is_split) {
+        say!("{}: {} rows", output.with_file_name(&file.file).display(), file.rows);
     }
     say!("manifest: {}", manifest_path(output).display());
     print_dropped(manifest);
@@ -229,6 +231,14 @@ fn print_dropped(manifest: &Manifest) {
             funnel.add_row(vec![reason.to_owned(), grouped(step.left), grouped(step.out)]);
         }
         say!("{funnel}");
+        let mut samples: BTreeMap<&str, u64> = BTreeMap::new();
+        for dropped in manifest.dropped.iter().filter(|dropped| dropped.sample.is_some()) {
+            *samples.entry(dropped.reason.word()).or_default() += 1;
+        }
+        for (reason, count) in samples {
+            let noun = if count == 1 { "sample" } else { "samples" };
+            say!("left out: {} {noun} ({reason})", grouped(count));
+        }
         return;
     }
     for dropped in &manifest.dropped {
