@@ -93,6 +93,10 @@ fn judgements_of_other_judges_need_another_name() {
         .says("another `--name`");
     judge(&environment, "judge-diff", &["--name", "../x"]).ends_with(2).says("is no name");
     judge(&environment, "no-such-judge", &[]).ends_with(2);
+    judge(&environment, "judge-llm", &[])
+        .ends_with(2)
+        .says("judge `judge-llm` asks for rights")
+        .says("name a run file");
 }
 
 /// Tries the judge with these keys.

@@ -109,6 +109,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         | E::Uncalibrated
         | E::BadJudges(_)
         | E::OtherJudges(_)
+        | E::JudgeWithoutGrant(_)
         | E::Objects(_) => (Fault::Input, Some(text_hint(error))),
         E::NoClone(_) => (
             Fault::Input,
@@ -177,6 +178,7 @@ fn text_hint(error: &RunError) -> &'static str {
         RunError::BadJudges(_) => {
             "take other judges, another model or threshold; `--force` begins all the same"
         }
+        RunError::JudgeWithoutGrant(_) => "name a run file whose `[judge]` grants them",
         RunError::OtherJudges(_) => "give these judgements another `--name`",
         _ => "fetch the missing objects into the clone",
     }

@@ -60,6 +60,9 @@ pub enum RunError {
     /// The run needs judges that are known to be good enough, and these are not.
     #[error("the judges can't tell good patches from bad ones: {0}")]
     BadJudges(String),
+    /// A judge that asks for rights is named without a run file that grants them.
+    #[error("judge `{0}` asks for rights, and no run file grants them")]
+    JudgeWithoutGrant(String),
     /// There are judgements of that name by other judges.
     #[error("`{0}` was made by other judges, or of another run")]
     OtherJudges(PathBuf),

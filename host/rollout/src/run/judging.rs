@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile};
+use catena_plugin::session::PluginSpec;
 use catena_plugin::{AttemptEnd, Digest, Ending, Granted, Judged, LimitsRequest};
 use catena_tree::TreeId;
 use tokio::task::JoinSet;
@@ -84,6 +85,12 @@ impl JudgingRun {
             }
         }
         let inputs = inputs(file, &run, chains, options)?;
+        let asks = |judge: &&PluginSpec| judge.manifest.capabilities != Granted::default();
+        if !other.is_file()
+            && let Some(judge) = inputs.prepared.judges.iter().find(asks)
+        {
+            return Err(RunError::JudgeWithoutGrant(judge.manifest.plugin.name.to_string()));
+        }
         Self::of(&judgements_path(&run, name), inputs, stored, options)
     }
 
