@@ -7,6 +7,9 @@ use test_results::Outcome;
 use crate::expectation::Expectation;
 use crate::run::{Reported, Run};
 
+/// The category of a report that is not to be believed.
+pub(crate) const FORGED: &str = "forged-report";
+
 /// What a submission's run comes to.
 pub(crate) enum Result {
     /// Its report can be believed.
@@ -49,7 +52,7 @@ pub(crate) fn result(run: Run, expected: &Expectation) -> Result {
         }
     };
     if let Some(why) = distrust(&reported, expected) {
-        return Result::Nothing { category: "forged-report", why, output: String::new() };
+        return Result::Nothing { category: FORGED, why, output: String::new() };
     }
     let unproven = unproven(&reported, expected);
     let failed = |names: &BTreeSet<String>| -> Vec<Failed> {

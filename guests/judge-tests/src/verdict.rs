@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use catena_sdk::judge::{Finding, Verdict};
 
 use crate::expectation::Expectation;
-use crate::result::{Counted, Failed, Result};
+use crate::result::{Counted, FORGED, Failed, Result};
 
 /// What a submission has at most that does not pass all tests: below every
 /// threshold in use.
@@ -33,7 +33,11 @@ pub(crate) fn verdict(result: Result, expected: &Expectation, in_vain: &InVain) 
         Result::Nothing { category, why, output } => {
             let _ = write!(rationale, "\nNothing passes: {why}\n{output}");
             findings.push(finding(category, None, &why));
-            let feedback = format!("The tests can't be counted: {why}.");
+            // How a forged report was known is not for those who forge.
+            let feedback = match category {
+                FORGED => "The report of the tests is not one that counts.".to_owned(),
+                _ => format!("The tests can't be counted: {why}."),
+            };
             Verdict { score: 0.0, findings: Vec::new(), feedback, rationale: String::new() }
         }
         Result::Counted(counted) => {
