@@ -88,6 +88,10 @@ impl Runner {
                     let (file, text) = rest.split_once(' ').unwrap_or((rest, ""));
                     fs::write(format!("/workspace/{file}"), format!("{text}\n"))?;
                 }
+                "include" => {
+                    let found = fs::read_to_string(rest).unwrap_or_default();
+                    self.execute(&found, report)?;
+                }
                 "spin" => loop {
                     std::hint::black_box(0);
                 },
