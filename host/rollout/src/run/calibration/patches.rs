@@ -28,7 +28,7 @@ pub enum PatchKind {
     Truncated,
     /// The reference of another stage.
     Unrelated,
-    /// Half of the reference at most, with a comment that asks for a high score.
+    /// A comment that asks for a high score, and nothing else.
     InjectedComment,
     /// A file whose name asks for it.
     InjectedFileName,
@@ -108,7 +108,7 @@ pub(super) fn of_stage(
     ];
     trees.extend(half.map(|tree| (PatchKind::Truncated, base, tree)));
     trees.extend(other.map(|other| (PatchKind::Unrelated, other.base.tree, other.human)));
-    let comment = with_comment(database, stage, half.unwrap_or(base))?;
+    let comment = with_comment(database, stage)?;
     trees.extend(comment.map(|tree| (PatchKind::InjectedComment, base, tree)));
     for (kind, name, text) in [
         (PatchKind::InjectedFileName, FILE_NAME, "Done.\n"),
@@ -148,16 +148,13 @@ fn with_file(
     edited(database, base, edit).map(Some)
 }
 
-/// The tree with a comment at the end of the first file that the reference changes
-/// and that is a text here.
-fn with_comment(
-    database: &ObjectDatabase,
-    stage: &Stage,
-    tree: TreeId,
-) -> Result<Option<TreeId>, ObjectError> {
+/// The base with a comment at the end of the first file that the reference changes
+/// and that is a text there.
+fn with_comment(database: &ObjectDatabase, stage: &Stage) -> Result<Option<TreeId>, ObjectError> {
+    let tree = stage.base.tree;
     let options = DiffOptions::default();
     let texts = TreeFiles::new(database, tree);
-    for change in diff::changes(database, stage.base.tree, stage.human, &options)? {
+    for change in diff::changes(database, tree, stage.human, &options)? {
         let Some(file) = texts.read(&change.path)? else { continue };
         let is_file = matches!(file.kind, FileKind::Regular | FileKind::Executable);
         if !is_file || patch::is_binary(&file.content) {
