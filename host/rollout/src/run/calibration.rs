@@ -72,9 +72,13 @@ pub enum CalibrationState {
     Missing,
 }
 
+/// Which patches are made of a stage; another number where they change.
+const PATCHES: u32 = 1;
+
 /// All that a calibration depends on.
 #[derive(Serialize)]
 struct Key<'a> {
+    patches: u32,
     judges: Vec<JudgeKey<'a>>,
     combine: Combine,
     threshold: f64,
@@ -100,6 +104,7 @@ fn key(inputs: &Inputs) -> Digest {
         JudgeKey { planned, weight: used.weight, model, name }
     });
     digest(&Key {
+        patches: PATCHES,
         judges: judges.collect(),
         combine: file.judging.combine,
         threshold: file.threshold,
