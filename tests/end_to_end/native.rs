@@ -371,6 +371,71 @@ fn what_a_command_left_is_kept_whole_or_not_at_all() {
     environment.catena(&["verify", "run"]).succeeds();
 }
 
+/// Runs the lines `name: command` of files as tests, and tells of them in `JUnit`'s form.
+const SUITE: &str = r#"
+report=$1 suite=$2
+shift 2
+{
+    echo "<testsuites><testsuite name=\"$suite\">"
+    for file in "$@"; do
+        while IFS=': ' read -r name line; do
+            [ -n "$name" ] || continue
+            sh -c "$line" >/dev/null 2>&1 && not= || not='<failure message="it does not hold"/>'
+            [ -n "$not" ] && failed=1
+            echo "<testcase classname=\"$file\" name=\"$name\">$not</testcase>"
+        done < "$file"
+    done
+    echo "</testsuite></testsuites>"
+} > "$report"
+exit ${failed:-0}
+"#;
+
+/// A judge that builds submissions and tests them outside the sandbox.
+const JUDGE: &str = r#"plugin = "judge-tests"
+grant = { workspace = "read-write", programs = ["native"] }
+
+[judge.config]
+command = "native sh suite.sh {report} {nonce} {files}"
+reserved = ""
+test_files = ["checks/"]
+run_files = ["*.check"]
+runner_files = ["suite.sh"]
+canary = "\n{name}: false\n""#;
+
+#[test]
+fn judge_builds_and_tests_submissions_outside_the_sandbox() {
+    let Some(environment) = environment() else { return };
+    environment.write("notes/suite.sh", SUITE);
+    commit(&environment, "Test commands");
+    environment
+        .write("notes/checks/sum.check", "compiles: cc -c sum.c -o /tmp/sum.o\nadds: make test\n");
+    environment.write("notes/sum.c", "int sum(int a, int b) {\n    return b - -a;\n}\n");
+    commit(&environment, "Add the other way round (#2)");
+    environment.write("notes/double.c", "int twice(int a) {\n    return a + a;\n}\n");
+    let more = "compiles: cc -c sum.c -o /tmp/sum.o\nadds: make test\ndoubles: cc -c double.c -o /tmp/d.o\n";
+    environment.write("notes/checks/sum.check", more);
+    commit(&environment, "Double (#3)");
+    let lists = json!({"repository": "ada/notes", "license": "MIT", "chains": [[3]]});
+    environment.write("lists.json", lists.to_string());
+    let resolve = ["chain", "resolve", "--clone", "notes", "--chains", "lists.json"];
+    environment.catena(&[&resolve[..], &["--output", "chains.json"]].concat()).succeeds();
+    let right = "echo 'int twice(int a) { return 2 * a; }' > double.c";
+    let broken = format!("{right}; echo 'int sum(int a, int b) {{ return 6; }}' > sum.c");
+    let forged = "printf '#!/bin/sh\nexit 0\n' > suite.sh; echo 'adds: true' > checks/sum.check";
+    for (line, accepted) in [(right, true), (&broken, false), (forged, false)] {
+        let run = run_of(&environment, &[line]).judge(JUDGE);
+        let text = run.text().replace("test = \"make test\"", "image = \"none\"");
+        environment.write("run.toml", text);
+        environment.catena(&["run", "run.toml", "--dir", "run"]).succeeds();
+        let shown = environment.catena(&["show", "run", "--json"]).json();
+        let stage = &shown["rollouts"][0]["stages"][0];
+        let outcome = &stage["outcome"]["outcome"];
+        assert_eq!(outcome == "accepted", accepted, "{line}: {stage:#}");
+        environment.catena(&["verify", "run"]).succeeds();
+        std::fs::remove_dir_all(environment.path("run")).unwrap();
+    }
+}
+
 #[test]
 fn command_that_is_not_granted_is_not_there() {
     let Some(environment) = environment() else { return };

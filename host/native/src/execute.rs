@@ -257,12 +257,18 @@ mod tests {
             environment: BTreeMap::new(),
             limits: NativeLimits::default(),
         };
-        // In the place of `catena native`: the order's four words, then the backend.
+        // In the place of `catena native`: the order's words, the last of which counts
+        // files of groups; these; then the backend, which a shell reads so that nobody who
+        // starts a process at this moment has it open.
         let launcher = Launcher {
             program: "/bin/sh".into(),
-            arguments: ["-c", "status=$1; shift 4; exec \"$@\" 3>\"$status\"", "launcher"]
-                .map(Into::into)
-                .to_vec(),
+            arguments: [
+                "-c",
+                "status=$1; shift 4; shift $(($1 + 1)); exec sh \"$@\" 3>\"$status\"",
+                "launcher",
+            ]
+            .map(Into::into)
+            .to_vec(),
         };
         let execution = Execution {
             backend: &backend,

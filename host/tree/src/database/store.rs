@@ -111,10 +111,9 @@ impl Store {
 
     pub(super) fn object_directories(&self) -> Result<Vec<PathBuf>, DatabaseError> {
         let cannot = |reason: String| DatabaseError::Open { path: self.path.clone(), reason };
-        let here = std::env::current_dir().map_err(|err| cannot(err.to_string()))?;
         let own = self.repository.objects_dir().to_owned();
         let own = own.canonicalize().map_err(|err| cannot(err.to_string()))?;
-        let borrowed = gix::odb::alternate::resolve(own.clone(), &here)
+        let borrowed = gix::odb::alternate::resolve(own.clone(), &own)
             .map_err(|err| cannot(err.to_string()))?;
         Ok(std::iter::once(own).chain(borrowed).collect())
     }
