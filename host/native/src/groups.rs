@@ -14,11 +14,15 @@ use std::time::Duration;
 
 use rustix::fs::{Access, access};
 
-/// Begin of the names of our groups; the host's process and a number follow.
+/// Begin of the names of our groups; the namespace of processes, the host's process and a
+/// number follow.
 const PREFIX: &str = "catena-";
 
 /// Processes that belong to the confinement and not to the command.
 const CONFINEMENT: u32 = 3;
+
+/// Bytes that the kernel may ask for at a time.
+const BATCH: u64 = 4 << 20;
 
 /// How often an ended command's group is tried to be removed, a millisecond apart. The
 /// kernel lets go of the last process a moment after its end.
@@ -41,11 +45,12 @@ impl Group {
     pub(crate) fn new(memory: u64, processes: u32) -> Option<Self> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let made = hierarchies(&groups, &mounts).into_iter().find_map(|place| place.make().ok());
-        let group = Self(made?);
-        // One that can't be limited is of no use; dropping it removes it.
-        group.limit(memory, processes.saturating_add(CONFINEMENT)).ok()?;
-        Some(group)
+        hierarchies(&groups, &mounts).into_iter().find_map(|place| {
+            let group = Self(place.make().ok()?);
+            // One that can't be limited is of no use; dropping it removes it.
+            group.limit(memory, processes.saturating_add(CONFINEMENT)).ok()?;
+            Some(group)
+        })
     }
 
     /// The files into which a process writes `0` to belong to the group.
@@ -53,22 +58,39 @@ impl Group {
         self.0.dirs().map(|dir| dir.join("cgroup.procs")).collect()
     }
 
-    /// What there was too little of: a process was killed for want of memory, or could
-    /// not start another one.
+    /// What there was too little of by its own limits, and not by those of the machine: a
+    /// process was killed for want of memory, or could not start another one.
     pub(crate) fn exhausted(&self) -> Option<&'static str> {
-        let (memory, pids) = match &self.0 {
-            Hierarchy::Unified(dir) => (dir.join("memory.events"), dir),
-            Hierarchy::Separate { memory, pids } => (memory.join("memory.oom_control"), pids),
-        };
-        let has_happened = |file: &Path, event: &str| {
-            let text = fs::read_to_string(file).unwrap_or_default();
+        let read = |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).unwrap_or_default();
+        let has_happened = |text: &str, event: &str| {
             let mut counts = text.lines().filter_map(|line| line.strip_prefix(event));
             counts.any(|count| count.starts_with(' ') && count.trim() != "0")
         };
-        if has_happened(&memory, "oom_kill") {
+        let (is_out_of_memory, pids) = match &self.0 {
+            Hierarchy::Unified(dir) => {
+                let events = read(dir, "memory.events");
+                (has_happened(&events, "oom_kill") && has_happened(&events, "oom"), dir)
+            }
+            Hierarchy::Separate { memory, pids } => {
+                let number = |file: &str| read(memory, file).trim().parse::<u64>().ok();
+                let most = number("memory.limit_in_bytes");
+                let used = number("memory.max_usage_in_bytes");
+                // The last pages that were asked for are not among those it had.
+                let was_full =
+                    most.zip(used).is_some_and(|(most, used)| used.saturating_add(BATCH) >= most);
+                (was_full && has_happened(&read(memory, "memory.oom_control"), "oom_kill"), pids)
+            }
+        };
+        if is_out_of_memory {
             return Some("memory");
         }
-        has_happened(&pids.join("pids.events"), "max").then_some("processes")
+        // Where the kernel tells how many there were, that says whose limit it was.
+        let number = |file: &str| read(pids, file).trim().parse::<u64>().ok();
+        let is_own = match (number("pids.peak"), number("pids.max")) {
+            (Some(peak), Some(most)) => peak >= most,
+            _ => true,
+        };
+        (is_own && has_happened(&read(pids, "pids.events"), "max")).then_some("processes")
     }
 
     fn limit(&self, memory: u64, processes: u32) -> io::Result<()> {
@@ -120,7 +142,7 @@ impl Hierarchy {
     fn make(&self) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        let name = format!("{}{}-{number}", prefix(), std::process::id());
         for place in self.dirs() {
             // Whoever may not move processes out of a group may not move them into one below.
             access(place.join("cgroup.procs"), Access::WRITE_OK)?;
@@ -141,6 +163,15 @@ impl Hierarchy {
     }
 }
 
+/// Begin of the names of hosts whose process numbers mean the same as here: two
+/// containers may share a place.
+fn prefix() -> String {
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let namespace = namespace.to_string_lossy();
+    let number: String = namespace.chars().filter(char::is_ascii_digit).collect();
+    format!("{PREFIX}{number}-")
+}
+
 fn make_in(place: &Path, name: &str) -> io::Result<PathBuf> {
     let dir = place.join(name);
     fs::create_dir(&dir).map(|()| dir)
@@ -148,9 +179,10 @@ fn make_in(place: &Path, name: &str) -> io::Result<PathBuf> {
 
 /// Removes groups of hosts that were killed.
 fn sweep(place: &Path) {
+    let own = prefix();
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let host = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        let host = name.to_str().and_then(|name| name.strip_prefix(&*own)?.split('-').next());
         let is_left = host.is_some_and(|host| {
             host.parse::<u32>().is_ok() && !Path::new("/proc").join(host).exists()
         });

@@ -91,6 +91,9 @@ fn prepare(order: LaunchOrder) -> io::Result<Command> {
     let mut line = order.command.into_iter();
     let program = line.next().ok_or(io::ErrorKind::InvalidInput)?;
     inherited::keep()?;
+    // As workers do, whose rollouts a build should not outlive. Where it can't be said, the
+    // kernel chooses.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     for group in &order.joins {
         std::fs::write(group, "0")?;
     }

@@ -52,8 +52,8 @@ pub enum MirrorError {
         /// Why.
         source: io::Error,
     },
-    /// A file of the tree can't be written, for want of space or of its content.
-    #[error("`{path}` can't be written: {reason}")]
+    /// A file of the tree can't be written or taken over, for want of space or of its content.
+    #[error("`{path}` can't be written or taken over: {reason}")]
     Hole {
         /// Which.
         path: String,
@@ -182,6 +182,13 @@ impl Mirror {
         if open_up_refused(&self.dir, &report) {
             report = kept.pull(&mut worktree)?;
         }
+        if let Some(lost) = report.refused.iter().find(|refused| is_of_the_machine(&refused.reason))
+        {
+            return Err(MirrorError::Hole {
+                path: lost.path.to_string(),
+                reason: lost.reason.to_string(),
+            });
+        }
         let tree = worktree.snapshot(&mut &self.database)?;
         let empty = worktree.empty_directories()?;
         let empty: Vec<_> =
@@ -278,6 +285,13 @@ fn hole(pushed: &SyncReport) -> Option<&Refused> {
         | Refusal::InSubmodule
         | Refusal::Worktree(_) => false,
     })
+}
+
+/// Whether something was not taken for a fault of the machine. The rest without it would
+/// not be what the command left.
+fn is_of_the_machine(reason: &catena_tree::materialise::Refusal) -> bool {
+    use catena_tree::materialise::Refusal;
+    matches!(reason, Refusal::Object(_) | Refusal::Worktree(FsError::NoSpace))
 }
 
 /// Makes readable what could not be read. Says whether there was something.

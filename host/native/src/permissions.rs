@@ -18,6 +18,11 @@ const DIRECTORY: OFlags =
 /// Lets the owner read and change what is at `path` below `dir`, and all below that.
 /// No process may be at work there any more.
 pub(crate) fn open_up(dir: &Path, path: &[u8]) -> io::Result<()> {
+    // Nobody but its command could have put something else in its place.
+    chmodat(CWD, dir, Mode::RWXU, AtFlags::empty())?;
+    if path.is_empty() {
+        return Ok(());
+    }
     let root = openat(CWD, dir, DIRECTORY, Mode::empty())?;
     let mut ahead = vec![path.to_vec()];
     while let Some(path) = ahead.pop() {

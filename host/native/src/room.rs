@@ -82,6 +82,10 @@ struct Both {
     too_much: Option<String>,
 }
 
+/// The directories as commands know them.
+const WORKTREE: &str = "/workspace";
+const SCRATCH: &str = "/tmp and /home/agent";
+
 /// Notes on what was not taken that a command's caller is told.
 const MOST_NOTES: usize = 5;
 
@@ -91,7 +95,7 @@ const SLACK: u64 = 64 << 20;
 /// The same of files and directories.
 const SLACK_ENTRIES: u64 = 10_000;
 
-/// How long the first look at a worktree may take.
+/// How long a look at a directory may take in which no command is at work.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Room {
@@ -150,7 +154,8 @@ impl Room {
             written,
         };
         let executed = execution.run(start).map_err(NativeError::Run)?;
-        let taken = self.take(bounds, start, &scratch)?;
+        let filled = filled(&execution.written);
+        let taken = self.take(bounds, start, &scratch, filled)?;
         let mut stderr = executed.stderr.bytes;
         let mut outcome = executed.outcome;
         if !matches!(outcome, NativeOutcome::NotStarted(_)) {
@@ -177,7 +182,11 @@ impl Room {
         bounds: &Bounds,
         start: &NativeStart,
         scratch: &Standing,
+        filled: Option<&'static str>,
     ) -> Result<Both, NativeError> {
+        if let Some(place) = filled {
+            return Ok(self.give_up(bounds, start, scratch, place));
+        }
         let no_policy = Arc::default();
         let of_worktree = match start.access {
             WorkspaceAccess::ReadWrite => {
@@ -191,16 +200,8 @@ impl Room {
         let of_scratch = self.scratch.take(scratch, &rules)?;
         let is_of_worktree = of_worktree.as_ref().is_some_and(|taken| taken.is_too_much);
         if is_of_worktree || of_scratch.is_too_much {
-            self.worktree.give_up(&start.worktree);
-            self.scratch.give_up(scratch);
-            let place = if is_of_worktree { "/workspace" } else { "/tmp and /home/agent" };
-            let too_much = format!(
-                "disk, and nothing that the command changed was kept: {place} may have {} bytes \
-                 and {} files more than at first",
-                bounds.quota.bytes, bounds.quota.entries
-            );
-            let (worktree, scratch) = (start.worktree.clone(), scratch.clone());
-            return Ok(Both { worktree, scratch, notes: Vec::new(), too_much: Some(too_much) });
+            let place = if is_of_worktree { WORKTREE } else { SCRATCH };
+            return Ok(self.give_up(bounds, start, scratch, place));
         }
         let (worktree, mut notes) = match of_worktree {
             Some(taken) => (taken.left, taken.notes),
@@ -208,6 +209,25 @@ impl Room {
         };
         notes.extend(of_scratch.notes);
         Ok(Both { worktree, scratch: of_scratch.left, notes, too_much: None })
+    }
+
+    /// Takes over nothing.
+    fn give_up(
+        &mut self,
+        bounds: &Bounds,
+        start: &NativeStart,
+        scratch: &Standing,
+        place: &str,
+    ) -> Both {
+        self.worktree.give_up(&start.worktree);
+        self.scratch.give_up(scratch);
+        let too_much = format!(
+            "disk, and nothing that the command changed was kept: {place} may have {} bytes \
+             and {} files more than at first",
+            bounds.quota.bytes, bounds.quota.entries
+        );
+        let (worktree, scratch) = (start.worktree.clone(), scratch.clone());
+        Both { worktree, scratch, notes: Vec::new(), too_much: Some(too_much) }
     }
 
     /// What was taken survives a loss of power: a command can't be run again to the
@@ -271,6 +291,21 @@ fn with_own_directories(scratch: &Standing) -> Standing {
     let own = ["home", "tmp"].into_iter().filter_map(|name| name.parse::<RepoPath>().ok());
     scratch.empty.extend(own);
     scratch
+}
+
+/// Which directory an ended command has left with more than it may. No process is at work
+/// there any more, so what is found is what would be taken over.
+fn filled(written: &[(PathBuf, Size)]) -> Option<&'static str> {
+    let until = Instant::now() + PATIENCE;
+    let places = written.iter().zip([WORKTREE, SCRATCH]);
+    let mut filled = places.filter(|((dir, most), _)| {
+        match size_of(dir, *most, || Instant::now() >= until) {
+            Ok(size) => size.is_more_than(*most) || Instant::now() >= until,
+            // What can't be looked at can't be taken over either.
+            Err(_) => true,
+        }
+    });
+    filled.next().map(|(_, place)| place)
 }
 
 fn add_notes(stderr: &mut Vec<u8>, notes: &[String]) {

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -18,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, chmod, fstat, openat, openat2, statat,
 };
 use rustix::io::Errno;
 
@@ -35,7 +36,7 @@ pub(crate) struct Allowance {
 /// What is below a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
-    /// Bytes on disk.
+    /// Bytes on disk, and at least the length of each file.
     pub(crate) bytes: u64,
     /// Files, directories and whatever else has a name.
     pub(crate) entries: u64,
@@ -45,7 +46,7 @@ impl Size {
     /// As much as there can be.
     pub(crate) const MAX: Self = Self { bytes: u64::MAX, entries: u64::MAX };
 
-    fn is_more_than(self, most: Self) -> bool {
+    pub(crate) fn is_more_than(self, most: Self) -> bool {
         self.bytes > most.bytes || self.entries > most.entries
     }
 }
@@ -205,6 +206,19 @@ fn number(status: &str, key: &str) -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
+/// Opens a directory that its owner may not read at the moment, and leaves it so.
+fn open_shut(root: &OwnedFd, path: &[u8], how: OFlags) -> Result<OwnedFd, Errno> {
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let place = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = openat2(root, path, place, Mode::empty(), beneath)?;
+    let mode = Mode::from_raw_mode(fstat(&place)?.st_mode);
+    let name = format!("/proc/self/fd/{}", place.as_raw_fd());
+    chmod(&*name, mode | Mode::RUSR | Mode::XUSR)?;
+    let opened = openat(CWD, &*name, how - OFlags::NOFOLLOW, Mode::empty());
+    chmod(&*name, mode)?;
+    opened
+}
+
 /// What is below a directory, through no symlink. Ends early where that is more than
 /// `most`, or where it `is_over`.
 pub(crate) fn size_of(dir: &Path, most: Size, is_over: impl Fn() -> bool) -> Result<Size, Errno> {
@@ -218,6 +232,10 @@ pub(crate) fn size_of(dir: &Path, most: Size, is_over: impl Fn() -> bool) -> Res
         let opened = match openat2(&root, &*path, DIRECTORY, Mode::empty(), beneath) {
             // Kernels before 5.6, and filters that don't know it.
             Err(Errno::NOSYS | Errno::PERM) => openat(&root, &*path, DIRECTORY, Mode::empty()),
+            opened => opened,
+        };
+        let opened = match opened {
+            Err(Errno::ACCESS) => open_shut(&root, &path, DIRECTORY),
             opened => opened,
         };
         let opened = match opened {
@@ -237,7 +255,9 @@ pub(crate) fn size_of(dir: &Path, most: Size, is_over: impl Fn() -> bool) -> Res
                 Err(Errno::NOENT) => continue,
                 stat => stat?,
             };
-            size.bytes += u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
+            // What has holes is taken over with its whole length.
+            let on_disk = u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
+            size.bytes += on_disk.max(u64::try_from(stat.st_size).unwrap_or(0));
             size.entries += 1;
             if size.is_more_than(most) || is_over() {
                 return Ok(size);
@@ -271,6 +291,29 @@ mod tests {
         let most = Size { bytes: u64::MAX, entries: 2 };
         assert_eq!(size_of(dir.path(), most, || false).unwrap().entries, 3);
         assert_eq!(size_of(dir.path(), Size::MAX, || true).unwrap().entries, 1);
+    }
+
+    #[test]
+    fn file_with_holes_counts_with_its_whole_length() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::File::create(dir.path().join("holes")).unwrap().set_len(1 << 30).unwrap();
+        let size = size_of(dir.path(), Size::MAX, || false).unwrap();
+        assert!(size.bytes >= 1 << 30);
+    }
+
+    #[test]
+    fn shut_directory_is_looked_into_and_left_shut() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        let shut = dir.path().join("shut");
+        fs::create_dir(&shut).unwrap();
+        fs::write(shut.join("file"), "content").unwrap();
+        fs::set_permissions(&shut, fs::Permissions::from_mode(0o000)).unwrap();
+        assert_eq!(size_of(dir.path(), Size::MAX, || false).unwrap().entries, 2);
+        let root = openat(CWD, dir.path(), OFlags::PATH, Mode::empty()).unwrap();
+        open_shut(&root, b"shut", OFlags::RDONLY | OFlags::DIRECTORY).unwrap();
+        assert_eq!(fs::metadata(&shut).unwrap().permissions().mode() & 0o777, 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use catena_chain::{Chain, Stage};
 use catena_model::{Account, ConversationId};
@@ -93,7 +93,7 @@ pub struct Plan {
     /// The directory on whose disk workers put what is too much for their memory.
     pub spill_dir: PathBuf,
     /// What stands between workers and this machine, as far as it was tried.
-    pub walls: Walls,
+    pub walls: OnceLock<Walls>,
     /// Whether guests may run only where all walls stand.
     pub require_walls: bool,
     /// Digest of run file, chain file and plugins.
@@ -213,7 +213,7 @@ pub(crate) fn begin<'a>(
         rollout: id.clone(),
         plan: plan.digest,
         control,
-        walls: plan.walls.clone(),
+        walls: plan.walls.get().cloned().unwrap_or_default(),
     };
     let journal = match &plan.log {
         Some(log) => Journal::open(path, &header, Beyond::Live)?.synced_by(log.clone()),

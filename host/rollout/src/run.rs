@@ -23,7 +23,7 @@ pub mod writing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use catena_chain::{Chain, ChainFile};
 use catena_model::{Account, Gateway};
@@ -147,13 +147,8 @@ impl Run {
 
     /// Tries what stands between workers and this machine, which goes into the journals
     /// of what is carried out afterwards.
-    pub async fn try_walls(&mut self) -> Result<&Walls, RunError> {
-        let walls = host::try_walls(&self.plan.worker, &self.plan.spill_dir).await;
-        self.plan.walls = walls.map_err(RunError::Worker)?;
-        if self.plan.require_walls && !self.plan.walls.stand() {
-            return Err(RunError::Walls(self.plan.walls.to_string()));
-        }
-        Ok(&self.plan.walls)
+    pub async fn try_walls(&self) -> Result<Walls, RunError> {
+        try_walls(&self.plan).await
     }
 
     /// Every rollout of the run with its chain, trial by trial.
@@ -297,7 +292,7 @@ fn plan(
         account: Account::new(file.budget.run.bounds(), &layout::spent(dir)?),
         worker: options.worker.clone(),
         spill_dir: dir.to_owned(),
-        walls: Walls::default(),
+        walls: OnceLock::new(),
         require_walls: options.require_walls,
         progress: options.progress.clone(),
         log: Some(log),
@@ -310,6 +305,15 @@ fn plan(
         },
         file,
     })
+}
+
+/// Tries what stands between workers and this machine, for all journals of a plan.
+async fn try_walls(plan: &Plan) -> Result<Walls, RunError> {
+    let walls = host::try_walls(&plan.worker, &plan.spill_dir).await.map_err(RunError::Worker)?;
+    if plan.require_walls && !walls.stand() {
+        return Err(RunError::Walls(walls.to_string()));
+    }
+    Ok(plan.walls.get_or_init(|| walls).clone())
 }
 
 /// Judges with their weights and models.

@@ -38,6 +38,9 @@ const STDERR_KEPT: usize = 2000;
 /// which ends a process behind its walls.
 const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.arena_max=1");
 
+/// The end of a worker that made a system call which is not on the list of its walls.
+const FORBIDDEN: &str = "it made a system call that workers may not make";
+
 /// How a worker is started.
 #[derive(Debug, Clone)]
 pub struct WorkerCommand {
@@ -175,6 +178,7 @@ impl Worker {
         host: &mut dyn HostSide,
     ) -> Result<JobResult, WorkerError> {
         let mut deadline = Instant::now() + limit;
+        let mut is_walled = false;
         self.send(&ToWorker::Run(Box::new(job))).await?;
         loop {
             let received = timeout_at(deadline, receive_async(&mut self.pipe)).await;
@@ -202,15 +206,27 @@ impl Worker {
                     ToWorker::Native(Box::new(answer.map_err(Into::into)))
                 }
                 FromWorker::BeforeTool(start) => ToWorker::Tool(Box::new(host.before_tool(start)?)),
-                FromWorker::Walled(walls) => {
+                FromWorker::Walled(walls) if !is_walled => {
                     host.walled(walls)?;
+                    is_walled = true;
                     ToWorker::Begin
+                }
+                FromWorker::Done(result)
+                    if is_walled || matches!(*result, JobResult::Failed(_)) =>
+                {
+                    return Ok(*result);
+                }
+                _ if !is_walled => {
+                    let reason = "it did not tell of its walls before all else".to_owned();
+                    return Err(WorkerError::Failed(reason));
                 }
                 FromWorker::Record(event) => {
                     host.record(event)?;
                     continue;
                 }
-                FromWorker::Done(result) => return Ok(*result),
+                FromWorker::Walled(_) | FromWorker::Done(_) => {
+                    return Err(WorkerError::Failed("it told of its walls twice".to_owned()));
+                }
             };
             self.send(&answer).await?;
         }
@@ -266,7 +282,7 @@ pub async fn try_attack(
         Ok(JobResult::Attacked(Ok(()))) => Ok(Repelled::Not),
         Ok(JobResult::Attacked(Err(why))) => Ok(Repelled::Refused(why)),
         Ok(_) => Err(WorkerError::Failed("it did another job".to_owned())),
-        Err(WorkerError::Died { status, .. }) => Ok(Repelled::Ended(status)),
+        Err(WorkerError::Died { status, .. }) if status == FORBIDDEN => Ok(Repelled::Ended(status)),
         Err(err) => Err(err),
     }
 }
@@ -340,6 +356,7 @@ fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
+        (None, Some(libc::SIGSYS)) => FORBIDDEN.to_owned(),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown end".to_owned(),
     }

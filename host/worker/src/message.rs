@@ -95,6 +95,8 @@ pub enum Attack {
     StartThread,
     /// To make memory executable.
     ExecuteMemory,
+    /// To take memory that is in no bound.
+    ShareMemory,
 }
 
 impl Job {

@@ -2,7 +2,7 @@
 //! WebAssembly sandbox is not yet a breach of the machine.
 //!
 //! ```text
-//! start          one thread: no core dump, bounds on memory and files, Landlock
+//! start          one thread: no dump, no right of root, bounds on memory, Landlock
 //! load           the components, the only files that can still be opened
 //! raise          few open files, no further process or thread, a filter of system calls
 //! guests run
@@ -25,8 +25,13 @@ use landlock::{
     PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
     RulesetStatus, Scope,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use serde::{Deserialize, Serialize};
+
+use crate::frame::MAX_FRAME;
 
 /// The newest Landlock whose rights are known here to be needless for a worker.
 const KNOWN: ABI = ABI::V7;
@@ -35,9 +40,9 @@ const KNOWN: ABI = ABI::V7;
 /// the rights over files.
 const ENOUGH: u32 = 3;
 
-/// Bytes of memory that a worker may have beside those of its guests and worktrees:
-/// its cache, messages and stacks.
-const OWN_MEMORY: u64 = 1 << 30;
+/// Bytes of memory that a worker may have beside those of its guests and worktrees: a
+/// message that is read and written at the same time, its cache and stacks.
+const OWN_MEMORY: u64 = 3 * MAX_FRAME as u64 + (512 << 20);
 
 /// Files that a worker may have open once its components are loaded.
 const OPEN_FILES: u64 = 16;
@@ -105,6 +110,9 @@ pub(crate) fn shut_in(needs: &Needs) -> Walls {
     let mut walls = Walls::default();
     // Where it can't be said, the kernel chooses.
     let _ = fs::write("/proc/self/oom_score_adj", FIRST_TO_GO);
+    if let Err(err) = withdraw() {
+        walls.lack("rights", &err);
+    }
     let limits = [
         (Resource::Core, 0),
         (Resource::Data, needs.memory.saturating_add(OWN_MEMORY)),
@@ -139,6 +147,16 @@ pub(crate) fn raise(mut walls: Walls) -> Walls {
         Err(err) => walls.lack("a filter of system calls", &err),
     }
     walls
+}
+
+/// Takes from this process what it may do as root, but to read the components, and lets
+/// nobody look into it: a judge's has the human answer, and a dump of it would too.
+fn withdraw() -> rustix::io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let had = capabilities(None)?;
+    let kept = had.permitted & CapabilitySet::DAC_READ_SEARCH;
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: none })
 }
 
 fn lower(resource: Resource, most: u64) -> rustix::io::Result<()> {

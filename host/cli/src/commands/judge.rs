@@ -5,12 +5,13 @@ mod again;
 mod calibrate;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use catena_rollout::run::judging::JudgingRun;
 use catena_rollout::{RolloutEnd, RolloutId, RunError};
 use clap::{Args, Subcommand};
 
-use crate::commands::run::is_stopped;
+use crate::commands::run::{is_stopped, tell_of_walls};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::Format;
@@ -48,6 +49,15 @@ const INCOMPLETE: u8 = 3;
 
 /// Exit code where the user stopped it; the same command goes on.
 const STOPPED: u8 = 130;
+
+/// What came of each rollout, if its judges could be heard at all.
+type Ended = Result<Vec<(RolloutId, Result<RolloutEnd, RunError>)>, Failure>;
+
+/// Has everything judged, after a word on what stands around workers.
+async fn behind_walls(run: Arc<JudgingRun>) -> Ended {
+    tell_of_walls(&run.try_walls().await?);
+    Ok(run.execute().await)
+}
 
 /// What kept judges from being heard to the end; nothing at all where the user did.
 fn failures(

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use catena_rollout::rollout::RolloutError;
 use catena_rollout::stop::Asked;
 use catena_rollout::{RolloutEnd, RolloutId, Run, RunError, Stop, Uncalibrated};
+use catena_worker::Walls;
 use clap::ValueHint;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -95,16 +96,20 @@ pub(crate) fn carry_out_silently(run: Run) -> Result<ExitCode, Failure> {
 type Results = Vec<(RolloutId, Result<RolloutEnd, RunError>)>;
 
 /// `None` if the user stopped it at once.
-fn execute(mut run: Run) -> Result<Option<Results>, Failure> {
+fn execute(run: Run) -> Result<Option<Results>, Failure> {
     let stop = run.stop();
     let work = async {
-        let walls = run.try_walls().await?;
-        if !walls.stand() {
-            eprintln!("warning: guests run behind fewer walls than they should: {walls}");
-        }
+        tell_of_walls(&run.try_walls().await?);
         Ok(Arc::new(run).execute().await)
     };
     until_stopped(&stop, work)?.transpose()
+}
+
+/// Warns where guests run behind fewer walls than they should.
+pub(crate) fn tell_of_walls(walls: &Walls) {
+    if !walls.stand() {
+        eprintln!("warning: guests run behind fewer walls than they should: {walls}");
+    }
 }
 
 /// Carries out what heeds `stop`; `None` if the user stopped it at once.

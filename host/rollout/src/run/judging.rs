@@ -12,6 +12,7 @@ use catena_chain::{Chain, ChainFile};
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{AttemptEnd, Digest, Ending, Granted, Judged, LimitsRequest};
 use catena_tree::TreeId;
+use catena_worker::Walls;
 use tokio::task::JoinSet;
 
 use super::error::RunError;
@@ -125,6 +126,12 @@ impl JudgingRun {
     pub fn trees(&self) -> usize {
         let stages = self.stored.iter().flat_map(|rollout| &rollout.stages);
         stages.map(|stage| stage.candidates.len()).sum()
+    }
+
+    /// Tries what stands between workers and this machine, which goes into the journals
+    /// of what is judged afterwards.
+    pub async fn try_walls(&self) -> Result<Walls, RunError> {
+        super::try_walls(&self.plan).await
     }
 
     /// Has everything judged that was not yet. Each rollout is a task of its own; one

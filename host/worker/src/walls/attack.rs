@@ -30,18 +30,22 @@ impl Attack {
                 let started = std::thread::Builder::new().spawn(|| ());
                 started.map(drop).map_err(|err| told(&err))
             }
-            Self::ExecuteMemory => execute_memory().map_err(|err| told(&err)),
+            Self::ExecuteMemory => {
+                map(ProtFlags::READ | ProtFlags::EXEC, MapFlags::PRIVATE).map_err(|err| told(&err))
+            }
+            Self::ShareMemory => {
+                map(ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED).map_err(|err| told(&err))
+            }
         }
     }
 }
 
-fn execute_memory() -> rustix::io::Result<()> {
-    let executable = ProtFlags::READ | ProtFlags::EXEC;
+fn map(access: ProtFlags, how: MapFlags) -> rustix::io::Result<()> {
     #[expect(unsafe_code, reason = "to see that there is a wall, it must be run against")]
     // SAFETY: the kernel chooses a place where nothing is, nobody uses the memory, and it
     // is given back.
     unsafe {
-        let page = mmap_anonymous(ptr::null_mut(), PAGE, executable, MapFlags::PRIVATE)?;
+        let page = mmap_anonymous(ptr::null_mut(), PAGE, access, how)?;
         munmap(page, PAGE)
     }
 }

@@ -10,13 +10,14 @@ use crate::machine::Machine;
 const NAME: &str = "walls";
 
 /// What a worker must not come to, by what each of it is against.
-const ATTACKS: [(Attack, &str); 6] = [
+const ATTACKS: [(Attack, &str); 7] = [
     (Attack::ReadFile, "read a file of the host before system calls were filtered"),
     (Attack::OpenFile, "opened a file of the host"),
     (Attack::OpenSocket, "opened a socket"),
     (Attack::StartProgram, "started a program"),
     (Attack::StartThread, "started a thread"),
     (Attack::ExecuteMemory, "made memory executable"),
+    (Attack::ShareMemory, "took memory that is in no bound"),
 ];
 
 /// Has workers try what they must not.

@@ -47,7 +47,7 @@ pub(crate) fn run(
     }
     super::announce(&judging, format);
     let judging = Arc::new(judging);
-    let ended = until_stopped(&options.stop, judging.execute())?;
+    let ended = until_stopped(&options.stop, super::behind_walls(judging))?.transpose()?;
     let Some(failed) = super::failures(ended)? else { return Ok(super::stopped()) };
     let pairs = rejudged(&arguments.run, &dir)?;
     let threshold = planned(&arguments.run)?.file.threshold;

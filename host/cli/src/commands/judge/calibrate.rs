@@ -36,7 +36,7 @@ pub(crate) fn run(
     let calibrating = Calibrating::create(&arguments.file, arguments.stages, &options)?;
     let run = calibrating.judging();
     super::announce(&run, format);
-    let ended = until_stopped(&options.stop, run.execute())?;
+    let ended = until_stopped(&options.stop, super::behind_walls(run))?.transpose()?;
     let Some(failed) = super::failures(ended)? else { return Ok(super::stopped()) };
     if !failed.is_empty() {
         let failed = failed.join("; ");
