@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 
 use catena_chain::StageId;
 use catena_model::{
-    AssistantMessage, ConversationId, FinishReason, Message, ReplyDetails, ToolDefinition, Usage,
+    AssistantMessage, ConversationId, FinishReason, Message, Origin, ReplyDetails, ToolDefinition,
+    Usage,
 };
 use catena_plugin::Digest;
 use catena_rollout::summary::RoundSummary;
@@ -275,6 +276,25 @@ pub enum CanonicalError {
     Dangling(&'static str),
 }
 
+impl History {
+    /// How many messages this history and the next one begin with alike.
+    pub(crate) fn shared_beginning(&self, next: &Self) -> usize {
+        let kept = next.said.iter().take(next.kept);
+        let alike =
+            |(said, kept): &(&Said, &Said)| said.message == kept.message && said.turn == kept.turn;
+        self.said.iter().zip(kept).take_while(alike).count()
+    }
+
+    /// The turn that the next history takes back: this one's last message, without
+    /// which the next one goes on. Where more than it is gone, the history was
+    /// compressed, and the turn was a step on the way there.
+    pub(crate) fn taken_back_by(&self, next: &Self) -> Option<usize> {
+        let turn = self.said.last()?.turn?;
+        let is_gone = next.said.iter().take(next.kept).all(|said| said.turn != Some(turn));
+        (is_gone && self.shared_beginning(next) + 1 == self.said.len()).then_some(turn)
+    }
+}
+
 impl Rollout {
     /// Reads one line of a file in the canonical form.
     pub fn from_line(line: &[u8]) -> Result<Self, CanonicalError> {
@@ -283,7 +303,26 @@ impl Rollout {
             return Err(CanonicalError::Version(rollout.catena_trajectory));
         }
         rollout.check()?;
-        Ok(rollout)
+        Ok(rollout.with_known_roles())
+    }
+
+    /// The same rollout, in which no message passes for one of another role.
+    /// Journals of before plugins were kept from that may have some.
+    pub(crate) fn with_known_roles(mut self) -> Self {
+        for message in &mut self.messages {
+            let Message::Other { name, content } = message else { continue };
+            let content = std::mem::take(content);
+            *message = match name.trim().to_ascii_lowercase().as_str() {
+                "assistant" => {
+                    let message = AssistantMessage { content, ..AssistantMessage::default() };
+                    Message::Assistant { message, origin: Origin::Plugin }
+                }
+                "system" => Message::System { content },
+                "user" => Message::User { content },
+                _ => Message::Other { name: std::mem::take(name), content },
+            };
+        }
+        self
     }
 
     /// One line of a file in the canonical form, without its end.

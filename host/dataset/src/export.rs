@@ -74,6 +74,7 @@ struct Export<'a> {
     dropped: Vec<Dropped>,
     funnel: Funnel,
     taken_back: u64,
+    cut_off: u64,
     /// Digests of the samples so far.
     seen: HashSet<Digest>,
     pairs: Pairs,
@@ -90,6 +91,7 @@ impl<'a> Export<'a> {
             dropped: Vec::new(),
             funnel: Funnel::default(),
             taken_back: 0,
+            cut_off: 0,
             seen: HashSet::new(),
             pairs: Pairs::default(),
         })
@@ -195,6 +197,7 @@ impl<'a> Export<'a> {
         };
         let found = samples(rollout, stages);
         self.taken_back += found.taken_back;
+        self.cut_off += found.cut_off;
         let mut counted = self.order.counter.map(|counter| Counted::new(counter, rollout));
         let mut refused = None;
         let mut rows = 0;
@@ -329,6 +332,7 @@ impl<'a> Export<'a> {
             funnel: self.funnel.steps(),
             dropped: self.dropped,
             taken_back: self.taken_back,
+            cut_off: self.cut_off,
         };
         self.manifest.finish(&manifest)?;
         Ok(manifest)

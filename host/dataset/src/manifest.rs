@@ -52,6 +52,9 @@ pub struct Manifest {
     /// Replies that the scaffold took back unanswered, as `scaffold-mini` does
     /// with malformed ones. They are in no sample.
     pub taken_back: u64,
+    /// Replies that reached a bound on tokens or were withheld in part. Samples have
+    /// them, and none of them is to be learned.
+    pub cut_off: u64,
 }
 
 /// A file of an export.

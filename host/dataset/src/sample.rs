@@ -3,13 +3,13 @@
 //!
 //! The invariant: every turn that a model took there is to be learned in exactly
 //! one sample, after the very messages the model had before it; but for replies
-//! that the scaffold took back at once, which are in none.
+//! that the scaffold took back at once, and those that were cut off, in none.
 
 use catena_chain::StageId;
-use catena_model::{ConversationId, Message, Origin, ToolDefinition, Usage};
+use catena_model::{ConversationId, FinishReason, Message, Origin, ToolDefinition, Usage};
 use catena_rollout::RolloutEnd;
 
-use crate::canonical::{Conversation, History, Rollout, Said, Stage};
+use crate::canonical::{Conversation, History, Rollout, Said, Stage, Turn};
 
 /// One sample: what was said under one history up to the last stage taken.
 #[derive(Debug, Clone)]
@@ -46,6 +46,9 @@ pub struct Samples<'a> {
     pub samples: Vec<Sample<'a>>,
     /// Replies of their conversations that the scaffold took back.
     pub taken_back: u64,
+    /// Replies that reached a bound or were withheld in part: they stand in
+    /// samples, and are not learned.
+    pub cut_off: u64,
 }
 
 /// Turns that are learned without one in between that is not: what a form
@@ -102,8 +105,9 @@ pub fn samples(rollout: &Rollout, stages: usize) -> Samples<'_> {
     let mut samples = Samples::default();
     let Some(last) = taken.last() else { return samples };
     for conversation in &rollout.conversations {
-        for (index, learned) in learned(conversation, last.stage).into_iter().enumerate() {
+        for (index, mut learned) in learned(conversation, last.stage).into_iter().enumerate() {
             samples.taken_back += u64::from(learned.took_back);
+            samples.cut_off += learned.without_cut_off(&rollout.turns);
             if !learned.positions.is_empty() {
                 samples.samples.push(sample(rollout, taken, conversation, index, learned));
             }
@@ -120,6 +124,24 @@ struct Learned<'a> {
     took_back: bool,
 }
 
+impl Learned<'_> {
+    /// Takes out the turns that end in the middle, and returns how many.
+    fn without_cut_off(&mut self, turns: &[Turn]) -> u64 {
+        let before = self.positions.len();
+        let said = self.said;
+        self.positions.retain(|at| {
+            let turn = said.get(*at).and_then(|said| turns.get(said.turn?));
+            !turn.is_some_and(is_cut_off)
+        });
+        (before - self.positions.len()) as u64
+    }
+}
+
+/// Whether a turn ends in the middle of what the model had to say.
+pub(crate) fn is_cut_off(turn: &Turn) -> bool {
+    matches!(turn.finish, FinishReason::Length | FinishReason::ContentFilter)
+}
+
 /// What is learned of each history of a conversation, up to the stage `last`.
 fn learned(conversation: &Conversation, last: u32) -> Vec<Learned<'_>> {
     let histories: Vec<&History> =
@@ -130,13 +152,13 @@ fn learned(conversation: &Conversation, last: u32) -> Vec<Learned<'_>> {
     for (index, history) in histories.iter().enumerate() {
         let said = up_to(history, last);
         let next = histories.get(index + 1);
-        let shared = next.map_or(0, |next| shared_beginning(history, next));
+        let shared = next.map_or(0, |next| history.shared_beginning(next));
         let own = said.iter().enumerate().skip(history.kept);
         let own = own.filter(|(_, said)| said.turn.is_some()).map(|(position, _)| position);
         let turns: Vec<usize> = shared_turns.iter().copied().chain(own).collect();
         let mut positions: Vec<usize> =
             turns.iter().copied().filter(|position| *position >= shared).collect();
-        let took_back = next.is_some_and(|next| takes_back(history, next));
+        let took_back = next.is_some_and(|next| history.taken_back_by(next).is_some());
         if took_back {
             positions.retain(|position| position + 1 < said.len());
         }
@@ -151,21 +173,6 @@ fn learned(conversation: &Conversation, last: u32) -> Vec<Learned<'_>> {
 fn up_to(history: &History, last: u32) -> &[Said] {
     let end = history.said.iter().take_while(|said| said.stage <= last).count();
     history.said.get(..end).unwrap_or_default()
-}
-
-/// How many messages two histories begin with alike.
-fn shared_beginning(history: &History, next: &History) -> usize {
-    let kept = next.said.iter().take(next.kept);
-    let alike =
-        |(said, kept): &(&Said, &Said)| said.message == kept.message && said.turn == kept.turn;
-    history.said.iter().zip(kept).take_while(alike).count()
-}
-
-/// Whether the last thing in a history is a turn that nothing answered and that
-/// the next history is without.
-fn takes_back(history: &History, next: &History) -> bool {
-    let turn = history.said.last().and_then(|said| said.turn);
-    turn.is_some() && next.said.iter().take(next.kept).all(|said| said.turn != turn)
 }
 
 fn sample<'a>(
@@ -239,6 +246,15 @@ mod tests {
         assert_eq!(positions(&talk, 1), [vec![], vec![1, 4]]);
         let took_back: Vec<bool> = learned(&talk, 1).iter().map(|part| part.took_back).collect();
         assert_eq!(took_back, [true, false]);
+    }
+
+    #[test]
+    fn reply_before_a_compression_is_learned_though_it_is_gone() {
+        let first = vec![by_plugin(0), by_model(0), by_plugin(1), by_model(1)];
+        let second = vec![by_plugin(0), by_plugin(2), by_model(2)];
+        let talk = conversation(vec![history(0, first), history(2, second)]);
+        assert_eq!(positions(&talk, 1), [vec![1, 3], vec![2]]);
+        assert!(learned(&talk, 1).iter().all(|part| !part.took_back));
     }
 
     #[test]

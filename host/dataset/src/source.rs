@@ -103,7 +103,7 @@ fn next_journal(
         // One without a header was begun in the instant before its process ended.
         if let Some(summary) = RolloutSummary::of(&records) {
             drop(records);
-            return Some(Ok(of_run::rollout(&summary, planned)));
+            return Some(Ok(of_run::rollout(&summary, planned).with_known_roles()));
         }
     }
 }

@@ -2,8 +2,12 @@
 //! the model in full, with messages of the roles `user` and `model` in parts.
 //!
 //! Requests grow until the client compresses the history: then another history
-//! begins here. A reply that no request followed is taken from the response after
-//! the last one, where the log has it.
+//! begins here. What follows the end of the request before is the model's reply to
+//! it; the first request shows none, nor does one that begins another history. A
+//! reply that no request shows is taken from its response, where the log has it.
+//!
+//! The invariant: a turn stands after the very request that it answers. Other
+//! messages of the role `model` are the client's.
 
 use std::collections::BTreeMap;
 
@@ -79,11 +83,14 @@ struct Reader {
     messages: Messages,
     histories: Vec<History>,
     history: History,
+    /// What the request before showed: the history, without a reply to it.
+    shown: Vec<Message>,
     turns: Vec<Turn>,
     tools: BTreeMap<Digest, Vec<ToolDefinition>>,
     offered: Option<Digest>,
     /// A reply that no request has shown yet.
     reply: Option<AssistantMessage>,
+    finish: Option<FinishReason>,
     /// What the server told of the request before, for the turn that answers it.
     usage: Usage,
     time: Option<String>,
@@ -95,10 +102,12 @@ impl Default for Reader {
             messages: Messages::default(),
             histories: Vec::new(),
             history: History { stage: 1, kept: 0, said: Vec::new() },
+            shown: Vec::new(),
             turns: Vec::new(),
             tools: BTreeMap::new(),
             offered: None,
             reply: None,
+            finish: None,
             usage: Usage::default(),
             time: None,
         }
@@ -118,12 +127,16 @@ impl Reader {
         for message in messages.and_then(Value::as_array).into_iter().flatten() {
             said.extend(messages_of(message)?);
         }
-        let positions: Vec<usize> =
-            said.into_iter().map(|message| self.messages.position(message)).collect();
-        self.go_on_with(&positions);
+        if self.shown.len() <= said.len() && said.starts_with(&self.shown) {
+            self.go_on_with(&said);
+        } else {
+            self.begin_again_with(&said);
+        }
+        self.shown = said;
         let tools = definitions(request);
         self.offered = Some(keep_tools(&mut self.tools, tools));
-        self.reply = None;
+        // They are of the request before, whether or not this one shows its reply.
+        (self.reply, self.finish, self.usage) = (None, None, Usage::default());
         self.time = event.timestamp.as_ref().map(|time| match time {
             Value::String(time) => time.clone(),
             other => other.to_string(),
@@ -131,64 +144,96 @@ impl Reader {
         Ok(())
     }
 
-    /// Goes on with the history, or begins another where the request does not.
-    fn go_on_with(&mut self, request: &[usize]) {
-        let shared = self.history.said.iter().zip(request);
-        let shared = shared.take_while(|(said, message)| said.message == **message).count();
-        let mut kept = shared;
-        if shared < self.history.said.len() {
-            let old = std::mem::take(&mut self.history.said);
-            let said = kept_turns(&old, request);
-            kept =
-                said.iter().rposition(|said| said.turn.is_some()).map_or(shared, |last| last + 1);
-            self.histories.push(History { stage: 1, kept: self.history.kept, said: old });
-            self.history = History { stage: 1, kept, said: Vec::new() };
-            self.history.said = said.into_iter().take(kept).collect();
-        }
-        for message in request.iter().skip(kept) {
-            self.add(*message);
-        }
-    }
-
-    fn add(&mut self, at: usize) {
-        let said = match self.messages.all.get(at) {
-            Some(Message::Assistant { message, .. }) => Some(message.clone()),
-            Some(Message::Tool { call_id, .. }) => {
-                let call_id = call_id.clone();
-                self.called(call_id, at);
-                None
+    /// Goes on with the history.
+    fn go_on_with(&mut self, request: &[Message]) {
+        let is_first = self.shown.is_empty();
+        let new = request.get(self.shown.len()..).unwrap_or_default();
+        for (index, message) in new.iter().enumerate() {
+            match message {
+                Message::Assistant { message, .. } if index == 0 && !is_first => {
+                    self.turn(message.clone());
+                }
+                message => self.input(message),
             }
-            _ => None,
-        };
-        let turn = said.map(|said| {
-            let finish = if said.tool_calls.is_empty() {
-                FinishReason::Stop
-            } else {
-                FinishReason::ToolCalls
-            };
-            let tools = match self.offered {
-                Some(digest) => digest,
-                None => keep_tools(&mut self.tools, Vec::new()),
-            };
-            self.turns.push(Turn {
-                conversation: ConversationId(0),
-                stage: 1,
-                round: 1,
-                message: at,
-                finish,
-                usage: std::mem::take(&mut self.usage),
-                tools,
-                details: None,
-                calls: Vec::new(),
-                time: self.time.take(),
-            });
-            self.turns.len() - 1
-        });
-        self.history.said.push(Said { message: at, turn, stage: 1, round: 1 });
+        }
     }
 
+    /// Begins another history, with those turns of the one before that the request
+    /// still shows.
+    fn begin_again_with(&mut self, request: &[Message]) {
+        let mut shown = std::mem::take(&mut self.shown);
+        if let Some(reply) = self.reply.take() {
+            shown.push(Message::of_model(reply.clone()));
+            self.turn(reply);
+        }
+        let next = History { stage: 1, kept: request.len(), said: Vec::new() };
+        let old = std::mem::replace(&mut self.history, next);
+        let mut from = 0;
+        for message in request {
+            let rest = shown.get(from..).unwrap_or_default();
+            match rest.iter().position(|shown| shown == message) {
+                Some(after) => {
+                    self.history.said.extend(old.said.get(from + after).copied());
+                    from += after + 1;
+                }
+                None => self.input(message),
+            }
+        }
+        self.histories.push(old);
+    }
+
+    /// Adds a message that the client wrote.
+    fn input(&mut self, message: &Message) {
+        let at = self.messages.position(message.clone().by_plugin());
+        if let Message::Tool { call_id, .. } = message {
+            self.called(call_id.clone(), at);
+        }
+        self.said(at, None);
+    }
+
+    fn said(&mut self, message: usize, turn: Option<usize>) {
+        self.history.said.push(Said { message, turn, stage: 1, round: 1 });
+    }
+
+    /// Adds a reply to the request before.
+    fn turn(&mut self, said: AssistantMessage) {
+        let finish = self.finish.take().unwrap_or(if said.tool_calls.is_empty() {
+            FinishReason::Stop
+        } else {
+            FinishReason::ToolCalls
+        });
+        let tools = match self.offered {
+            Some(digest) => digest,
+            None => keep_tools(&mut self.tools, Vec::new()),
+        };
+        let message = self.messages.position(Message::of_model(said));
+        self.said(message, Some(self.turns.len()));
+        self.turns.push(Turn {
+            conversation: ConversationId(0),
+            stage: 1,
+            round: 1,
+            message,
+            finish,
+            usage: std::mem::take(&mut self.usage),
+            tools,
+            details: None,
+            calls: Vec::new(),
+            time: self.time.take(),
+        });
+    }
+
+    /// Notes the answer to a call of the last turn.
     fn called(&mut self, call_id: String, at: usize) {
         let Some(turn) = self.turns.last_mut() else { return };
+        let is_its = match self.messages.all.get(turn.message) {
+            Some(Message::Assistant { message, .. }) => {
+                message.tool_calls.iter().any(|call| call.id == call_id)
+            }
+            _ => false,
+        };
+        if !is_its {
+            return;
+        }
         turn.calls.push(Called {
             call_id,
             plugin: None,
@@ -206,6 +251,7 @@ impl Reader {
         if let Some(usage) = response.get("usageMetadata").or_else(|| data.get("usage")) {
             self.usage = usage_of(usage);
         }
+        self.finish = finish_of(response);
         let content = response.pointer("/candidates/0/content");
         let reply = content.and_then(|content| messages_of(content).ok()?.pop());
         let text = data.get("response_text").and_then(Value::as_str);
@@ -221,23 +267,21 @@ impl Reader {
     /// The reply that ended it: no request shows it.
     fn last_response(&mut self) {
         if let Some(reply) = self.reply.take() {
-            let at = self.messages.position(Message::of_model(reply));
-            self.add(at);
+            self.turn(reply);
         }
     }
 }
 
-/// A request's messages, with the turns that the history before it had.
-fn kept_turns(old: &[Said], request: &[usize]) -> Vec<Said> {
-    let mut rest = old;
-    let mut said = Vec::new();
-    for message in request {
-        let found = rest.iter().position(|said| said.message == *message);
-        let turn = found.and_then(|at| rest.get(at)).and_then(|said| said.turn);
-        rest = found.and_then(|at| rest.get(at + 1..)).unwrap_or(rest);
-        said.push(Said { message: *message, turn, stage: 1, round: 1 });
+/// Why a model stopped, where that is not in what it said.
+fn finish_of(response: &Value) -> Option<FinishReason> {
+    match response.pointer("/candidates/0/finishReason").and_then(Value::as_str)? {
+        "MAX_TOKENS" => Some(FinishReason::Length),
+        "STOP" | "FINISH_REASON_UNSPECIFIED" => None,
+        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" => {
+            Some(FinishReason::ContentFilter)
+        }
+        other => Some(FinishReason::Other(other.to_owned())),
     }
-    said
 }
 
 /// Gemini's API counts cached tokens among those of the prompt.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chat::{self, ArgumentsAs, ChatMessage};
 use crate::canonical::{Rollout, Said, Stage};
+use crate::sample::is_cut_off;
 use crate::select::Reason;
 
 /// What the two tries of a pair have in common.
@@ -35,6 +36,8 @@ pub(crate) struct Try {
     pub(crate) round: u32,
     pub(crate) score: f64,
     pub(crate) is_accepted: bool,
+    /// Whether one of its replies ends in the middle.
+    is_cut_off: bool,
     prompt: Vec<Message>,
     prompt_digest: Digest,
     said: Vec<Message>,
@@ -84,15 +87,18 @@ fn try_of(
     };
     let prompt = messages(history.said.get(..begin)?);
     let last = history.said.get(end - 1)?.turn.and_then(|turn| rollout.turns.get(turn))?;
+    let said = history.said.get(begin..end)?;
+    let mut turns = said.iter().filter_map(|said| rollout.turns.get(said.turn?));
     Some(Try {
         rollout: rollout.rollout.to_string(),
         stage: stage.stage,
         round,
         score,
         is_accepted,
+        is_cut_off: turns.any(is_cut_off),
         prompt_digest: Digest::of(&serde_json::to_vec(&prompt).ok()?),
         prompt,
-        said: messages(history.said.get(begin..end)?),
+        said: messages(said),
         tools: chat::tools_text(rollout.tools_of(last)).ok()?,
     })
 }
@@ -100,7 +106,7 @@ fn try_of(
 /// The pairs among the tries at one stage of one chain.
 pub(crate) fn pairs(tries: &[Try]) -> Vec<Pair<'_>> {
     let mut pairs = Vec::new();
-    for chosen in tries.iter().filter(|one| one.is_accepted) {
+    for chosen in tries.iter().filter(|one| one.is_accepted && !one.is_cut_off) {
         for rejected in tries.iter().filter(|one| !one.is_accepted) {
             if rejected.score >= chosen.score || rejected.tools != chosen.tools {
                 continue;

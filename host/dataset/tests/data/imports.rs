@@ -1,5 +1,6 @@
 //! Files of other programs, as these write them.
 
+use catena_dataset::sample::samples;
 use catena_dataset::{Criteria, Form, ImportError, Profile, Rollout, Take, import};
 use catena_model::{FinishReason, Message};
 use serde_json::{Value, json};
@@ -172,6 +173,41 @@ fn sii_log_becomes_its_histories_with_the_final_answer() {
     let tools = rollout.tools_of(&rollout.turns[0]);
     assert!(tools[0].parameters.contains(r#""type":"string""#), "{}", tools[0].parameters);
     assert_eq!(rollout.extra.as_ref().unwrap()["sii"]["other_events"]["session_start"], 1);
+}
+
+/// Text of the role `model` or `user`, as a log of SII-CLI has it.
+fn sii_text(role: &str, text: &str) -> Value {
+    json!({"role": role, "parts": [{"text": text}]})
+}
+
+#[test]
+fn sii_turns_are_those_that_answer_a_request_of_the_log() {
+    let example = sii_text("model", "Got it. Thanks for the context!");
+    let opening = [sii_text("user", "context"), example.clone(), sii_text("user", "count")];
+    let next = [&opening[..], &[sii_text("model", "two"), sii_text("user", "again")]].concat();
+    let compressed =
+        [sii_text("user", "summary"), sii_text("model", "Understood."), sii_text("user", "go on")];
+    let document = json!({"id": "c", "events": [
+        sii_request(&opening),
+        {"type": "api_response", "data": {"usage": {"prompt_tokens": 5}}},
+        sii_request(&next),
+        {"type": "api_response", "data": {"usage": {"prompt_tokens": 7}, "full_response": {"candidates": [
+            {"content": sii_text("model", "three"), "finishReason": "MAX_TOKENS"}]}}},
+        sii_request(&compressed),
+        {"type": "api_response", "data": {"response_text": "four"}},
+    ]});
+    let rollout = imported(&document).unwrap();
+    let turns = rollout
+        .turns
+        .iter()
+        .map(|turn| (rollout.reply(turn).unwrap().content.as_str(), turn.usage.input_tokens));
+    assert_eq!(turns.collect::<Vec<_>>(), [("two", 5), ("three", 7), ("four", 0)]);
+    assert_eq!(rollout.turns[1].finish, FinishReason::Length);
+    let first = &rollout.conversations[0].histories[0].said;
+    assert_eq!(first.last().unwrap().turn, Some(1), "the reply that no request shows");
+    let learned: Vec<_> =
+        samples(&rollout, 1).samples.iter().map(|one| one.trained.clone()).collect();
+    assert_eq!(learned, [vec![4], vec![4]]);
 }
 
 #[test]

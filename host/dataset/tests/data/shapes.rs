@@ -1,6 +1,7 @@
 //! Each form has the shape that its consumer documents.
 
 use catena_dataset::Profile;
+use catena_model::{FinishReason, Message};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::{Value, json};
@@ -129,6 +130,30 @@ fn each_turn_is_learned_once_in_every_form() {
         let (_, manifest) = exported(&[compressed(), typical()], profile);
         assert_eq!(manifest["counts"]["trained_turns"], 3 + 4, "{profile:?}");
     }
+}
+
+#[test]
+fn replies_that_were_cut_off_are_masked_and_counted() {
+    let mut rollout = typical();
+    rollout.turns[0].finish = FinishReason::Length;
+    let (text, manifest) = exported(std::slice::from_ref(&rollout), Profile::Openai);
+    let row: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(row["messages"][2]["weight"], 0);
+    assert_eq!(manifest["cut_off"], 1);
+    assert_eq!(manifest["counts"]["trained_turns"], 3);
+    assert_eq!(manifest["counts"]["masked_turns"], 1);
+}
+
+#[test]
+fn words_of_a_plugin_under_the_name_of_the_assistant_are_not_learned() {
+    let mut rollout = typical();
+    let (name, content) = ("assistant".to_owned(), "I give up.".to_owned());
+    rollout.messages[1] = Message::Other { name, content };
+    let (text, manifest) = exported(std::slice::from_ref(&rollout), Profile::Slime);
+    let row: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(row["messages"][1]["step_loss_mask"], 0);
+    assert_eq!(manifest["counts"]["trained_turns"], 4);
+    assert_eq!(lines(&[rollout], Profile::Sharegpt).len(), 0, "it has no mark for single turns");
 }
 
 #[test]

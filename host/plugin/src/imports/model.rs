@@ -13,6 +13,9 @@ use crate::outside::Exchange;
 use crate::session::lock;
 use crate::state::State;
 
+/// Roles with a case of their own.
+const KNOWN_ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
+
 /// A guest's handle to a conversation. Dropping it loses nothing.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it inside this crate")]
 pub struct ConversationHandle(pub(crate) ConversationId);
@@ -68,7 +71,8 @@ impl wit::HostConversation for State {
         message: wit::Message,
     ) -> wasmtime::Result<()> {
         let id = self.conversation(&handle)?;
-        lock(&self.session.conversations).push(id, message_from_wit(message));
+        let message = message_from_wit(message)?;
+        lock(&self.session.conversations).push(id, message);
         Ok(())
     }
 
@@ -121,7 +125,7 @@ impl wit::HostConversation for State {
         messages: Vec<wit::Message>,
     ) -> wasmtime::Result<()> {
         let id = self.conversation(&handle)?;
-        let messages = messages.into_iter().map(message_from_wit).collect();
+        let messages = messages.into_iter().map(message_from_wit).collect::<Result<_, _>>()?;
         lock(&self.session.conversations).replace(id, messages);
         Ok(())
     }
@@ -155,8 +159,10 @@ impl wit::HostConversation for State {
     }
 }
 
-fn message_from_wit(message: wit::Message) -> Message {
-    match message {
+/// Fails for a role that has a case of its own: under the name of another one, a
+/// plugin's words could pass for the model's.
+fn message_from_wit(message: wit::Message) -> wasmtime::Result<Message> {
+    Ok(match message {
         wit::Message::System(content) => Message::System { content },
         wit::Message::User(content) => Message::User { content },
         wit::Message::Assistant(message) => Message::Assistant {
@@ -168,8 +174,14 @@ fn message_from_wit(message: wit::Message) -> Message {
             origin: Origin::Plugin,
         },
         wit::Message::Tool(tool) => Message::Tool { call_id: tool.call_id, content: tool.content },
+        wit::Message::Other(other) if is_known_role(&other.role) => {
+            let role = other.role;
+            return Err(wasmtime::Error::msg(format!(
+                "a message of the role `{role}` came as one of another role"
+            )));
+        }
         wit::Message::Other(other) => Message::Other { name: other.role, content: other.content },
-    }
+    })
 }
 
 fn message_to_wit(message: Message) -> wit::Message {
@@ -184,6 +196,11 @@ fn message_to_wit(message: Message) -> wit::Message {
             wit::Message::Other(wit::OtherMessage { role: name, content })
         }
     }
+}
+
+fn is_known_role(role: &str) -> bool {
+    let role = role.trim();
+    KNOWN_ROLES.iter().any(|known| known.eq_ignore_ascii_case(role))
 }
 
 fn assistant_to_wit(message: AssistantMessage) -> wit::AssistantMessage {

@@ -61,9 +61,8 @@ fn current(talk: &Conversation) -> &[Said] {
 fn taken_back<'a>(talk: &Conversation, turns: &'a [Turn]) -> BTreeMap<usize, &'a Turn> {
     let next = talk.histories.iter().skip(1);
     let pairs = talk.histories.iter().zip(next).filter_map(|(history, next)| {
-        let turn = history.said.last()?.turn?;
-        let is_gone = next.said.iter().take(next.kept).all(|said| said.turn != Some(turn));
-        (is_gone && next.kept + 1 == history.said.len()).then_some((next.kept, turns.get(turn)?))
+        let turn = turns.get(history.taken_back_by(next)?)?;
+        Some((history.shared_beginning(next), turn))
     });
     pairs.collect()
 }
