@@ -8,10 +8,8 @@ mod files;
 mod funnel;
 mod pairs;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-use catena_plugin::Digest;
 
 use crate::canonical::Rollout;
 use crate::manifest::{
@@ -20,7 +18,7 @@ use crate::manifest::{
 use crate::output::ExportError;
 use crate::profile::{Profile, atif, verl};
 use crate::sample::{Sample, samples};
-use crate::select::{Criteria, Reason, Split};
+use crate::select::{Criteria, Reason, Sieve, Split, Take};
 use crate::source::{Rollouts, Unreadable};
 use crate::tokens::{Counted, Counter, NamedFile, TokenCount};
 use files::Files;
@@ -49,10 +47,35 @@ pub struct Order<'a> {
     pub chat_template: Option<NamedFile>,
 }
 
+impl Order<'_> {
+    /// What is asked for that the form can't be asked for.
+    fn unfit(&self) -> Option<&'static str> {
+        let criteria = self.criteria;
+        let is_pairs = self.profile == Profile::Preference;
+        let is_whole =
+            matches!(self.profile, Profile::Canonical | Profile::Atif | Profile::MiniSweAgent);
+        if (is_pairs || is_whole) && criteria.max_tokens.is_some() {
+            return Some("the tokens of a sample");
+        }
+        if (is_pairs || is_whole) && criteria.dedupe {
+            return Some("samples that say the same");
+        }
+        if is_pairs && (criteria.asks_for_more() || criteria.take == Take::Everything) {
+            return Some("stages and their scores");
+        }
+        let is_directory = self.profile == Profile::MiniSweAgent;
+        (is_directory && self.split.is_some()).then_some("parts of a split")
+    }
+}
+
 /// Writes an export. Its files and its manifest are each there whole or not at all.
 pub fn export(order: &Order<'_>) -> Result<Manifest, ExportError> {
+    if let Some(condition) = order.unfit() {
+        return Err(ExportError::Unfit { profile: order.profile, condition });
+    }
     let mut export = Export::begin(order)?;
-    for path in order.sources {
+    for (source, path) in order.sources.iter().enumerate() {
+        export.source = source;
         for rollout in Rollouts::open(path)? {
             export.counts.rollouts += 1;
             match rollout {
@@ -67,6 +90,8 @@ pub fn export(order: &Order<'_>) -> Result<Manifest, ExportError> {
 
 struct Export<'a> {
     order: &'a Order<'a>,
+    /// Position of the source that is read.
+    source: usize,
     files: Files,
     manifest: ManifestFile,
     counts: Counts,
@@ -75,8 +100,7 @@ struct Export<'a> {
     funnel: Funnel,
     taken_back: u64,
     cut_off: u64,
-    /// Digests of the samples so far.
-    seen: HashSet<Digest>,
+    sieve: Sieve,
     pairs: Pairs,
 }
 
@@ -84,6 +108,7 @@ impl<'a> Export<'a> {
     fn begin(order: &'a Order<'a>) -> Result<Self, ExportError> {
         Ok(Self {
             order,
+            source: 0,
             files: Files::create(order.output, order.profile, order.split)?,
             manifest: ManifestFile::create(order.output)?,
             counts: Counts::default(),
@@ -92,7 +117,7 @@ impl<'a> Export<'a> {
             funnel: Funnel::default(),
             taken_back: 0,
             cut_off: 0,
-            seen: HashSet::new(),
+            sieve: Sieve::default(),
             pairs: Pairs::default(),
         })
     }
@@ -101,7 +126,8 @@ impl<'a> Export<'a> {
         let Unreadable { rollout, place, reason } = unreadable;
         self.funnel.fell(Reason::Unreadable);
         let detail = Some(format!("{place}: {reason}"));
-        self.dropped.push(Dropped { rollout, sample: None, reason: Reason::Unreadable, detail });
+        let (source, reason) = (self.source, Reason::Unreadable);
+        self.dropped.push(Dropped { source, rollout, sample: None, reason, detail });
     }
 
     fn rollout(&mut self, rollout: &Rollout) -> Result<(), ExportError> {
@@ -110,7 +136,8 @@ impl<'a> Export<'a> {
             Err(reason) => {
                 self.funnel.fell(reason);
                 let rollout = Some(rollout.rollout.clone());
-                self.dropped.push(Dropped { rollout, sample: None, reason, detail: None });
+                let source = self.source;
+                self.dropped.push(Dropped { source, rollout, sample: None, reason, detail: None });
             }
         }
         Ok(())
@@ -146,7 +173,11 @@ impl<'a> Export<'a> {
                     return Ok(Err(Reason::Contaminated));
                 }
                 self.end_of_chain(Some(rollout))?;
-                Ok(if self.pairs.add(rollout, part) { Ok(()) } else { Err(Reason::NoModelTurns) })
+                Ok(if self.pairs.add(rollout, part, self.source) {
+                    Ok(())
+                } else {
+                    Err(Reason::NoModelTurns)
+                })
             }
             _ => self.samples(rollout, part.as_deref()),
         }
@@ -166,13 +197,14 @@ impl<'a> Export<'a> {
         {
             return Ok(Err(reason));
         }
+        let mut files = Vec::new();
         match self.order.profile {
             Profile::Atif => {
                 let Some(line) = atif::line(rollout) else { return Ok(Err(Reason::NoModelTurns)) };
                 self.files.line(part.as_deref(), &line)?;
             }
             Profile::MiniSweAgent => match self.files.trajectories(rollout)? {
-                Ok(()) => {}
+                Ok(written) => files = written,
                 Err(reason) => return Ok(Err(reason)),
             },
             _ => {
@@ -181,7 +213,7 @@ impl<'a> Export<'a> {
                 self.files.line(part.as_deref(), &line)?;
             }
         }
-        let entry = SampleEntry { part, ..entry_of_rollout(rollout) };
+        let entry = SampleEntry { part, files, ..entry_of_rollout(rollout, self.source) };
         self.entry(&entry)?;
         Ok(Ok(()))
     }
@@ -209,6 +241,7 @@ impl<'a> Export<'a> {
                         SampleId { conversation: sample.conversation, history: sample.history };
                     refused = refused.or(Some(reason));
                     self.dropped.push(Dropped {
+                        source: self.source,
                         rollout: Some(rollout.rollout.clone()),
                         sample: Some(id),
                         reason,
@@ -235,7 +268,7 @@ impl<'a> Export<'a> {
             counted.as_mut().map(|counted| counted.part(sample, trained, end))
         };
         let whole = count(&sample.trained, sample.said.len());
-        if let Some(reason) = self.refused(sample, whole) {
+        if let Some(reason) = self.sieve.refused(self.order.criteria, sample, whole) {
             return Ok(Err(reason));
         }
         let Some(rows) = self.order.profile.rows(sample) else {
@@ -245,7 +278,8 @@ impl<'a> Export<'a> {
             };
             self.files.verl(part, sample, end)?;
             let tokens = count(&sample.trained, end);
-            self.entry(&entry_of_sample(sample, part, &sample.trained, end, tokens))?;
+            let entry = entry_of_sample(sample, part, &sample.trained, end, tokens);
+            self.entry(&SampleEntry { source: self.source, ..entry })?;
             return Ok(Ok(1));
         };
         let rows = match rows {
@@ -255,20 +289,10 @@ impl<'a> Export<'a> {
         for row in &rows {
             self.files.line(part, &row.line)?;
             let tokens = count(&row.trained, row.messages);
-            self.entry(&entry_of_sample(sample, part, &row.trained, row.messages, tokens))?;
+            let entry = entry_of_sample(sample, part, &row.trained, row.messages, tokens);
+            self.entry(&SampleEntry { source: self.source, ..entry })?;
         }
         Ok(Ok(rows.len() as u64))
-    }
-
-    fn refused(&mut self, sample: &Sample<'_>, tokens: Option<TokenCount>) -> Option<Reason> {
-        let criteria = self.order.criteria;
-        let is_too_long =
-            criteria.max_tokens.zip(tokens).is_some_and(|(most, tokens)| tokens.total() > most);
-        if is_too_long {
-            return Some(Reason::TooLong);
-        }
-        let is_new = !criteria.dedupe || self.seen.insert(digest(sample));
-        (!is_new).then_some(Reason::Duplicate)
     }
 
     fn entry(&mut self, entry: &SampleEntry) -> Result<(), ExportError> {
@@ -343,13 +367,6 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// A digest of what a sample says and what is learned of it.
-fn digest(sample: &Sample<'_>) -> Digest {
-    let messages: Vec<_> = sample.messages().collect();
-    let text = serde_json::to_vec(&(messages, &sample.trained, sample.tools)).unwrap_or_default();
-    Digest::of(&text)
-}
-
 fn entry_of_sample(
     sample: &Sample<'_>,
     part: Option<&str>,
@@ -365,6 +382,7 @@ fn entry_of_sample(
         }
     }
     SampleEntry {
+        source: 0,
         rollout: sample.rollout.rollout.clone(),
         repository: sample.rollout.repository.clone(),
         part: part.map(str::to_owned),
@@ -382,6 +400,7 @@ fn entry_of_sample(
         tokens,
         usage: usage_of(sample, trained),
         pair: None,
+        files: Vec::new(),
     }
 }
 
@@ -397,9 +416,10 @@ fn usage_of(sample: &Sample<'_>, trained: &[usize]) -> catena_model::Usage {
     usage
 }
 
-fn entry_of_rollout(rollout: &Rollout) -> SampleEntry {
+fn entry_of_rollout(rollout: &Rollout, source: usize) -> SampleEntry {
     let calls = rollout.turns.iter().filter_map(|turn| rollout.reply(turn));
     SampleEntry {
+        source,
         rollout: rollout.rollout.clone(),
         repository: rollout.repository.clone(),
         part: None,
@@ -417,5 +437,6 @@ fn entry_of_rollout(rollout: &Rollout) -> SampleEntry {
         tokens: None,
         usage: rollout.usage,
         pair: None,
+        files: Vec::new(),
     }
 }

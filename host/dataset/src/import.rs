@@ -1,7 +1,8 @@
 //! Trajectories of other programs in the canonical form: one file, one rollout.
 //!
 //! Such a rollout has one stage, `task`, that nothing has judged. What a form has
-//! and the canonical one has no field for is kept in `extra`.
+//! and the canonical one has no field for is kept in `extra`. A name such as
+//! `owner__name-12` tells the repository and the pull request.
 
 mod atif;
 mod mini_swe_agent;
@@ -18,7 +19,8 @@ use catena_rollout::summary::RoundSummary;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::canonical::{Agent, Conversation, Rollout, Source, Stage, Turn, VERSION};
+use crate::canonical::{Agent, Conversation, Rollout, Source, Stage, Task, Turn, VERSION};
+use crate::select::pull_request;
 
 /// A form of another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,15 +169,23 @@ impl Found {
             tool_calls: calls,
             wall_ms: 0,
         };
+        let task = stage.id.clone();
+        let named = pull_request(plain_name(&self.name));
+        let chain = named.as_ref().map(|(_, number)| Task {
+            id: task,
+            pull_request: Some(*number),
+            base: None,
+            merge: None,
+        });
         Ok(Rollout {
             catena_trajectory: VERSION,
             rollout: RolloutId { chain: ChainId::new(id(&self.name)).map_err(content)?, trial: 1 },
             source: Source { format: self.form.to_owned(), name: self.name, version: self.version },
-            repository: None,
+            repository: named.map(|(repository, _)| repository),
             license: None,
             agent: self.agent,
             control: false,
-            chain: Vec::new(),
+            chain: chain.into_iter().collect(),
             end: None,
             stages: vec![stage],
             conversations: self.conversations,
@@ -189,6 +199,31 @@ impl Found {
     }
 }
 
+/// A text, or the parts of one.
+fn text(content: Option<Value>) -> Result<String, DocumentError> {
+    match content {
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text),
+        Some(Value::Array(parts)) => {
+            let part = |part: &Value| match part.get("text").and_then(Value::as_str) {
+                Some(text) => Ok(text.to_owned()),
+                None => Err(DocumentError::Content(
+                    "it has images or sounds, which the canonical form can't hold".to_owned(),
+                )),
+            };
+            Ok(parts.iter().map(part).collect::<Result<Vec<_>, _>>()?.join("\n"))
+        }
+        Some(other) => Err(DocumentError::Content(format!("`{other}` is no text"))),
+    }
+}
+
+/// Adds a field, if there is something in it.
+fn keep(object: &mut Value, key: &str, value: Value) {
+    if let (Some(object), false) = (object.as_object_mut(), value.is_null()) {
+        object.insert(key.to_owned(), value);
+    }
+}
+
 /// Millionths of a dollar, to the next one.
 #[expect(
     clippy::cast_possible_truncation,
@@ -199,11 +234,15 @@ fn rounded(micro: f64) -> u64 {
     micro.max(0.0).round() as u64
 }
 
+/// The name of a file without its endings.
+fn plain_name(name: &str) -> &str {
+    name.trim_end_matches(".json").trim_end_matches(".traj")
+}
+
 /// A name as an id: what can't be in one becomes `-`.
 fn id(name: &str) -> String {
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let name = name.trim_end_matches(".json").trim_end_matches(".traj");
-    let plain = name.chars().map(|c| if is_plain(&c) { c } else { '-' });
+    let plain = plain_name(name).chars().map(|c| if is_plain(&c) { c } else { '-' });
     let id: String = plain.skip_while(|c| *c == '.').take(catena_chain::id::MAX_ID).collect();
     if id.is_empty() { "imported".to_owned() } else { id }
 }

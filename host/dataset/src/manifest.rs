@@ -133,6 +133,8 @@ pub struct FunnelStep {
 /// A rollout or a sample that gives no row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
+    /// Where it is from: a position in `sources`, counted from 0.
+    pub source: usize,
     /// Which rollout, where that is known.
     pub rollout: Option<RolloutId>,
     /// Which of its samples, where others of it may have given rows.
@@ -157,6 +159,8 @@ pub struct SampleId {
 /// What one row of an export is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SampleEntry {
+    /// Where it is from: a position in `sources`, counted from 0.
+    pub source: usize,
     /// The rollout.
     pub rollout: RolloutId,
     /// The repository.
@@ -200,6 +204,9 @@ pub struct SampleEntry {
     /// What the tries of a pair are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<PairEntry>,
+    /// The files of its own that it is in, where the form is a directory of files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// What the tries of a pair are.

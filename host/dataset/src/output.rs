@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, FrameCompressor};
 
+use crate::profile::Profile;
+
 /// Why an export failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -19,6 +21,14 @@ pub enum ExportError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The form has no place for what is asked.
+    #[error("`{}` can't be chosen by {condition}", profile.name())]
+    Unfit {
+        /// The form.
+        profile: Profile,
+        /// By what the data was to be chosen.
+        condition: &'static str,
     },
     /// A source can't be read.
     #[error(transparent)]

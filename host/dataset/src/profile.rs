@@ -69,6 +69,21 @@ impl Row {
 }
 
 impl Profile {
+    /// As manifests have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Canonical => "canonical",
+            Self::Openai => "openai",
+            Self::Slime => "slime",
+            Self::Sharegpt => "sharegpt",
+            Self::Trl => "trl",
+            Self::Verl => "verl",
+            Self::Atif => "atif",
+            Self::MiniSweAgent => "mini-swe-agent",
+            Self::Preference => "preference",
+        }
+    }
+
     /// The rows of a sample, where the form is rows of samples in JSON lines.
     pub(crate) fn rows(self, sample: &Sample<'_>) -> Option<Result<Vec<Row>, Reason>> {
         Some(match self {

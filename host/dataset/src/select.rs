@@ -1,6 +1,7 @@
 //! Which rollouts become data, and how much of each.
 
 mod lists;
+mod sieve;
 mod split;
 
 use catena_rollout::{RolloutEnd, StageOutcome};
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::{Rollout, Stage};
 
+pub(crate) use lists::pull_request;
 pub use lists::{Instances, ListError};
+pub(crate) use sieve::Sieve;
 pub use split::{Split, SplitError};
 
 /// How much of a chain must have been accepted.

@@ -258,6 +258,8 @@ impl From<ExportError> for Failure {
             ExportError::Source(catena_dataset::source::SourceError::Run(err)) => err.into(),
             ExportError::Source(err) => Self::input(err)
                 .with_hint("name directories of runs, or files of `--profile canonical`"),
+            err @ ExportError::Unfit { .. } => Self::input(err)
+                .with_hint("leave that option out; `docs/export.md` says which form takes which"),
             err @ ExportError::Io { .. } => anyhow::Error::from(err).into(),
         }
     }

@@ -1,5 +1,6 @@
 //! The files of an export: one, or one for each part of a split.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use crate::select::{Reason, Split};
 
 pub(super) struct Files {
     dir: Option<PathBuf>,
+    /// Names of trajectories so far.
+    taken: HashSet<String>,
     parts: Vec<Part>,
     written: Vec<FileEntry>,
 }
@@ -38,7 +41,8 @@ impl Files {
         if profile == Profile::MiniSweAgent {
             std::fs::create_dir_all(output).map_err(ExportError::io(output))?;
             let dir = Some(output.to_owned());
-            return Ok(Self { dir, parts: Vec::new(), written: Vec::new() });
+            let taken = HashSet::new();
+            return Ok(Self { dir, taken, parts: Vec::new(), written: Vec::new() });
         }
         let names: Vec<Option<&str>> = match split {
             Some(split) => split.parts().into_iter().map(Some).collect(),
@@ -53,7 +57,7 @@ impl Files {
             Ok(Part { name: name.map(str::to_owned), path, rows: 0, file })
         };
         let parts = names.into_iter().map(part).collect::<Result<_, ExportError>>()?;
-        Ok(Self { dir: None, parts, written: Vec::new() })
+        Ok(Self { dir: None, taken: HashSet::new(), parts, written: Vec::new() })
     }
 
     fn part(&mut self, name: Option<&str>) -> Option<&mut Part> {
@@ -82,17 +86,22 @@ impl Files {
         file.push(sample, end)
     }
 
-    /// Writes the trajectory files of a rollout.
+    /// Writes the trajectory files of a rollout and returns their names.
     pub(super) fn trajectories(
         &mut self,
         rollout: &Rollout,
-    ) -> Result<Result<(), Reason>, ExportError> {
-        let Some(dir) = &self.dir else { return Ok(Ok(())) };
+    ) -> Result<Result<Vec<String>, Reason>, ExportError> {
+        let Some(dir) = &self.dir else { return Ok(Ok(Vec::new())) };
         let trajectories = match mini_swe_agent::trajectories(rollout) {
             Ok(trajectories) => trajectories,
             Err(reason) => return Ok(Err(reason)),
         };
-        for (name, trajectory) in trajectories {
+        let mut files = Vec::new();
+        for (name, mut trajectory) in trajectories {
+            let name = free_name(&mut self.taken, &name);
+            if let Some(id) = trajectory.get_mut("instance_id") {
+                *id = name.as_str().into();
+            }
             let own = dir.join(&name);
             std::fs::create_dir_all(&own).map_err(ExportError::io(&own))?;
             let path = own.join(format!("{name}.traj.json"));
@@ -104,9 +113,10 @@ impl Files {
             })?;
             let bytes = text.len() as u64 + 1;
             let file = format!("{name}/{name}.traj.json");
+            files.push(file.clone());
             self.written.push(FileEntry { file, part: None, rows: 1, bytes, size: bytes });
         }
-        Ok(Ok(()))
+        Ok(Ok(files))
     }
 
     /// Gives all files their names.
@@ -122,6 +132,17 @@ impl Files {
         }
         Ok(entries)
     }
+}
+
+/// The name, or with a number behind it where another run has a rollout of it too.
+fn free_name(taken: &mut HashSet<String>, name: &str) -> String {
+    let mut free = name.to_owned();
+    let mut number = 1_u32;
+    while !taken.insert(free.clone()) {
+        number += 1;
+        free = format!("{name}-{number}");
+    }
+    free
 }
 
 /// `data.jsonl.zst` of the part `val` is `data.val.jsonl.zst`.

@@ -23,6 +23,7 @@ struct Of {
     rollout: RolloutId,
     repository: Option<String>,
     part: Option<String>,
+    source: usize,
 }
 
 type Rows = Vec<Result<(Vec<u8>, SampleEntry), Dropped>>;
@@ -39,12 +40,13 @@ impl Pairs {
     }
 
     /// Adds the rounds of a rollout; false where none was scored.
-    pub(super) fn add(&mut self, rollout: &Rollout, part: Option<String>) -> bool {
+    pub(super) fn add(&mut self, rollout: &Rollout, part: Option<String>, source: usize) -> bool {
         self.of.get_or_insert_with(|| Of {
             chain: rollout.rollout.chain.clone(),
             rollout: rollout.rollout.clone(),
             repository: rollout.repository.clone(),
             part,
+            source,
         });
         let tries = tries(rollout);
         let has_any = !tries.is_empty();
@@ -81,7 +83,8 @@ impl Pairs {
 impl Of {
     fn dropped(&self, stage: &StageId, reason: Reason) -> Dropped {
         let detail = Some(format!("stage {stage}"));
-        Dropped { rollout: Some(self.rollout.clone()), sample: None, reason, detail }
+        let source = self.source;
+        Dropped { source, rollout: Some(self.rollout.clone()), sample: None, reason, detail }
     }
 
     fn entry(&self, stage: &StageId, pair: &Pair<'_>) -> SampleEntry {
@@ -93,6 +96,8 @@ impl Of {
             messages,
         };
         SampleEntry {
+            source: self.source,
+            files: Vec::new(),
             rollout: self.rollout.clone(),
             repository: self.repository.clone(),
             part: self.part.clone(),

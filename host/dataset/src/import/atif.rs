@@ -11,7 +11,7 @@ use catena_rollout::summary::RoundSummary;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{DocumentError, Found, Messages, keep_tools};
+use super::{DocumentError, Found, Messages, keep, keep_tools, text};
 use crate::canonical::{Agent, Called, Conversation, History, Output, Rollout, Said, Turn};
 use crate::profile::atif::document::{
     Document, DocumentNote, Extra, Metrics, Step, StepNote, TurnNote,
@@ -165,24 +165,6 @@ fn usage(metrics: &Metrics) -> Usage {
     }
 }
 
-/// A text, or the parts of one.
-fn text(content: Option<Value>) -> Result<String, DocumentError> {
-    match content {
-        None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::String(text)) => Ok(text),
-        Some(Value::Array(parts)) => {
-            let part = |part: &Value| match part.get("text").and_then(Value::as_str) {
-                Some(text) => Ok(text.to_owned()),
-                None => Err(DocumentError::Content(
-                    "it has images or sounds, which the canonical form can't hold".to_owned(),
-                )),
-            };
-            Ok(parts.iter().map(part).collect::<Result<Vec<_>, _>>()?.join("\n"))
-        }
-        Some(other) => Err(DocumentError::Content(format!("`{other}` is no text"))),
-    }
-}
-
 /// Another program's document.
 fn foreign(document: Document, name: &str) -> Result<Rollout, DocumentError> {
     let agent = &document.agent;
@@ -254,12 +236,6 @@ fn trajectory(
         trajectory(inner, Some(id), found, rest)?;
     }
     Ok(())
-}
-
-fn keep(object: &mut Value, key: &str, value: Value) {
-    if let (Some(object), false) = (object.as_object_mut(), value.is_null()) {
-        object.insert(key.to_owned(), value);
-    }
 }
 
 /// A trajectory of another program while it is read.

@@ -44,9 +44,11 @@ pub(super) fn rollout(text: &str, name: &str) -> Result<Rollout, DocumentError> 
     let mut reader = Reader::new(mode);
     let status = text_of(&file.info, "exit_status").to_owned();
     let messages = std::mem::take(&mut file.messages);
+    let mut left = Vec::new();
     let (messages, end) = without_end(messages, is_v1, &status);
-    for message in messages {
+    for (position, message) in messages.into_iter().enumerate() {
         reader.message(&message)?;
+        left.extend(left_of(message, position));
     }
     let mut round = RoundSummary::begun(1);
     if let Some(end) = end {
@@ -68,7 +70,7 @@ pub(super) fn rollout(text: &str, name: &str) -> Result<Rollout, DocumentError> 
         tools: reader.tools,
         messages: reader.messages,
         round,
-        extra: Some(json!({"mini_swe_agent": {"info": file.info}})),
+        extra: Some(json!({"mini_swe_agent": {"info": file.info, "messages": left}})),
     };
     found.rollout()
 }
@@ -198,7 +200,7 @@ impl Reader {
 
     fn message(&mut self, message: &Value) -> Result<(), DocumentError> {
         let text = |key: &str| message.get(key).and_then(Value::as_str).unwrap_or_default();
-        let content = text("content").to_owned();
+        let content = super::text(message.get("content").cloned())?;
         let mut extra = message.get("extra").cloned().unwrap_or_else(|| json!({}));
         // Version 1 has it beside the content.
         if let (Some(time), Some(extra)) = (message.get("timestamp"), extra.as_object_mut()) {
@@ -210,7 +212,7 @@ impl Reader {
             }
             "user" => {
                 if text_in(&extra, "interrupt_type") == "FormatError" {
-                    self.take_back(&extra);
+                    self.take_back(&extra)?;
                 }
                 let at = self.push(Message::User { content }, None);
                 if self.mode == "text" && extra.get("raw_output").is_some() {
@@ -267,13 +269,13 @@ impl Reader {
     }
 
     /// A reply that was billed, and that the agent did not go on from.
-    fn take_back(&mut self, extra: &Value) {
+    fn take_back(&mut self, extra: &Value) -> Result<(), DocumentError> {
         let message = extra.pointer("/response/choices/0/message");
-        let Some(message) = message.filter(|message| message.is_object()) else { return };
-        let content = message.get("content").and_then(Value::as_str).unwrap_or_default();
+        let Some(message) = message.filter(|message| message.is_object()) else { return Ok(()) };
+        let content = super::text(message.get("content").cloned())?;
         let calls = message.get("tool_calls").and_then(Value::as_array);
         let said = AssistantMessage {
-            content: content.to_owned(),
+            content,
             reasoning: None,
             tool_calls: calls.into_iter().flatten().map(call).collect(),
         };
@@ -281,6 +283,7 @@ impl Reader {
         self.turn(said, extra);
         let next = History { stage: 1, kept: kept.len(), said: kept };
         self.histories.push(std::mem::replace(&mut self.history, next));
+        Ok(())
     }
 
     fn called(&mut self, call_id: String, extra: &Value, at: usize) {
@@ -337,14 +340,53 @@ fn text_in<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 fn call(call: &Value) -> ToolCall {
-    let function = |key: &str| {
-        call.pointer(&format!("/function/{key}")).and_then(Value::as_str).unwrap_or_default()
+    let function = |key: &str| call.pointer(&format!("/function/{key}"));
+    let arguments = match function("arguments") {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
+        Some(typed) => typed.to_string(),
     };
     ToolCall {
         id: text_in(call, "id").to_owned(),
-        name: function("name").to_owned(),
-        arguments: function("arguments").to_owned(),
+        name: function("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        arguments,
     }
+}
+
+/// What is left of a message, with its position; none where every field of it has
+/// a place in the canonical form.
+fn left_of(mut message: Value, position: usize) -> Option<Value> {
+    const PLACED: [&str; 6] =
+        ["role", "content", "tool_calls", "tool_call_id", "reasoning_content", "timestamp"];
+    const PLACED_IN_EXTRA: [&str; 8] = [
+        "actions",
+        "response",
+        "cost",
+        "timestamp",
+        "interrupt_type",
+        "raw_output",
+        "returncode",
+        "exception_info",
+    ];
+    let left = message.as_object_mut()?;
+    left.retain(|key, value| !PLACED.contains(&key.as_str()) && !value.is_null());
+    if let Some(extra) = left.get_mut("extra").and_then(Value::as_object_mut) {
+        let response = extra.get("response").and_then(Value::as_object).cloned();
+        extra.retain(|key, value| !PLACED_IN_EXTRA.contains(&key.as_str()) && !value.is_null());
+        let mut response = response.unwrap_or_default();
+        response.retain(|key, _| !matches!(key.as_str(), "object" | "choices" | "usage"));
+        if !response.is_empty() {
+            extra.insert("response".to_owned(), Value::Object(response));
+        }
+        if extra.is_empty() {
+            left.remove("extra");
+        }
+    }
+    if left.is_empty() {
+        return None;
+    }
+    left.insert("position".to_owned(), json!(position));
+    Some(message)
 }
 
 fn finish(reason: Option<&str>, said: &AssistantMessage) -> FinishReason {

@@ -138,7 +138,7 @@ impl Instances {
 }
 
 /// `owner/name#12` or `owner__name-12`.
-fn pull_request(name: &str) -> Option<(String, u64)> {
+pub(crate) fn pull_request(name: &str) -> Option<(String, u64)> {
     if let Some((repository, number)) = name.split_once('#') {
         return Some((
             is_repository(repository).then(|| repository.to_owned())?,
@@ -147,7 +147,9 @@ fn pull_request(name: &str) -> Option<(String, u64)> {
     }
     let (repository, number) = name.rsplit_once('-')?;
     let (owner, short) = repository.split_once("__")?;
-    Some((format!("{owner}/{short}"), number.parse().ok()?))
+    let repository = format!("{owner}/{short}");
+    let number = number.parse().ok()?;
+    is_repository(&repository).then_some((repository, number))
 }
 
 fn is_repository(text: &str) -> bool {

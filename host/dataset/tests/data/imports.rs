@@ -1,7 +1,8 @@
 //! Files of other programs, as these write them.
 
 use catena_dataset::sample::samples;
-use catena_dataset::{Criteria, Form, ImportError, Profile, Rollout, Take, import};
+use catena_dataset::select::Reason;
+use catena_dataset::{Criteria, Form, ImportError, Instances, Profile, Rollout, Take, import};
 use catena_model::{FinishReason, Message};
 use serde_json::{Value, json};
 
@@ -173,6 +174,43 @@ fn sii_log_becomes_its_histories_with_the_final_answer() {
     let tools = rollout.tools_of(&rollout.turns[0]);
     assert!(tools[0].parameters.contains(r#""type":"string""#), "{}", tools[0].parameters);
     assert_eq!(rollout.extra.as_ref().unwrap()["sii"]["other_events"]["session_start"], 1);
+}
+
+#[test]
+fn mini_swe_agent_contents_may_be_parts_and_arguments_objects() {
+    let document = json!({
+        "info": {}, "instance_id": "django__django-11099", "trajectory_format": "mini-swe-agent-1.1",
+        "messages": [
+            {"role": "system", "content": [{"type": "text", "text": "rules"}], "note": "kept"},
+            {"role": "user", "content": [{"type": "text", "text": "fix"}, {"type": "text", "text": "it"}]},
+            {"role": "assistant", "content": null, "extra": {"cost": 0.5, "seed": 7}, "tool_calls": [
+                {"id": "a", "function": {"name": "bash", "arguments": {"command": "ls"}}}]},
+        ],
+    });
+    let rollout = imported(&document).unwrap();
+    assert_eq!(texts(&rollout), ["system rules", "user fix\nit", "assistant "]);
+    let reply = rollout.reply(&rollout.turns[0]).unwrap();
+    assert_eq!(reply.tool_calls[0].arguments, r#"{"command":"ls"}"#);
+    let left = &rollout.extra.as_ref().unwrap()["mini_swe_agent"]["messages"];
+    assert_eq!(
+        left,
+        &json!([{"note": "kept", "position": 0}, {"extra": {"seed": 7}, "position": 2}])
+    );
+    let mut picture = document;
+    picture["messages"][1]["content"][0] = json!({"type": "image_url", "image_url": "a.png"});
+    assert!(imported(&picture).is_err());
+}
+
+#[test]
+fn instance_that_a_name_tells_is_known_to_lists_and_splits() {
+    let mut document = atif();
+    document["session_id"] = json!("django__django-11099");
+    let rollout = imported(&document).unwrap();
+    assert_eq!(rollout.repository.as_deref(), Some("django/django"));
+    let mut exclude = Instances::default();
+    assert!(exclude.add("Django/django#11099"));
+    let criteria = Criteria { take: Take::Everything, exclude, ..Criteria::default() };
+    assert_eq!(criteria.stages(&rollout), Err(Reason::Contaminated));
 }
 
 /// Text of the role `model` or `user`, as a log of SII-CLI has it.

@@ -1,6 +1,10 @@
 //! What becomes data, and the account of what does not.
 
-use catena_dataset::{Criteria, Instances, Order, Profile, Rollouts, Split, Take, export};
+use std::path::{Path, PathBuf};
+
+use catena_dataset::{
+    Criteria, ExportError, Instances, Order, Profile, Rollouts, Split, Take, export, manifest_path,
+};
 use serde_json::json;
 
 use crate::rollouts::{Growing, export_to, exported, lines, typical, write};
@@ -91,6 +95,63 @@ fn samples_that_say_the_same_are_kept_once() {
     assert_eq!(reasons(&criteria, &rollouts), ["duplicate", "duplicate"]);
 }
 
+/// An export of several sources.
+fn order<'a>(
+    sources: &'a [PathBuf],
+    profile: Profile,
+    output: &'a Path,
+    criteria: &'a Criteria,
+) -> Order<'a> {
+    Order {
+        sources,
+        profile,
+        output,
+        criteria,
+        excluded: Vec::new(),
+        split: None,
+        split_text: None,
+        counter: None,
+        chat_template: None,
+    }
+}
+
+#[test]
+fn rollouts_of_one_name_from_two_runs_have_files_and_rows_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("trajectories");
+    let source = write(dir.path(), &[accepted("a", 1.0)]);
+    let (sources, criteria) = ([source.clone(), source], Criteria::default());
+    let manifest = export(&order(&sources, Profile::MiniSweAgent, &output, &criteria)).unwrap();
+    let files: Vec<&str> = manifest.files.iter().map(|file| file.file.as_str()).collect();
+    assert_eq!(files, ["a.1/a.1.traj.json", "a.1-2/a.1-2.traj.json"]);
+    let text = std::fs::read(output.join("a.1-2/a.1-2.traj.json")).unwrap();
+    let file: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(file["instance_id"], "a.1-2");
+    let text = std::fs::read(manifest_path(&output)).unwrap();
+    let rows: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(rows["samples"][1]["source"], 1);
+    assert_eq!(rows["samples"][1]["files"], json!(["a.1-2/a.1-2.traj.json"]));
+}
+
+#[test]
+fn conditions_that_a_form_has_no_place_for_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.jsonl");
+    let sources = [write(dir.path(), &[accepted("a", 1.0)])];
+    let dedupe = Criteria { dedupe: true, ..Criteria::default() };
+    let threshold = Criteria { threshold: Some(0.9), ..Criteria::default() };
+    for (profile, criteria) in [
+        (Profile::Canonical, &dedupe),
+        (Profile::Preference, &dedupe),
+        (Profile::Preference, &threshold),
+    ] {
+        let err = export(&order(&sources, profile, &output, criteria)).unwrap_err();
+        assert!(matches!(err, ExportError::Unfit { .. }), "{err}");
+        assert!(!output.exists());
+    }
+    assert!(export(&order(&sources, Profile::Atif, &output, &threshold)).is_ok());
+}
+
 #[test]
 fn parts_of_a_split_share_no_repository() {
     let dir = tempfile::tempdir().unwrap();
@@ -103,18 +164,9 @@ fn parts_of_a_split_share_no_repository() {
     let sources = [write(dir.path(), &rollouts)];
     let output = dir.path().join("out.jsonl.gz");
     let split = Split::parse("train=0.5,val=0.5,owner/name-0=test").unwrap();
-    let manifest = export(&Order {
-        sources: &sources,
-        profile: Profile::Canonical,
-        output: &output,
-        criteria: &Criteria::default(),
-        excluded: Vec::new(),
-        split: Some(&split),
-        split_text: None,
-        counter: None,
-        chat_template: None,
-    })
-    .unwrap();
+    let criteria = Criteria::default();
+    let order = order(&sources, Profile::Canonical, &output, &criteria);
+    let manifest = export(&Order { split: Some(&split), ..order }).unwrap();
     let files: Vec<&str> = manifest.files.iter().map(|file| file.file.as_str()).collect();
     assert_eq!(files, ["out.train.jsonl.gz", "out.val.jsonl.gz", "out.test.jsonl.gz"]);
     let mut seen = std::collections::BTreeMap::new();
