@@ -16,7 +16,7 @@ reserved = "suite modules"
 test_files = ["tests/"]
 run_files = ["*.txt"]
 runner_files = ["suite.conf"]
-import_roots = [""]
+import_roots = ["", "src"]
 canary = "\ntest {name}: {a}\n""#;
 
 /// A library of facts with two pull requests: the first brings `two`, the second
@@ -132,6 +132,7 @@ fn an_agent_that_works_on_the_runner_gains_nothing() {
         ("rm -r tests", "edit-without-effect"),
         ("echo all-pass > suite.conf", "edit-without-effect"),
         ("echo all-pass > checker.py", "shadowing-module"),
+        ("mkdir lib; echo all-pass > lib/checker.py; ln -s lib src", "shadowing-module"),
         ("echo 'print tests/first.txt: knows_two PASSED' > code/x.txt", "still-failing"),
         ("echo 'include /reference/code/c.txt' > code/x.txt", "still-failing"),
         ("echo 'exit 0' > code/x.txt", "no-report"),
@@ -200,8 +201,8 @@ fn later_rounds_run_the_tests_over_the_submission_alone() {
     resolve(&environment, &[1]);
     let run = RunFile::of("scaffold-nop").key("refinements = 2").judge(JUDGE);
     let rollout = run.rollout(&environment);
-    // Names, twice the human answer, the start and the submission; then the submission alone.
-    assert_eq!(rollout["programs"], 5 + 1 + 1, "{rollout:#}");
+    // Names, twice the human answer and the start, and the submission; then the submission alone.
+    assert_eq!(rollout["programs"], 6 + 1 + 1, "{rollout:#}");
     environment.catena(&["verify", "run"]).succeeds();
 }
 
@@ -214,6 +215,30 @@ fn code_that_never_ends_passes_nothing() {
     let rollout = agent(&environment, &[command]).table(bounded).rollout(&environment);
     let verdict = verdicts(&rollout)[0];
     assert_eq!((&verdict["score"], categories(verdict)), (&json!(0.0), vec!["no-report"]));
+}
+
+#[test]
+fn code_that_takes_all_that_its_judge_has_does_not_end_the_judge() {
+    let environment = environment();
+    resolve(&environment, &[1]);
+    let judge = format!("limits = {{ fuel = 2_000_000_000 }}\n{JUDGE}");
+    let agent = agent(&environment, &["echo spin > code/x.txt"]).judge(&judge);
+    let rollout = agent.rollout(&environment);
+    let verdict = verdicts(&rollout)[0];
+    assert_eq!(verdict["score"], 0.0, "{rollout:#}");
+    assert_eq!(categories(verdict), ["no-report"]);
+}
+
+#[test]
+fn an_agent_gains_nothing_by_a_stage_that_begins_with_code_that_never_ends() {
+    let environment = environment();
+    let bounded = "[programs.program-suite]\nlimits = { fuel = 1_000_000_000 }";
+    let commands = ["echo spin > code/x.txt", "rm code/x.txt; echo 'fact three' > code/d.txt"];
+    let rollout = agent(&environment, &commands).table(bounded).rollout(&environment);
+    let outcome = &rollout["stages"][1]["outcome"];
+    assert_eq!(outcome["outcome"], "no-verdict", "{rollout:#}");
+    let reason = outcome["reason"].as_str().unwrap();
+    assert!(reason.contains("the state the stage began with tell nothing"), "{reason}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use test_results::{Outcome, Report};
 
 use crate::config::{BrokenByCarry, Rules};
-use crate::run::{Reported, Run, run};
+use crate::run::{Reported, Run, Unreported, run};
 use crate::states::{Reserved, State, judged};
 
 /// Which tests are to pass.
@@ -47,13 +47,17 @@ impl Expectation {
         for _ in 1..rules.repeat {
             reports.push(over_reference(run(rules, files, &reference)?)?.report);
         }
-        let start = judged(State::Start, rules, reserved)?;
-        let start = passed_in(run(rules, files, &start.snapshot)?);
+        let state = judged(State::Start, rules, reserved)?;
+        let mut start = BTreeSet::new();
+        for _ in 0..rules.repeat {
+            // A test that passes there at times is nothing that the stage asks for.
+            start.extend(passed_in(State::Start, run(rules, files, &state.snapshot)?)?);
+        }
         let before = if State::Start.is(State::Upstream)? {
             start.clone()
         } else {
             let upstream = judged(State::Upstream, rules, reserved)?;
-            passed_in(run(rules, files, &upstream.snapshot)?)
+            passed_in(State::Upstream, run(rules, files, &upstream.snapshot)?)?
         };
         let groups = Groups::of(&reports, &start, &before, rules.broken_by_carry);
         let groups = groups.map_err(|why| JudgeError::NoVerdict(why.to_owned()))?;
@@ -122,7 +126,7 @@ impl Groups {
 fn over_reference(run: Run) -> Result<Reported, JudgeError> {
     let reported = match run {
         Run::Reported(reported) => reported,
-        Run::Unreported { why, output } => {
+        Run::Unreported { why, output, .. } => {
             let why = format!("the tests give no report over the human answer: {why}\n{output}");
             return Err(JudgeError::NoVerdict(why.trim().to_owned()));
         }
@@ -133,13 +137,19 @@ fn over_reference(run: Run) -> Result<Reported, JudgeError> {
     }
 }
 
-/// Without a report nothing passed.
-fn passed_in(run: Run) -> BTreeSet<String> {
+/// Without a report nothing passed. Of a run that was cut short nobody knows what
+/// would have: to take that for nothing would leave nothing to do.
+fn passed_in(state: State, run: Run) -> Result<BTreeSet<String>, JudgeError> {
     match run {
         Run::Reported(reported) if reported.is_foreign().is_none() => {
-            reported.report.with(Outcome::Passed).map(str::to_owned).collect()
+            Ok(reported.report.with(Outcome::Passed).map(str::to_owned).collect())
         }
-        _ => BTreeSet::new(),
+        Run::Unreported { how: Unreported::CutShort, why, output } => {
+            let state = state.described();
+            let why = format!("the tests over {state} tell nothing: {why}\n{output}");
+            Err(JudgeError::NoVerdict(why.trim().to_owned()))
+        }
+        _ => Ok(BTreeSet::new()),
     }
 }
 
@@ -175,6 +185,16 @@ mod tests {
         assert_eq!((groups.flaky, groups.failing), (names(&["loose"]), names(&["bad"])));
         let groups = sort(BrokenByCarry::Repair).unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(groups.fail_to_pass, names(&["new", "torn"]));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_is_not_one_in_which_nothing_passes() {
+        let over_start = |how| {
+            let run = Run::Unreported { how, why: "why".to_owned(), output: String::new() };
+            passed_in(State::Start, run).ok()
+        };
+        assert_eq!(over_start(Unreported::Ended), Some(BTreeSet::new()));
+        assert_eq!(over_start(Unreported::CutShort), None);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) struct Failed {
 pub(crate) fn result(run: Run, expected: &Expectation) -> Result {
     let reported = match run {
         Run::Reported(reported) => reported,
-        Run::Unreported { why, output } => {
+        Run::Unreported { why, output, .. } => {
             return Result::Nothing { category: "no-report", why, output };
         }
     };

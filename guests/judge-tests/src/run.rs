@@ -14,7 +14,7 @@ use crate::config::Rules;
 use crate::states::not_started;
 
 /// Largest report that is read, in bytes.
-const MAX_REPORT: u64 = 64 << 20;
+const MAX_REPORT: u64 = 4 << 20;
 
 /// Bytes of the end of what was printed that are told to people.
 const TAIL: usize = 2000;
@@ -27,7 +27,16 @@ pub(crate) enum Run {
     /// It left a report.
     Reported(Reported),
     /// It left none that can be read; says why, for people and for agents.
-    Unreported { why: String, output: String },
+    Unreported { how: Unreported, why: String, output: String },
+}
+
+/// How a run ended that left no report.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreported {
+    /// By itself.
+    Ended,
+    /// By a limit, its time among them.
+    CutShort,
 }
 
 /// A run with its report.
@@ -66,17 +75,20 @@ pub(crate) fn run(
         Ok(finished) => finished,
         Err(ProcessError::TimedOut(partial)) => {
             let why = format!("it did not end within {} seconds", rules.timeout_ms / 1000);
-            return Ok(Run::Unreported { why, output: tail(&partial.stdout, &partial.stderr) });
+            let output = tail(&partial.stdout, &partial.stderr);
+            return Ok(Run::Unreported { how: Unreported::CutShort, why, output });
         }
         Err(ProcessError::LimitReached(which)) => {
-            let why = format!("it reached a limit: {which}");
-            return Ok(Run::Unreported { why, output: String::new() });
+            let (why, output) = (format!("it reached a limit: {which}"), String::new());
+            return Ok(Run::Unreported { how: Unreported::CutShort, why, output });
         }
         Err(err) => return Err(not_started(&err)),
     };
     let Some(whole) = read(Path::new(&report)) else {
-        let why = format!("it ended with status {} and left no report", finished.status);
-        return Ok(Run::Unreported { why, output: tail(&finished.stdout, &finished.stderr) });
+        let why =
+            format!("it ended with status {} and left no report that can be read", finished.status);
+        let output = tail(&finished.stdout, &finished.stderr);
+        return Ok(Run::Unreported { how: Unreported::Ended, why, output });
     };
     reported(rules, whole, &finished, canaries, &nonce).map(Run::Reported)
 }

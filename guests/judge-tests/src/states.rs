@@ -39,6 +39,16 @@ impl State {
         SnapshotRef::Named(self.name().to_owned())
     }
 
+    /// For people.
+    pub(crate) fn described(self) -> &'static str {
+        match self {
+            Self::Reference => "the human answer",
+            Self::Start => "the state the stage began with",
+            Self::Upstream => "what upstream had before",
+            Self::Candidate => "the submission",
+        }
+    }
+
     /// Whether two states are the same.
     pub(crate) fn is(self, other: Self) -> Result<bool, JudgeError> {
         Ok(changes(&self.snapshot(), &other.snapshot())?.is_empty())
@@ -74,8 +84,15 @@ pub(crate) fn judged(
         "renamed" => change.previous_path.as_deref(),
         _ => None,
     });
-    let shadowing: Vec<String> =
-        lacking.filter(|path| reserved.is_shadowed_by(path)).map(str::to_owned).collect();
+    let replaces_root = |path: &&str| reserved.is_root_or_above(path);
+    let roots_move = differing.iter().flat_map(paths_of).any(|path| replaces_root(&path));
+    let stands_in = |path: &&str| {
+        reserved.is_shadowed_by(path)
+            || (replaces_root(path) && !is_in_reference(path))
+            // Where a root leads is then the agent's choice.
+            || (roots_move && reserved.is_shadowed_anywhere_by(path))
+    };
+    let shadowing: Vec<String> = lacking.filter(stands_in).map(str::to_owned).collect();
     taken.extend(shadowing.iter().cloned());
     if taken.is_empty() {
         return Ok(Judged { snapshot: state.snapshot(), shadowing });
@@ -84,6 +101,11 @@ pub(crate) fn judged(
     let taken: Vec<String> = taken.into_iter().collect();
     compose_snapshot(&name, &state.snapshot(), &State::Reference.snapshot(), &taken)?;
     Ok(Judged { snapshot: SnapshotRef::Named(name), shadowing })
+}
+
+/// Whether the human answer has anything at a path.
+fn is_in_reference(path: &str) -> bool {
+    Path::new(REFERENCE).join(path).symlink_metadata().is_ok()
 }
 
 /// What the agent changed that only counts as the human answer has it, and has otherwise.
@@ -165,6 +187,25 @@ impl Reserved {
         })
     }
 
+    /// Whether a file stands where a directory has to be that modules are imported
+    /// from: as a symlink it would lead to another.
+    fn is_root_or_above(&self, path: &str) -> bool {
+        let is_at_or_below = |root: &String| {
+            root.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.roots.iter().any(is_at_or_below)
+    }
+
+    /// Whether a file would be imported in the place of another module if the directory
+    /// it is in, or any above that, was one that modules are imported from.
+    fn is_shadowed_anywhere_by(&self, path: &str) -> bool {
+        let below = path.match_indices('/').filter_map(|(at, _)| path.get(at + 1..));
+        std::iter::once(path)
+            .chain(below)
+            .filter_map(module_at_top)
+            .any(|module| self.names.contains(module))
+    }
+
     /// Whether a file of a state would be imported in the place of a module that is
     /// not of the repository.
     fn is_shadowed_by(&self, path: &str) -> bool {
@@ -240,5 +281,23 @@ mod tests {
         assert!(reserved.is_shadowed_by("src/pytest/__init__.py"));
         assert!(!reserved.is_shadowed_by("src/own/pytest.py"));
         assert!(!reserved.is_shadowed_by("srcs/pytest.py"));
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_an_import_root_is_known() {
+        let reserved = Reserved {
+            names: ["pytest".to_owned()].into(),
+            roots: vec![String::new(), "python/src".to_owned()],
+        };
+        for path in ["python", "python/src"] {
+            assert!(reserved.is_root_or_above(path), "{path}");
+        }
+        for path in ["python/src/a.py", "python/sr", "py", "lib"] {
+            assert!(!reserved.is_root_or_above(path), "{path}");
+        }
+        for path in ["pytest.py", "lib/pytest.py", "a/b/pytest/__init__.py"] {
+            assert!(reserved.is_shadowed_anywhere_by(path), "{path}");
+        }
+        assert!(!reserved.is_shadowed_anywhere_by("lib/own.py"));
     }
 }

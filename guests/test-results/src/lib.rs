@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use roxmltree::{Document, ParsingOptions};
+
 /// How a test came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -35,15 +37,32 @@ pub struct Report {
     pub suites: BTreeSet<String>,
 }
 
+/// Most elements and texts of a report, so that it can't take all memory.
+const MAX_NODES: u32 = 200_000;
+
+/// Most quotes in a tag, twice as many as attributes: finding one that is there twice
+/// takes the square of them.
+const MAX_QUOTES: usize = 128;
+
 /// Why a text is no report.
 #[derive(Debug, thiserror::Error)]
-#[error("the report is not XML: {0}")]
-pub struct ReadError(#[from] roxmltree::Error);
+pub enum ReadError {
+    /// It is not XML, or too much of it.
+    #[error("the report is not XML: {0}")]
+    Xml(#[from] roxmltree::Error),
+    /// A tag has more attributes than any report's.
+    #[error("the report has a tag with too many attributes")]
+    Crowded,
+}
 
 impl Report {
     /// Reads a report.
     pub fn read(xml: &str) -> Result<Self, ReadError> {
-        let document = roxmltree::Document::parse(xml)?;
+        if has_crowded_tag(xml) {
+            return Err(ReadError::Crowded);
+        }
+        let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
+        let document = Document::parse_with_options(xml, options)?;
         let mut report = Self::default();
         for node in document.descendants() {
             if node.has_tag_name("testsuite") {
@@ -81,6 +100,37 @@ impl Report {
             }
         }
     }
+}
+
+/// Whether a tag has more attributes than anyone writes.
+fn has_crowded_tag(xml: &str) -> bool {
+    let mut rest = xml;
+    while let Some((_, tag)) = rest.split_once('<') {
+        let verbatim = [("![CDATA[", "]]>"), ("!--", "-->")];
+        if let Some((_, end)) = verbatim.iter().find(|(begin, _)| tag.starts_with(begin)) {
+            rest = tag.split_once(end).map_or("", |(_, after)| after);
+            continue;
+        }
+        let mut open = None;
+        let mut quotes = 0;
+        let mut end = tag.len();
+        for (at, c) in tag.char_indices() {
+            match (open, c) {
+                (None, '>') => {
+                    end = at;
+                    break;
+                }
+                (None, '"' | '\'') => (open, quotes) = (Some(c), quotes + 1),
+                (Some(quote), c) if c == quote => (open, quotes) = (None, quotes + 1),
+                _ => {}
+            }
+            if quotes > MAX_QUOTES {
+                return true;
+            }
+        }
+        rest = tag.get(end..).unwrap_or_default();
+    }
+    false
 }
 
 fn name_of(node: roxmltree::Node<'_, '_>) -> String {
@@ -179,6 +229,22 @@ mod tests {
             assert_eq!((test.outcome, test.message.as_str()), (Outcome::Failed, "no"));
         }
         assert_eq!(suite(&[]).suites, BTreeSet::from(["s".to_owned()]));
+    }
+
+    #[test]
+    fn a_report_that_would_take_all_memory_or_time_is_none() {
+        let crowd = |each: &str, count: usize| format!("<a>{}</a>", each.repeat(count));
+        assert!(Report::read(&crowd("<a/>", 200_001)).is_err());
+        assert!(Report::read(&crowd("<a/>", 1_000)).is_ok());
+        let attributes: Vec<String> = (0..65).map(|n| format!(" a{n}='\"'")).collect();
+        let attributes = attributes.concat();
+        assert!(matches!(Report::read(&format!("<a{attributes}/>")), Err(ReadError::Crowded)));
+        let quoted = "\"'".repeat(100);
+        for text in
+            [format!("<a><![CDATA[<{quoted}]]></a>"), format!("<a b='{}'/>", "\"".repeat(99))]
+        {
+            assert!(Report::read(&text).is_ok(), "{text}");
+        }
     }
 
     #[test]

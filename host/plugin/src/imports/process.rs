@@ -4,7 +4,7 @@
 //! What a program used is taken from its caller's fuel, which only the store
 //! knows, so these functions are linked by hand.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
@@ -12,6 +12,13 @@ use wasmtime::component::Linker;
 use crate::bindings::control::catena::plugin::process::{Command, Finished, ProcessError};
 use crate::call::{Caller, run_program};
 use crate::state::State;
+
+/// The part of what is left of fuel that a program may not take from its caller, and
+/// the most of it; and the same of time. Without it code that is judged could end its
+/// judge.
+const RESERVED_PART: u32 = 16;
+const MOST_FUEL_RESERVED: u64 = 20_000_000_000;
+const MOST_TIME_RESERVED: Duration = Duration::from_secs(10);
 
 const INTERFACE: &str = "catena:plugin/process@0.1.0";
 
@@ -42,8 +49,9 @@ fn run(
         plugin: &state.plugin,
         rights: &state.rights,
         depth: state.depth,
-        deadline: Instant::now() + left,
-        fuel,
+        deadline: Instant::now()
+            + left.saturating_sub((left / RESERVED_PART).min(MOST_TIME_RESERVED)),
+        fuel: fuel - (fuel / u64::from(RESERVED_PART)).min(MOST_FUEL_RESERVED),
         memory: state.limiter.memory_left(),
     };
     let ran = run_program(&session, &caller, command);

@@ -39,9 +39,12 @@ fn main() {
 
 fn run(report: &str, name: &str, files: &[&str]) -> std::io::Result<i32> {
     let mut runner = Runner::default();
-    // Its own module, unless there is one of that name in the directory.
-    if let Ok(checker) = fs::read_to_string("/workspace/checker.py") {
-        runner.execute(&checker, report)?;
+    // Its own module, unless there is one of that name in a
+    // directory that modules are imported from.
+    for root in ["/workspace/src", "/workspace"] {
+        if let Ok(checker) = fs::read_to_string(format!("{root}/checker.py")) {
+            runner.execute(&checker, report)?;
+        }
     }
     if let Ok(settings) = fs::read_to_string("/workspace/suite.conf") {
         runner.execute(&settings, report)?;
