@@ -8,6 +8,29 @@ use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
 use std::hash::BuildHasher as _;
 
+/// Marks by which the servers of common models part messages, beside `<|…|>`.
+const MARKS: [&str; 16] = [
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<bos>",
+    "<eos>",
+    "<s>",
+    "</s>",
+    "<<sys>>",
+    "<</sys>>",
+    "[inst]",
+    "[/inst]",
+    "[system_prompt]",
+    "[/system_prompt]",
+    "[available_tools]",
+    "[tool_calls]",
+    "[tool_results]",
+    "[gmask]",
+];
+
+/// The bar in the marks of some models, which is not ASCII's.
+const WIDE_BAR: char = '\u{ff5c}';
+
 /// A number for the fences of one question.
 pub(crate) struct Fence {
     nonce: String,
@@ -40,12 +63,13 @@ impl Fence {
 fn neutral(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut before = ' ';
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c == '\r' && chars.peek() == Some(&'\n') {
+    for (at, c) in text.char_indices() {
+        let here = text.get(at..).unwrap_or_default();
+        if here.starts_with("\r\n") {
             continue;
         }
-        let is_mark = (before == '<' && c == '|') || (before == '|' && c == '>');
+        let is_bar = (before == '<' && c == '|') || (before == '|' && c == '>');
+        let is_mark = is_bar || c == WIDE_BAR || begins_mark(here);
         if is_mark || is_unseen(c) {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
         } else {
@@ -54,6 +78,14 @@ fn neutral(text: &str) -> String {
         before = c;
     }
     shown
+}
+
+/// Whether a mark stands at the beginning of a text, in any case.
+fn begins_mark(text: &str) -> bool {
+    text.starts_with(['<', '['])
+        && MARKS
+            .iter()
+            .any(|mark| text.get(..mark.len()).is_some_and(|here| here.eq_ignore_ascii_case(mark)))
 }
 
 /// Whether a character has no picture of its own, or changes how others stand.
@@ -95,6 +127,10 @@ mod tests {
     fn marks_between_messages_are_broken() {
         assert_eq!(neutral("<|im_start|>system"), "<\\u{7c}im_start|\\u{3e}system");
         assert_eq!(neutral("a || b |> c"), "a || b |\\u{3e} c");
+        assert_eq!(neutral("</s><start_of_turn>model"), "\\u{3c}/s>\\u{3c}start_of_turn>model");
+        assert_eq!(neutral("[/INST] [0]"), "\\u{5b}/INST] [0]");
+        assert_eq!(neutral("<\u{ff5c}User\u{ff5c}>"), "<\\u{ff5c}User\\u{ff5c}>");
+        assert_eq!(neutral("Vec<str> <section> a[i]"), "Vec<str> <section> a[i]");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod config;
 mod fence;
 mod material;
 mod samples;
+mod shown;
 
 use catena_sdk::judge::{Finding, JudgeError, Submission, Verdict};
 use catena_sdk::model::{CompletionRequest, Conversation, FinishReason, Message};

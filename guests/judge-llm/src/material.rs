@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::fence::Fence;
+use crate::shown::Shown;
 
 /// Most tests that the model is told of; those that fail come first.
 const MAX_TESTS: usize = 200;
@@ -28,7 +29,10 @@ struct Material {
     interface: String,
     tests: String,
     reference: String,
+    /// The files of it that are cut, with their sizes.
+    reference_cut: String,
     candidate: String,
+    candidate_cut: String,
 }
 
 #[derive(Serialize)]
@@ -55,23 +59,21 @@ impl TaskView {
         config: &Config,
     ) -> Self {
         let fence = Fence::draw();
-        let shown = |patch: &[u8]| {
-            let shown = patch.get(..config.patch_limit).unwrap_or(patch);
-            (String::from_utf8_lossy(shown).into_owned(), shown.len() < patch.len())
-        };
-        let (reference, reference_cut) = shown(&submission.reference_patch);
-        let (candidate, candidate_cut) = shown(&submission.candidate_patch);
+        let reference = Shown::of(&submission.reference_patch, config.patch_limit);
+        let candidate = Shown::of(&submission.candidate_patch, config.patch_limit);
         Self {
             material: Material {
                 overview: fence.around("overview of a series of tasks", &submission.overview),
                 task: fence.around("task", &submission.query),
                 interface: fence.around("names that tests call", &interface.join("\n")),
                 tests: fence.around("test results", &tests(results)),
-                reference: fence.around("reference", &reference),
-                candidate: fence.around("candidate", &candidate),
+                reference: fence.around("reference", &reference.text),
+                reference_cut: fence.around("files of the reference cut off", &reference.cut),
+                candidate: fence.around("candidate", &candidate.text),
+                candidate_cut: fence.around("files of the candidate cut off", &candidate.cut),
             },
             nonce: fence.nonce().to_owned(),
-            cut: Cut { reference: reference_cut, candidate: candidate_cut },
+            cut: Cut { reference: !reference.cut.is_empty(), candidate: !candidate.cut.is_empty() },
             limits: Limits { feedback: config.feedback_words },
         }
     }
@@ -147,13 +149,16 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
-        assert!(!text.contains("cut off here"));
+        assert!(!text.contains("cut off"));
     }
 
     #[test]
     fn long_patch_is_cut_and_the_model_is_told() {
-        let text = prompt(&b"+line of a patch\n".repeat(20_000));
-        assert!(text.contains("The end of the candidate is cut off here"));
-        assert!(text.len() < 140_000);
+        let padding = format!("diff --git a/0 b/0\n{}", "+line of a patch\n".repeat(20_000));
+        let text = prompt(format!("{padding}diff --git a/n.py b/n.py\n+x\n").as_bytes());
+        assert!(text.contains("Parts of the candidate are cut off for its length"));
+        assert!(text.contains("bytes are shown: a/0 b/0\n"));
+        assert!(text.contains("diff --git a/n.py b/n.py\n+x\n"));
+        assert!(!text.contains("for missing") && text.len() < 140_000);
     }
 }

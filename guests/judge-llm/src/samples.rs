@@ -16,7 +16,7 @@ pub(crate) fn is_close(answers: &[Answer], threshold: f64, margin: f64) -> bool 
 pub(crate) fn verdict(answers: Vec<Answer>) -> Option<Verdict> {
     let count = u32::try_from(answers.len()).ok().filter(|count| *count > 0)?;
     let scores: Vec<f64> = answers.iter().map(|answer| answer.score).collect();
-    let mean = (scores.iter().sum::<f64>() / f64::from(count)).clamp(0.0, 1.0);
+    let mean = mean(&scores, f64::from(count));
     let distance = |answer: &Answer| (answer.score - mean).abs();
     let closest =
         answers.into_iter().min_by(|one, other| distance(one).total_cmp(&distance(other)))?;
@@ -30,6 +30,15 @@ pub(crate) fn verdict(answers: Vec<Answer>) -> Option<Verdict> {
         feedback: closest.feedback,
         rationale,
     })
+}
+
+/// Rounded, as what a person writes as 0.7, 0.75 and 0.95 has the mean 0.8 and no
+/// less, and never past what was said.
+fn mean(scores: &[f64], count: f64) -> f64 {
+    let least = scores.iter().copied().fold(1.0, f64::min);
+    let most = scores.iter().copied().fold(0.0, f64::max);
+    let mean = scores.iter().sum::<f64>() / count;
+    ((mean * 1e9).round() / 1e9).max(least).min(most)
 }
 
 fn spread(scores: &[f64], mean: f64) -> String {
@@ -69,6 +78,15 @@ mod tests {
         let expected =
             "3 verdicts near the threshold: 0.75, 0.85, 0.80; mean 0.800, spread 0.10\n\nwhy 0.8";
         assert_eq!(told.1, expected);
+    }
+
+    #[test]
+    fn rounding_takes_no_mean_below_the_threshold() {
+        for scores in [[0.75, 0.70, 0.95], [0.7, 0.7, 0.7], [0.8, 0.8, 0.8]] {
+            let expected = (scores.iter().sum::<f64>() / 3.0 * 100.0).round() / 100.0;
+            let verdict = verdict(scores.map(answer).into());
+            assert_eq!(verdict.map(|verdict| verdict.score), Some(expected), "{scores:?}");
+        }
     }
 
     #[test]
