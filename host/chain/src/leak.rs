@@ -24,6 +24,7 @@ use crate::chain::{Chain, Stage};
 use crate::id::StageId;
 
 pub use answer::{Answer, Suspicion, SuspicionKind, is_test_path};
+pub use check::MAX_EXCERPT;
 pub use vocabulary::Vocabulary;
 
 /// Words of a query or overview that give something of the answer away.

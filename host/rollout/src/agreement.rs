@@ -32,6 +32,10 @@ pub fn alpha(units: &[Vec<Option<f64>>], metric: Metric) -> Option<f64> {
         .filter(|unit| unit.len() > 1)
         .collect();
     let all: Vec<f64> = units.iter().flatten().copied().collect();
+    let first = all.first()?;
+    if all.iter().all(|value| value.total_cmp(first).is_eq()) {
+        return None;
+    }
     let within = |unit: &Vec<f64>| pairs(unit, metric) / (count(unit) - 1.0);
     let observed: f64 = units.iter().map(within).sum::<f64>() / count(&all);
     let expected = pairs(&all, metric) / (count(&all) * (count(&all) - 1.0));
@@ -132,6 +136,8 @@ mod tests {
     fn values_that_never_differ_have_no_alpha() {
         assert_eq!(alpha(&units(&["1 1 1", "1 1 1"]), Metric::Interval), None);
         assert_eq!(alpha(&units(&["1 0 .", ". . 1"]), Metric::Nominal), None);
+        // A mean of these is not quite what each of them is.
+        assert_eq!(alpha(&units(&["0.1 0.1 0.1", "0.1 0.1 0.1"]), Metric::Interval), None);
     }
 
     #[test]

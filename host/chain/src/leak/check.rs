@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::answer::Answer;
 use super::{Findings, Leak, LeakKind, marks, words};
 
-/// Longest excerpt, in characters.
-const MAX_EXCERPT: usize = 80;
+/// Longest excerpt, in characters; what was longer is cut.
+pub const MAX_EXCERPT: usize = 80;
 
 /// Names behind an `@` that many languages know and nobody has.
 const KNOWN_DECORATORS: [&str; 16] = [

@@ -52,8 +52,11 @@ fn reason(heard: &Heard) -> Option<String> {
 fn mean(verdicts: &[(&str, &Verdict, f64)]) -> Option<f64> {
     let weights: f64 = verdicts.iter().map(|(.., weight)| weight).sum();
     let sum: f64 = verdicts.iter().map(|(_, verdict, weight)| verdict.score * weight).sum();
-    // Rounding must not take it past what the judges said.
-    (weights > 0.0).then(|| (sum / weights).clamp(0.0, 1.0))
+    let scores = || verdicts.iter().map(|(_, verdict, _)| verdict.score);
+    let (least, most) = (scores().fold(1.0, f64::min), scores().fold(0.0, f64::max));
+    // Rounding must not take it below a threshold, nor past what the judges said.
+    let rounded = |mean: f64| ((mean * 1e9).round() / 1e9).max(least).min(most);
+    (weights > 0.0).then(|| rounded(sum / weights))
 }
 
 /// One verdict with the words of all. An agent is told what those say that would
@@ -113,6 +116,14 @@ mod tests {
         assert_eq!(score(Combine::All, &heard, &[1.0, 1.0]), Ok(0.5));
         assert_eq!(score(Combine::Weighted, &heard, &[3.0, 1.0]), Ok(0.8));
         assert_eq!(score(Combine::First, &heard[..1], &[1.0]), Ok(0.9));
+    }
+
+    #[test]
+    fn mean_of_like_scores_is_that_score() {
+        let heard = [says("a", 0.7), says("b", 0.7)];
+        assert_eq!(score(Combine::Weighted, &heard, &[1.0, 2.0]), Ok(0.7));
+        let heard = [says("a", 0.75), says("b", 0.7), says("c", 0.95)];
+        assert_eq!(score(Combine::Weighted, &heard, &[1.0, 1.0, 1.0]), Ok(0.8));
     }
 
     #[test]

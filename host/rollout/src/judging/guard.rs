@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use catena_chain::leak::{Answer, Leak, LeakKind, Vocabulary};
+use catena_chain::leak::{Answer, Leak, LeakKind, MAX_EXCERPT, Vocabulary};
 use catena_chain::{Chain, ChainId};
 use catena_tree::diff::DiffOptions;
 use catena_tree::{ObjectDatabase, ObjectError, TreeId, patch};
@@ -142,7 +142,7 @@ impl Secrets {
     fn found(&self, text: &str) -> Vec<Leak> {
         let leaks = self.answer.check(text).leaks.into_iter();
         let mut leaks: Vec<Leak> =
-            leaks.filter(|leak| !self.open.contains(&plain(&leak.excerpt))).collect();
+            leaks.filter(|leak| !is_open(&self.open, &leak.excerpt)).collect();
         let text = plain(text);
         let quoted = self.lines.iter().filter(|line| text.contains(line.as_str()));
         leaks.extend(quoted.map(|line| Leak {
@@ -157,6 +157,28 @@ impl Secrets {
 
 fn withheld(cut: Vec<Leak>, why: String) -> Told {
     Told { text: WITHHELD.to_owned(), cut, withheld: Some(why) }
+}
+
+/// Whether the agent has what was found anyway. The end of what was cut is not known.
+fn is_open(open: &str, excerpt: &str) -> bool {
+    excerpt.chars().count() < MAX_EXCERPT && stands_in(open, &plain(excerpt))
+}
+
+/// Whether a text has another where no word or number goes on before or after it.
+fn stands_in(text: &str, other: &str) -> bool {
+    let goes_on = |inner: Option<char>, outer: Option<char>| {
+        inner.is_some_and(is_of_word) && outer.is_some_and(is_of_word)
+    };
+    let is_apart = |(at, found): (usize, &str)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + found.len()..).and_then(|after| after.chars().next());
+        !goes_on(found.chars().next(), before) && !goes_on(found.chars().next_back(), after)
+    };
+    text.match_indices(other).any(is_apart)
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 /// A text in lower case with single spaces.
@@ -178,7 +200,7 @@ fn new_lines(patch: &str, open: &str) -> Vec<String> {
     let others = patch.lines().filter(|line| !line.starts_with('+'));
     let others = plain(&others.collect::<Vec<_>>().join("\n"));
     let mut lines: Vec<String> = patch.lines().filter_map(line).collect();
-    lines.retain(|line| !open.contains(line.as_str()) && !others.contains(line.as_str()));
+    lines.retain(|line| !stands_in(open, line) && !stands_in(&others, line));
     lines.sort();
     lines.dedup();
     lines
@@ -191,7 +213,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 
 /// The text with every place of a word, in any case, blanked out.
 fn without_word(text: &str, word: &str) -> String {
-    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let is_part = |c: Option<char>| c.is_some_and(is_of_word);
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -243,6 +265,19 @@ mod tests {
         let told = secrets.cut_from("Say raise Oops. again(now) there.");
         assert_eq!(told.text, WITHHELD);
         assert!(told.withheld.is_some());
+    }
+
+    #[test]
+    fn a_part_of_what_the_agent_has_is_not_what_it_has() {
+        let open = plain("raise syntax_error(x) # see #123 and count.py");
+        for excerpt in ["syntax_error", "syntax_error(x)", "#123", "Count.py", "(x)"] {
+            assert!(is_open(&open, excerpt), "{excerpt}");
+        }
+        for excerpt in ["tax", "syntax", "#12", "ount.py", "count.p"] {
+            assert!(!is_open(&open, excerpt), "{excerpt}");
+        }
+        let cut = "x".repeat(MAX_EXCERPT);
+        assert!(!is_open(&cut, &cut));
     }
 
     #[test]

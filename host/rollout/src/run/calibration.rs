@@ -3,17 +3,19 @@
 //!
 //! For stages of the run's chains, the judges are put before patches of which it is
 //! known what they are worth. What they made of them is kept under a digest of all
-//! that could change it: components, configurations, rights, models, rule, threshold
-//! and chains. A run whose judges ask a model is refused without it.
+//! that could change it: components, configurations, rights, models, rule, threshold,
+//! chains, and what judges start. Nothing else of a run file matters to it. A run whose judges ask a model is refused without it.
 
 mod patches;
 mod report;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile, ChainId, Stage, StageId};
+use catena_native::NativeUse;
 use catena_plugin::Digest;
 use catena_tree::ObjectDatabase;
 use serde::{Deserialize, Serialize};
@@ -21,12 +23,12 @@ use serde::{Deserialize, Serialize};
 use super::RunOptions;
 use super::error::RunError;
 use super::inputs::{Inputs, selected};
-use super::judging::JudgingRun;
+use super::judging::{JudgingRun, Known};
 use super::layout::{self, PlannedPlugin};
 use crate::carry::CarryRecord;
 use crate::ledger::digest;
 use crate::record::RolloutId;
-use crate::run_file::{CalibrationUse, Combine, ModelChoice, ModelUse, RunFile};
+use crate::run_file::{CalibrationUse, Combine, JudgingBudget, ModelChoice, ModelUse, RunFile};
 use crate::stored::{Candidate, Notes, StoredRollout, StoredStage};
 
 pub use patches::PatchKind;
@@ -73,7 +75,7 @@ pub enum CalibrationState {
 }
 
 /// Which patches are made of a stage; another number where they change.
-const PATCHES: u32 = 1;
+const PATCHES: u32 = 2;
 
 /// All that a calibration depends on.
 #[derive(Serialize)]
@@ -82,7 +84,12 @@ struct Key<'a> {
     judges: Vec<JudgeKey<'a>>,
     combine: Combine,
     threshold: f64,
+    budget: JudgingBudget,
+    /// The command by which they run tests.
+    test_command: Option<&'a str>,
     chains: Digest,
+    /// Those of them that stages are taken of.
+    only: &'a [ChainId],
 }
 
 #[derive(Serialize)]
@@ -91,6 +98,9 @@ struct JudgeKey<'a> {
     planned: Option<&'a PlannedPlugin>,
     weight: Option<f64>,
     model: Option<&'a ModelUse>,
+    /// What it may start, by name.
+    programs: BTreeMap<&'a str, &'a PlannedPlugin>,
+    native: BTreeMap<&'a str, &'a NativeUse>,
 }
 
 /// What the calibration of these inputs is kept under.
@@ -101,14 +111,22 @@ fn key(inputs: &Inputs) -> Digest {
         let model = used.model.as_deref().and_then(|name| file.models.get(name));
         let model = model.or_else(|| model_of_run(file)).filter(|_| spec.rights.model);
         let planned = inputs.plan_file.plugins.get(&name);
-        JudgeKey { planned, weight: used.weight, model, name }
+        let started = || spec.rights.programs.iter().map(String::as_str);
+        let programs = started().filter_map(|it| Some((it, inputs.plan_file.plugins.get(it)?)));
+        let native = started().filter_map(|it| Some((it, file.native.get(it)?)));
+        let (programs, native) = (programs.collect(), native.collect());
+        JudgeKey { planned, weight: used.weight, model, programs, native, name }
     });
+    let recipe = file.recipes.get(inputs.chains.repository.name.as_str());
     digest(&Key {
         patches: PATCHES,
         judges: judges.collect(),
         combine: file.judging.combine,
         threshold: file.threshold,
+        budget: file.judging.budget,
+        test_command: recipe.and_then(|recipe| recipe.judge.as_deref()),
         chains: inputs.plan_file.chains,
+        only: &file.only,
     })
 }
 
@@ -199,7 +217,7 @@ impl Calibrating {
         fs::create_dir_all(&dir).map_err(|err| RunError::io(&dir, err))?;
         let database = ObjectDatabase::create(&objects, &inputs.borrow_from)?;
         let (stored, kinds) = chosen.stored(&database, &inputs.chains)?;
-        let run = Arc::new(JudgingRun::of(&dir, inputs, stored, options)?);
+        let run = Arc::new(JudgingRun::of(&dir, inputs, Known::ByName, stored, options)?);
         Ok(Self { run, kinds, key, threshold: file.threshold })
     }
 

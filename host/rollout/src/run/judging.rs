@@ -41,6 +41,15 @@ pub struct JudgingRun {
     _lock: Lock,
 }
 
+/// How it is known that a directory was begun with the same inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Its plan says so.
+    ByPlan,
+    /// Its name does, which is made of all that matters.
+    ByName,
+}
+
 /// A submission that was judged twice.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Rejudged {
@@ -92,13 +101,14 @@ impl JudgingRun {
         {
             return Err(RunError::JudgeWithoutGrant(judge.manifest.plugin.name.to_string()));
         }
-        Self::of(&judgements_path(&run, name), inputs, stored, options)
+        Self::of(&judgements_path(&run, name), inputs, Known::ByPlan, stored, options)
     }
 
     /// A run in `dir`, which is new or was begun with the same inputs.
     pub(super) fn of(
         dir: &Path,
         inputs: Inputs,
+        known_by: Known,
         stored: Vec<StoredRollout>,
         options: &RunOptions,
     ) -> Result<Self, RunError> {
@@ -106,7 +116,7 @@ impl JudgingRun {
         let lock = if dir.join("plan.json").exists() {
             let known = layout::read_plan(dir)?;
             let same = PlanFile { catena: known.catena.clone(), ..inputs.plan_file.clone() };
-            if known != same {
+            if known_by == Known::ByPlan && known != same {
                 return Err(RunError::OtherJudges(dir.to_owned()));
             }
             layout::take_lock(dir)?
