@@ -4,12 +4,15 @@
 //! The invariant: a rollout that was read has rows in the manifest or a reason
 //! there, and so has every sample of those that were taken.
 
+mod entries;
 mod files;
 mod funnel;
 mod pairs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use catena_rollout::RolloutId;
 
 use crate::canonical::Rollout;
 use crate::manifest::{
@@ -20,7 +23,8 @@ use crate::profile::{Profile, atif, verl};
 use crate::sample::{Sample, samples};
 use crate::select::{Criteria, Reason, Sieve, Split, Take};
 use crate::source::{Rollouts, Unreadable};
-use crate::tokens::{Counted, Counter, NamedFile, TokenCount};
+use crate::tokens::{Counted, Counter, NamedFile};
+use entries::{entry_of_rollout, entry_of_sample};
 use files::Files;
 use funnel::Funnel;
 use pairs::Pairs;
@@ -101,6 +105,8 @@ struct Export<'a> {
     taken_back: u64,
     cut_off: u64,
     sieve: Sieve,
+    /// Repositories that the split names and that nothing was of so far.
+    unmatched: Vec<String>,
     pairs: Pairs,
 }
 
@@ -118,6 +124,7 @@ impl<'a> Export<'a> {
             taken_back: 0,
             cut_off: 0,
             sieve: Sieve::default(),
+            unmatched: order.split.map(Split::named).unwrap_or_default(),
             pairs: Pairs::default(),
         })
     }
@@ -131,23 +138,28 @@ impl<'a> Export<'a> {
     }
 
     fn rollout(&mut self, rollout: &Rollout) -> Result<(), ExportError> {
+        if let Some(repository) = &rollout.repository {
+            self.unmatched.retain(|named| !named.eq_ignore_ascii_case(repository));
+        }
         match self.try_rollout(rollout)? {
-            Ok(()) => self.used(rollout),
-            Err(reason) => {
-                self.funnel.fell(reason);
-                let rollout = Some(rollout.rollout.clone());
-                let source = self.source;
-                self.dropped.push(Dropped { source, rollout, sample: None, reason, detail: None });
-            }
+            Ok(true) => self.used(rollout.repository.as_deref(), rollout.license.clone()),
+            Ok(false) => {}
+            Err(reason) => self.fell(rollout.rollout.clone(), reason),
         }
         Ok(())
     }
 
-    fn used(&mut self, rollout: &Rollout) {
+    fn fell(&mut self, rollout: RolloutId, reason: Reason) {
+        self.funnel.fell(reason);
+        let (source, rollout) = (self.source, Some(rollout));
+        self.dropped.push(Dropped { source, rollout, sample: None, reason, detail: None });
+    }
+
+    fn used(&mut self, repository: Option<&str>, license: Option<String>) {
         self.funnel.used();
         self.counts.rollouts_used += 1;
-        if let Some(repository) = &rollout.repository {
-            self.repositories.insert(repository.clone(), rollout.license.clone());
+        if let Some(repository) = repository {
+            self.repositories.insert(repository.to_owned(), license);
         }
     }
 
@@ -158,29 +170,36 @@ impl<'a> Export<'a> {
         split.of(repository).map(|part| Some(part.to_owned())).ok_or(Reason::NoSplit)
     }
 
-    fn try_rollout(&mut self, rollout: &Rollout) -> Result<Result<(), Reason>, ExportError> {
+    /// Whether it has rows; that of a pair is known at the end of its chain.
+    fn try_rollout(&mut self, rollout: &Rollout) -> Result<Result<bool, Reason>, ExportError> {
         let part = match self.part(rollout) {
             Ok(part) => part,
             Err(reason) => return Ok(Err(reason)),
         };
-        match self.order.profile {
-            Profile::Canonical | Profile::Atif | Profile::MiniSweAgent => self.whole(rollout, part),
-            Profile::Preference => {
-                if rollout.control {
-                    return Ok(Err(Reason::Control));
-                }
-                if self.order.criteria.exclude.names(rollout) {
-                    return Ok(Err(Reason::Contaminated));
-                }
-                self.end_of_chain(Some(rollout))?;
-                Ok(if self.pairs.add(rollout, part, self.source) {
-                    Ok(())
-                } else {
-                    Err(Reason::NoModelTurns)
-                })
+        let has_rows = match self.order.profile {
+            Profile::Canonical | Profile::Atif | Profile::MiniSweAgent => {
+                self.whole(rollout, part)?
             }
-            _ => self.samples(rollout, part.as_deref()),
+            Profile::Preference => return self.tries(rollout, part),
+            _ => self.samples(rollout, part.as_deref())?,
+        };
+        Ok(has_rows.map(|()| true))
+    }
+
+    fn tries(
+        &mut self,
+        rollout: &Rollout,
+        part: Option<String>,
+    ) -> Result<Result<bool, Reason>, ExportError> {
+        if rollout.control {
+            return Ok(Err(Reason::Control));
         }
+        if self.order.criteria.exclude.names(rollout) {
+            return Ok(Err(Reason::Contaminated));
+        }
+        self.end_of_chain(Some(rollout))?;
+        let has_any = self.pairs.add(rollout, part, self.source);
+        Ok(if has_any { Ok(false) } else { Err(Reason::NoModelTurns) })
     }
 
     /// A rollout as one row, whatever became of it; of those that were asked for.
@@ -315,13 +334,25 @@ impl<'a> Export<'a> {
             return Ok(());
         }
         let pairs = std::mem::take(&mut self.pairs);
+        let mut used = BTreeSet::new();
         for pair in pairs.rows() {
             match pair {
                 Ok((line, entry)) => {
                     self.files.line(entry.part.as_deref(), &line)?;
                     self.entry(&entry)?;
+                    let tries =
+                        entry.pair.into_iter().flat_map(|pair| [pair.chosen, pair.rejected]);
+                    used.extend(tries.map(|one| one.rollout));
                 }
                 Err(dropped) => self.dropped.push(dropped),
+            }
+        }
+        let repository = pairs.repository().map(str::to_owned);
+        for (tried, is_used) in pairs.rollouts(&used) {
+            if is_used {
+                self.used(repository.as_deref(), tried.license);
+            } else {
+                self.fell(tried.rollout, Reason::NoPair);
             }
         }
         Ok(())
@@ -357,6 +388,7 @@ impl<'a> Export<'a> {
             dropped: self.dropped,
             taken_back: self.taken_back,
             cut_off: self.cut_off,
+            unmatched: self.unmatched,
         };
         self.manifest.finish(&manifest)?;
         Ok(manifest)
@@ -365,78 +397,4 @@ impl<'a> Export<'a> {
 
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-fn entry_of_sample(
-    sample: &Sample<'_>,
-    part: Option<&str>,
-    trained: &[usize],
-    end: usize,
-    tokens: Option<TokenCount>,
-) -> SampleEntry {
-    let (mut assistant_turns, mut tool_calls) = (0, 0);
-    for message in sample.messages().take(end) {
-        if let catena_model::Message::Assistant { message, .. } = message {
-            assistant_turns += 1;
-            tool_calls += message.tool_calls.len() as u64;
-        }
-    }
-    SampleEntry {
-        source: 0,
-        rollout: sample.rollout.rollout.clone(),
-        repository: sample.rollout.repository.clone(),
-        part: part.map(str::to_owned),
-        conversation: Some(sample.conversation),
-        forked_from: sample.forked_from,
-        history: Some(sample.history),
-        stages: sample.stages.clone(),
-        scores: sample.scores.clone(),
-        complete: sample.complete,
-        messages: end as u64,
-        assistant_turns,
-        model_turns: trained.len() as u64,
-        trained: trained.iter().map(|position| *position as u64).collect(),
-        tool_calls,
-        tokens,
-        usage: usage_of(sample, trained),
-        pair: None,
-        files: Vec::new(),
-    }
-}
-
-/// What the learned turns of a row took.
-fn usage_of(sample: &Sample<'_>, trained: &[usize]) -> catena_model::Usage {
-    let mut usage = catena_model::Usage::default();
-    for position in trained {
-        let turn = sample.said.get(*position).and_then(|said| said.turn);
-        if let Some(turn) = turn.and_then(|turn| sample.rollout.turns.get(turn)) {
-            usage += turn.usage;
-        }
-    }
-    usage
-}
-
-fn entry_of_rollout(rollout: &Rollout, source: usize) -> SampleEntry {
-    let calls = rollout.turns.iter().filter_map(|turn| rollout.reply(turn));
-    SampleEntry {
-        source,
-        rollout: rollout.rollout.clone(),
-        repository: rollout.repository.clone(),
-        part: None,
-        conversation: None,
-        forked_from: None,
-        history: None,
-        stages: rollout.stages.iter().map(|stage| stage.id.clone()).collect(),
-        scores: rollout.stages.iter().filter_map(crate::canonical::Stage::accepted_score).collect(),
-        complete: rollout.accepted_prefix() == rollout.chain.len().max(rollout.stages.len()),
-        messages: rollout.messages.len() as u64,
-        assistant_turns: rollout.turns.len() as u64,
-        model_turns: rollout.turns.len() as u64,
-        trained: Vec::new(),
-        tool_calls: calls.map(|reply| reply.tool_calls.len() as u64).sum(),
-        tokens: None,
-        usage: rollout.usage,
-        pair: None,
-        files: Vec::new(),
-    }
 }

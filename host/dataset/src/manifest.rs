@@ -55,6 +55,8 @@ pub struct Manifest {
     /// Replies that reached a bound on tokens or were withheld in part. Samples have
     /// them, and none of them is to be learned.
     pub cut_off: u64,
+    /// Repositories that the split names and that no rollout is of.
+    pub unmatched: Vec<String>,
 }
 
 /// A file of an export.

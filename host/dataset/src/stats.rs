@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::canonical::Rollout;
 use crate::sample::samples;
-use crate::select::{Criteria, Reason};
+use crate::select::{Criteria, Reason, Sieve};
 use crate::tokens::{Counted, Counter};
 
 /// Bars of the histogram of scores.
@@ -28,8 +28,8 @@ pub struct Spread {
     pub sum: u64,
     /// Their mean.
     pub mean: f64,
-    /// The middle one.
-    pub median: u64,
+    /// The middle one, or the mean of the two in the middle.
+    pub median: f64,
     /// The one that nine in ten are not above.
     pub p90: u64,
     /// The largest.
@@ -68,7 +68,7 @@ pub struct Stats {
     pub trained_tokens: Option<Spread>,
     /// Tokens of each sample as servers told: what its last turn read and wrote.
     pub served_tokens: Spread,
-    /// Tool calls of each sample.
+    /// Tool calls of each sample, in the turns that are learned in it.
     pub tool_calls: Spread,
     /// Learned turns of each sample.
     pub turns: Spread,
@@ -80,8 +80,10 @@ pub struct Stats {
     pub scores: [u64; BARS],
     /// The mean of them.
     pub mean_score: Option<f64>,
-    /// What all exchanges took.
+    /// What all exchanges of agents took, those of controls included.
     pub usage: Usage,
+    /// What all exchanges of judges took.
+    pub judging_usage: Usage,
     /// What those of rollouts took that gave a sample.
     pub usage_of_samples: Usage,
     /// By repository.
@@ -94,6 +96,7 @@ pub struct Stats {
 #[derive(Default)]
 pub struct Gather<'a> {
     counter: Option<&'a Counter>,
+    sieve: Sieve,
     stats: Stats,
     numbers: Numbers,
     score_sum: f64,
@@ -128,15 +131,22 @@ impl<'a> Gather<'a> {
     pub fn add(&mut self, rollout: &Rollout, criteria: &Criteria) {
         self.stats.rollouts += 1;
         self.stats.usage += rollout.usage;
+        for stage in &rollout.stages {
+            self.stats.judging_usage += stage.judging_usage;
+        }
+        if rollout.control {
+            *self.stats.left_out.entry(Reason::Control).or_default() += 1;
+            return;
+        }
         let name = rollout.repository.clone().unwrap_or_else(|| "unknown".to_owned());
         self.repository(&name, rollout);
         self.stages(rollout);
         let reason = match criteria.stages(rollout) {
             Ok(stages) => {
-                let added = self.samples(rollout, stages);
+                let (added, refused) = self.samples(rollout, stages, criteria);
                 let repository = self.stats.repositories.entry(name).or_default();
                 repository.samples += added;
-                (added == 0).then_some(Reason::NoModelTurns)
+                (added == 0).then_some(refused.unwrap_or(Reason::NoModelTurns))
             }
             Err(reason) => Some(reason),
         };
@@ -182,29 +192,41 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Adds the samples of a rollout and returns their number.
-    fn samples(&mut self, rollout: &Rollout, stages: usize) -> u64 {
+    /// Adds the samples of a rollout. Returns their number, and why the first one was
+    /// left out of those that were.
+    fn samples(
+        &mut self,
+        rollout: &Rollout,
+        stages: usize,
+        criteria: &Criteria,
+    ) -> (u64, Option<Reason>) {
         let found = samples(rollout, stages);
+        let (mut added, mut refused) = (0, None);
         let mut counted = self.counter.map(|counter| Counted::new(counter, rollout));
         for sample in &found.samples {
+            let tokens = counted
+                .as_mut()
+                .map(|counted| counted.part(sample, &sample.trained, sample.said.len()));
+            if let Some(reason) = self.sieve.refused(criteria, sample, tokens) {
+                refused = refused.or(Some(reason));
+                continue;
+            }
+            added += 1;
             let numbers = &mut self.numbers;
-            if let Some(counted) = &mut counted {
-                let tokens = counted.part(sample, &sample.trained, sample.said.len());
+            if let Some(tokens) = tokens {
                 numbers.tokens.push(tokens.total());
                 numbers.trained_tokens.push(tokens.trained);
             }
-            let last = sample.trained.last().and_then(|at| sample.said.get(*at)?.turn);
-            let last = last.and_then(|turn| rollout.turns.get(turn));
+            let turn = |at: &usize| rollout.turns.get(sample.said.get(*at)?.turn?);
+            let last = sample.trained.last().and_then(turn);
             numbers.served_tokens.push(last.map_or(0, |turn| turn.usage.tokens()));
-            let calls = sample.messages().map(|message| match message {
-                catena_model::Message::Assistant { message, .. } => message.tool_calls.len() as u64,
-                _ => 0,
-            });
-            numbers.tool_calls.push(calls.sum());
+            let replies = sample.trained.iter().filter_map(turn);
+            let replies = replies.filter_map(|turn| rollout.reply(turn));
+            numbers.tool_calls.push(replies.map(|reply| reply.tool_calls.len() as u64).sum());
             numbers.turns.push(sample.trained.len() as u64);
             numbers.stages.push(sample.stages.len() as u64);
         }
-        found.samples.len() as u64
+        (added, refused)
     }
 
     /// The figures.
@@ -248,16 +270,17 @@ impl Spread {
         numbers.sort_unstable();
         let sum: u64 = numbers.iter().sum();
         let count = numbers.len() as u64;
-        // The nearest rank: the smallest number that so many in ten are not above.
+        // By the nearest rank: the smallest number that so many in ten are not above.
         let at = |tenths: usize| {
             let rank = (numbers.len() * tenths).div_ceil(10).max(1);
             numbers.get(rank - 1).copied().unwrap_or_default()
         };
+        let middle = numbers.get(numbers.len() / 2).copied().unwrap_or_default();
         Self {
             count,
             sum,
             mean: if count == 0 { 0.0 } else { as_float(sum) / as_float(count) },
-            median: at(5),
+            median: f64::midpoint(as_float(middle), as_float(at(5))),
             p90: at(9),
             max: numbers.last().copied().unwrap_or_default(),
         }
@@ -269,11 +292,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spread_is_by_nearest_rank() {
+    fn spread_has_the_mean_of_two_in_the_middle_and_else_the_nearest_rank() {
         let spread = Spread::of(&mut (1..=10).rev().collect::<Vec<_>>());
         let Spread { count, sum, mean, median, p90, max } = spread;
-        assert_eq!((count, sum, median, p90, max), (10, 55, 5, 9, 10));
-        assert!((mean - 5.5).abs() < 1e-12);
+        assert_eq!((count, sum, p90, max), (10, 55, 9, 10));
+        assert!((mean - 5.5).abs() < 1e-12 && (median - 5.5).abs() < 1e-12);
+        assert!((Spread::of(&mut [3, 1, 8]).median - 3.0).abs() < 1e-12);
         assert_eq!(Spread::of(&mut []), Spread::default());
         assert_eq!(Spread::of(&mut [7]).p90, 7);
     }

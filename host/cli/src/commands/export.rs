@@ -220,6 +220,9 @@ pub(crate) fn print_export(manifest: &Manifest, output: &Path) {
         say!("{}: {} rows", output.with_file_name(&file.file).display(), file.rows);
     }
     say!("manifest: {}", manifest_path(output).display());
+    for name in &manifest.unmatched {
+        say!("no rollout is of `{name}`, which the split names");
+    }
     print_dropped(manifest);
 }
 

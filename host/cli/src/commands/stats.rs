@@ -81,8 +81,9 @@ fn print(stats: &Stats) {
     ];
     for (what, spread) in of_samples {
         let Some(Spread { mean, median, p90, max, sum, .. }) = spread else { continue };
-        let numbers = [median, p90, max, sum].map(grouped);
-        let cells = [what.to_owned(), format!("{mean:.1}")].into_iter().chain(numbers);
+        let numbers = [p90, max, sum].map(grouped);
+        let means = [what.to_owned(), format!("{mean:.1}"), format!("{median:.1}")];
+        let cells = means.into_iter().chain(numbers);
         spreads.add_row(cells.collect::<Vec<_>>());
     }
     say!("{spreads}");
@@ -96,6 +97,13 @@ fn print(stats: &Stats) {
         grouped(tokens(&stats.usage_of_samples)),
         dollars(stats.usage_of_samples.cost_microusd),
     );
+    if tokens(&stats.judging_usage) > 0 {
+        say!(
+            "{} tokens for {} by judges",
+            grouped(tokens(&stats.judging_usage)),
+            dollars(stats.judging_usage.cost_microusd),
+        );
+    }
     for (reason, count) in &stats.left_out {
         say!("without a sample: {} ({})", grouped(*count), reason.word());
     }

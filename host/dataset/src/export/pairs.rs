@@ -1,6 +1,6 @@
 //! Pairs of tries, gathered chain by chain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catena_chain::{ChainId, StageId};
 use catena_rollout::RolloutId;
@@ -15,6 +15,16 @@ use crate::select::Reason;
 pub(super) struct Pairs {
     of: Option<Of>,
     stages: BTreeMap<u32, (StageId, Vec<Try>)>,
+    /// Its rollouts that have tries, and whether a pair was made of one.
+    rollouts: Vec<Tried>,
+}
+
+/// A rollout with tries.
+pub(super) struct Tried {
+    pub(super) rollout: RolloutId,
+    pub(super) license: Option<String>,
+    /// As pairs name it.
+    name: String,
 }
 
 /// What all rollouts of a chain have in common.
@@ -26,7 +36,7 @@ struct Of {
     source: usize,
 }
 
-type Rows = Vec<Result<(Vec<u8>, SampleEntry), Dropped>>;
+type Row = Result<(Vec<u8>, SampleEntry), Dropped>;
 
 impl Pairs {
     /// Whether the next rollout is of the same chain.
@@ -50,6 +60,10 @@ impl Pairs {
         });
         let tries = tries(rollout);
         let has_any = !tries.is_empty();
+        if has_any {
+            let (id, license) = (rollout.rollout.clone(), rollout.license.clone());
+            self.rollouts.push(Tried { name: id.to_string(), rollout: id, license });
+        }
         for one in tries {
             let Some(stage) = rollout.stages.iter().find(|stage| stage.stage == one.stage) else {
                 continue;
@@ -60,23 +74,31 @@ impl Pairs {
         has_any
     }
 
-    /// The pairs, and the stages that gave none.
-    pub(super) fn rows(self) -> Rows {
-        let Some(of) = &self.of else { return Vec::new() };
-        let mut rows = Vec::new();
-        for (id, tries) in self.stages.values() {
+    /// The repository that the chain is of.
+    pub(super) fn repository(&self) -> Option<&str> {
+        self.of.as_ref()?.repository.as_deref()
+    }
+
+    /// The rollouts with tries, and whether one of the pairs has each.
+    pub(super) fn rollouts(self, used: &BTreeSet<String>) -> impl Iterator<Item = (Tried, bool)> {
+        self.rollouts.into_iter().map(|tried| {
+            let is_used = used.contains(&tried.name);
+            (tried, is_used)
+        })
+    }
+
+    /// The pairs, and the stages that gave none, made as they are asked for.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
+        let stages = self.stages.values().filter_map(|stage| self.of.as_ref().zip(Some(stage)));
+        stages.flat_map(|(of, (id, tries))| {
             let found = pairs(tries);
-            if found.is_empty() {
-                rows.push(Err(of.dropped(id, Reason::NoPair)));
-            }
-            for pair in found {
-                rows.push(match pair.line() {
-                    Ok(line) => Ok((line, of.entry(id, &pair))),
-                    Err(reason) => Err(of.dropped(id, reason)),
-                });
-            }
-        }
-        rows
+            let none = found.is_empty().then(|| Err(of.dropped(id, Reason::NoPair)));
+            let row = move |pair: Pair<'_>| match pair.line() {
+                Ok(line) => Ok((line, of.entry(id, &pair))),
+                Err(reason) => Err(of.dropped(id, reason)),
+            };
+            none.into_iter().chain(found.into_iter().map(row))
+        })
     }
 }
 

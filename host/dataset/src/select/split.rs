@@ -11,6 +11,9 @@ pub enum SplitError {
     /// It is not of the form `NAME=SHARE` or `OWNER/NAME=NAME`.
     #[error("`{0}` is neither `NAME=SHARE` nor `OWNER/NAME=NAME`")]
     Form(String),
+    /// It says something a second time.
+    #[error("`{0}` stands in it twice")]
+    Twice(String),
     /// The shares are more than 1.
     #[error("the shares add up to more than 1")]
     Shares,
@@ -22,7 +25,7 @@ pub enum SplitError {
 pub struct Split {
     /// Parts with their shares of the repositories, in order.
     pub shares: Vec<(String, f64)>,
-    /// Repositories with the part each is in.
+    /// Repositories, in lower case, with the part each is in.
     pub named: BTreeMap<String, String>,
 }
 
@@ -35,12 +38,18 @@ impl Split {
             let form = || SplitError::Form(item.to_owned());
             let (name, value) = item.split_once('=').ok_or_else(form)?;
             if name.contains('/') {
-                split.named.insert(name.to_owned(), part(value).ok_or_else(form)?);
+                let part = part(value).ok_or_else(form)?;
+                if split.named.insert(name.to_ascii_lowercase(), part).is_some() {
+                    return Err(SplitError::Twice(name.to_owned()));
+                }
                 continue;
             }
             let share: f64 = value.parse().map_err(|_| form())?;
             if !(0.0..=1.0).contains(&share) {
                 return Err(form());
+            }
+            if split.shares.iter().any(|(part, _)| part == name) {
+                return Err(SplitError::Twice(name.to_owned()));
             }
             split.shares.push((part(name).ok_or_else(form)?, share));
         }
@@ -50,7 +59,7 @@ impl Split {
 
     /// The part that a repository is in.
     pub fn of(&self, repository: &str) -> Option<&str> {
-        if let Some(part) = self.named.get(repository) {
+        if let Some(part) = self.named.get(&repository.to_ascii_lowercase()) {
             return Some(part);
         }
         let at = place(repository);
@@ -61,6 +70,11 @@ impl Split {
             at < end
         });
         found.map(|(part, _)| part.as_str())
+    }
+
+    /// The repositories that it names.
+    pub fn named(&self) -> Vec<String> {
+        self.named.keys().cloned().collect()
     }
 
     /// The names of the parts.
@@ -96,6 +110,7 @@ mod tests {
     fn repositories_go_to_one_part_each() {
         let split = Split::parse("train=0.8,val=0.2,ada/notes=test").unwrap();
         assert_eq!(split.of("ada/notes"), Some("test"));
+        assert_eq!(split.of("Ada/Notes"), Some("test"));
         assert_eq!(split.parts(), ["train", "val", "test"]);
         let names: Vec<String> = (0..1000).map(|number| format!("owner/name-{number}")).collect();
         let count = |part| names.iter().filter(|name| split.of(name) == Some(part)).count();
@@ -106,7 +121,15 @@ mod tests {
 
     #[test]
     fn shares_must_be_shares() {
-        for text in ["train", "train=2", "a b=0.5", "train=0.9,val=0.2", "ada/notes=a/b"] {
+        for text in [
+            "train",
+            "train=2",
+            "a b=0.5",
+            "train=0.9,val=0.2",
+            "ada/notes=a/b",
+            "a=0.1,a=0.2",
+            "A/b=c,a/B=d",
+        ] {
             assert!(Split::parse(text).is_err(), "{text}");
         }
     }

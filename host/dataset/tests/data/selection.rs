@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use catena_dataset::select::Reason;
+use catena_dataset::stats::Gather;
 use catena_dataset::{
     Criteria, ExportError, Instances, Order, Profile, Rollouts, Split, Take, export, manifest_path,
 };
@@ -163,10 +165,11 @@ fn parts_of_a_split_share_no_repository() {
     }
     let sources = [write(dir.path(), &rollouts)];
     let output = dir.path().join("out.jsonl.gz");
-    let split = Split::parse("train=0.5,val=0.5,owner/name-0=test").unwrap();
+    let split = Split::parse("train=0.5,val=0.5,Owner/name-0=test,owner/none=test").unwrap();
     let criteria = Criteria::default();
     let order = order(&sources, Profile::Canonical, &output, &criteria);
     let manifest = export(&Order { split: Some(&split), ..order }).unwrap();
+    assert_eq!(manifest.unmatched, ["owner/none"]);
     let files: Vec<&str> = manifest.files.iter().map(|file| file.file.as_str()).collect();
     assert_eq!(files, ["out.train.jsonl.gz", "out.val.jsonl.gz", "out.test.jsonl.gz"]);
     let mut seen = std::collections::BTreeMap::new();
@@ -178,6 +181,28 @@ fn parts_of_a_split_share_no_repository() {
     }
     assert_eq!(seen["owner/name-0"], "out.test.jsonl.gz");
     assert_eq!(seen.len(), 20);
+}
+
+#[test]
+fn figures_are_of_the_samples_that_are_taken_and_cost_is_of_everything() {
+    let mut control = accepted("a", 1.0);
+    control.control = true;
+    let mut first = accepted("b", 0.9);
+    first.stages[0].judging_usage.output_tokens = 7;
+    let mut again = first.clone();
+    again.rollout.trial = 2;
+    let criteria = Criteria { dedupe: true, ..Criteria::default() };
+    let mut gather = Gather::new(None);
+    for rollout in [&control, &first, &again] {
+        gather.add(rollout, &criteria);
+    }
+    let stats = gather.finish();
+    assert_eq!((stats.rollouts, stats.stages, stats.samples), (3, 2, 1));
+    assert_eq!(stats.scores.iter().sum::<u64>(), 2, "the control is not among them");
+    assert_eq!(stats.usage.output_tokens, 30);
+    assert_eq!(stats.judging_usage.output_tokens, 14);
+    let left_out: Vec<_> = stats.left_out.into_iter().collect();
+    assert_eq!(left_out, [(Reason::Control, 1), (Reason::Duplicate, 1)]);
 }
 
 #[test]

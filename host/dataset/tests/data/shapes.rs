@@ -229,6 +229,14 @@ fn preference_pairs_are_of_the_same_stage_and_say_what_they_have_in_common() {
     let pair = &manifest["samples"][0]["pair"];
     assert_eq!(pair["kind"], "after-feedback");
     assert_eq!(pair["chosen"]["round"], 2);
+    let counts = &manifest["counts"];
+    assert_eq!((&counts["rollouts"], &counts["rollouts_used"]), (&json!(2), &json!(1)));
+    let dropped: Vec<_> = manifest["dropped"].as_array().unwrap().iter().collect();
+    assert_eq!(dropped.len(), 1, "the rollout of which no pair was made");
+    assert_eq!(
+        (&dropped[0]["rollout"]["trial"], &dropped[0]["reason"]),
+        (&json!(2), &json!("no-pair"))
+    );
     let again = Growing::new("notes", 3)
         .begin_round()
         .system("You work in a shell.")

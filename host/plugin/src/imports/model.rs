@@ -253,3 +253,21 @@ fn model_error_to_wit(err: model::ModelError) -> wit::ModelError {
         model::ModelError::Other(why) => wit::ModelError::Other(why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_role_under_the_name_of_another_one_is_refused() {
+        let other = |role: &str| {
+            let (role, content) = (role.to_owned(), "I did it.".to_owned());
+            message_from_wit(wit::Message::Other(wit::OtherMessage { role, content }))
+        };
+        for role in ["assistant", "Assistant", " user", "system", "tool"] {
+            assert!(other(role).is_err(), "{role}");
+        }
+        let developer = Message::Other { name: "developer".into(), content: "I did it.".into() };
+        assert_eq!(other("developer").unwrap(), developer);
+    }
+}
