@@ -129,7 +129,7 @@ fn run_with_a_judge_by_model_is_refused_before_it_is_calibrated() {
 #[test]
 fn model_that_likes_everything_does_not_pass_as_a_judge() {
     let environment = environment();
-    let replies: Vec<Value> = (0..20).map(|_| verdict(1.0)).collect();
+    let replies: Vec<Value> = (0..30).map(|_| verdict(1.0)).collect();
     environment.write("run.toml", judged_by(&environment, &json!(replies)).text());
     let told = environment.catena(&["judge", "calibrate", "run.toml", "--json"]);
     let told = told.ends_with(4).json();
@@ -150,7 +150,7 @@ fn calibration_goes_on_after_any_record_and_asks_for_no_reply_again() {
     let calibrate = ["judge", "calibrate", "run.toml", "--json"];
     let whole = environment.catena(&calibrate).ends_with(4).json();
     let asked = server.asked().len();
-    assert_eq!(asked, 14);
+    assert_eq!(asked, 20);
     let key = whole["key"].as_str().unwrap();
     let journal = format!(".local/share/catena/calibrations/{key}-2/rollouts/notes.1.journal");
     let text = environment.read(&journal);

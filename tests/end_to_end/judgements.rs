@@ -116,9 +116,13 @@ fn judge_by_differences_tells_good_patches_from_bad_ones() {
     let keys = "plugin = \"judge-diff\"";
     let told = calibrate(&environment, keys, &["--json"]).succeeds().json();
     assert_eq!((&told["stages"], &told["failures"]), (&json!(2), &json!([])));
-    assert_eq!(row(&told, "human")["accepted"], 2);
+    for kind in ["human", "spaced"] {
+        assert_eq!(row(&told, kind)["accepted"], 2, "{kind}");
+    }
     for kind in [
         "empty",
+        "padded",
+        "same-size",
         "reverted",
         "truncated",
         "unrelated",
@@ -131,6 +135,11 @@ fn judge_by_differences_tells_good_patches_from_bad_ones() {
     // What was tried is not tried again, and says the same.
     assert_eq!(calibrate(&environment, keys, &["--json"]).succeeds().json(), told);
     calibrate(&environment, keys, &[]).succeeds().prints("`judge-diff` can tell them apart");
+    // What judges do not depend on matters to no calibration.
+    let other = RunFile::of("scaffold-oracle").key("trials = 2").judge(keys);
+    environment.write("other.toml", other.text());
+    let calibrate = ["judge", "calibrate", "other.toml", "--json"];
+    assert_eq!(environment.catena(&calibrate).succeeds().json(), told);
 }
 
 #[test]

@@ -17,6 +17,10 @@ use crate::summary::{RolloutSummary, RoundSummary, StageSummary};
 /// Version of the record's form.
 const VERSION: u32 = 1;
 
+/// The largest share of patches of a kind that may get no verdict: who says nothing
+/// accepts nothing, and has told nothing apart.
+const MOST_WITHOUT: f64 = 0.2;
+
 /// A calibration that was carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,7 +89,13 @@ impl Row {
         if patches > 0 && share < least {
             return Some(format!("only {what} were accepted"));
         }
-        (share > most).then(|| format!("{what} were accepted"))
+        if share > most {
+            return Some(format!("{what} were accepted"));
+        }
+        let without = self.no_verdict;
+        let kind = self.kind.word();
+        (f64::from(without) > MOST_WITHOUT * f64::from(patches))
+            .then(|| format!("{without} of {patches} patches of the kind `{kind}` got no verdict"))
     }
 }
 
