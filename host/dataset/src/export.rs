@@ -52,23 +52,23 @@ pub struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// What is asked for that the form can't be asked for.
+    /// What is asked for that the form can't do.
     fn unfit(&self) -> Option<&'static str> {
         let criteria = self.criteria;
         let is_pairs = self.profile == Profile::Preference;
         let is_whole =
             matches!(self.profile, Profile::Canonical | Profile::Atif | Profile::MiniSweAgent);
         if (is_pairs || is_whole) && criteria.max_tokens.is_some() {
-            return Some("the tokens of a sample");
+            return Some("leave out samples by their tokens");
         }
         if (is_pairs || is_whole) && criteria.dedupe {
-            return Some("samples that say the same");
+            return Some("leave out samples that say the same");
         }
         if is_pairs && (criteria.asks_for_more() || criteria.take == Take::Everything) {
-            return Some("stages and their scores");
+            return Some("leave out or take stages by what became of them");
         }
         let is_directory = self.profile == Profile::MiniSweAgent;
-        (is_directory && self.split.is_some()).then_some("parts of a split")
+        (is_directory && self.split.is_some()).then_some("be split in parts")
     }
 }
 

@@ -22,12 +22,12 @@ pub enum ExportError {
         /// Why.
         source: std::io::Error,
     },
-    /// The form has no place for what is asked.
-    #[error("`{}` can't be chosen by {condition}", profile.name())]
+    /// The form can't do what is asked of it.
+    #[error("`{}` can't {condition}", profile.name())]
     Unfit {
         /// The form.
         profile: Profile,
-        /// By what the data was to be chosen.
+        /// What it was asked to do.
         condition: &'static str,
     },
     /// A source can't be read.
