@@ -252,6 +252,21 @@ pub struct Called {
     pub tree: Option<TreeId>,
 }
 
+impl Called {
+    /// A call of which only the answer is known: the message at this position.
+    pub fn answered(call_id: String, at: usize) -> Self {
+        Self {
+            call_id,
+            plugin: None,
+            outcome: "ok".to_owned(),
+            exit_status: None,
+            output: Some(Output::SameAs(at)),
+            wall_us: None,
+            tree: None,
+        }
+    }
+}
+
 /// What a tool answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -330,15 +330,7 @@ impl Reader<'_> {
             return;
         }
         let Some(turn) = self.found.turns.last_mut() else { return };
-        turn.calls.push(Called {
-            call_id,
-            plugin: None,
-            outcome: "ok".to_owned(),
-            exit_status: None,
-            output: Some(Output::SameAs(at)),
-            wall_us: None,
-            tree: None,
-        });
+        turn.calls.push(Called::answered(call_id, at));
     }
 }
 

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{DocumentError, Found, Messages, keep_tools};
-use crate::canonical::{Agent, Called, Conversation, History, Output, Rollout, Said, Turn};
+use crate::canonical::{Agent, Called, Conversation, History, Rollout, Said, Turn};
 
 #[derive(Deserialize)]
 struct Log {
@@ -234,15 +234,7 @@ impl Reader {
         if !is_its {
             return;
         }
-        turn.calls.push(Called {
-            call_id,
-            plugin: None,
-            outcome: "ok".to_owned(),
-            exit_status: None,
-            output: Some(Output::SameAs(at)),
-            wall_us: None,
-            tree: None,
-        });
+        turn.calls.push(Called::answered(call_id, at));
     }
 
     fn response(&mut self, event: &Event) {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use catena_chain::leak::{Answer, ChainFindings, Vocabulary};
 use catena_chain::{Chain, ChainFile, PatchError, PullRequest, Stage};
 use catena_model::gateway::Unwatched;
@@ -16,9 +15,9 @@ use catena_model::{Account, Conversation, Gateway, ModelError, Purse, Reply, Req
 use catena_plugin::session::{PluginSpec, SessionStart};
 use catena_plugin::{
     BeforeTool, BriefLeak, CallFailure, ChainBrief, Event, Exchange, NativeEnd, NativeStart,
-    NewObject, Queries, StageBrief, ToolStart, Written,
+    Queries, StageBrief, ToolStart, Written,
 };
-use catena_tree::{BlobId, ObjectDatabase, ObjectError, TreeEntry, TreeId};
+use catena_tree::{ObjectDatabase, ObjectError, TreeId};
 use catena_worker::{
     HostSide, Job, JobResult, Walls, Worker, WorkerCommand, WorkerError, WriteJob,
 };
@@ -295,26 +294,6 @@ fn not_for_writers(what: &str) -> HostError {
 #[async_trait]
 impl HostSide for WriterHost<'_> {
     fn walled(&mut self, _walls: Walls) -> Result<(), HostError> {
-        Ok(())
-    }
-
-    fn tree(&mut self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
-        if id == TreeId::EMPTY {
-            Ok(Arc::new([]))
-        } else {
-            Err(ObjectError::Refused(id.to_string()))
-        }
-    }
-
-    fn blob(&mut self, id: BlobId) -> Result<Bytes, ObjectError> {
-        Err(ObjectError::Refused(id.to_string()))
-    }
-
-    fn blob_size(&mut self, id: BlobId) -> Result<u64, ObjectError> {
-        Err(ObjectError::Refused(id.to_string()))
-    }
-
-    fn put(&mut self, _objects: Vec<NewObject>) -> Result<(), ObjectError> {
         Ok(())
     }
 
