@@ -206,17 +206,35 @@ fn number(status: &str, key: &str) -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// Opens a directory that its owner may not read at the moment, and leaves it so.
-fn open_shut(root: &OwnedFd, path: &[u8], how: OFlags) -> Result<OwnedFd, Errno> {
-    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let place = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let place = openat2(root, path, place, Mode::empty(), beneath)?;
-    let mode = Mode::from_raw_mode(fstat(&place)?.st_mode);
-    let name = format!("/proc/self/fd/{}", place.as_raw_fd());
-    chmod(&*name, mode | Mode::RUSR | Mode::XUSR)?;
-    let opened = openat(CWD, &*name, how - OFlags::NOFOLLOW, Mode::empty());
-    chmod(&*name, mode)?;
-    opened
+/// Directories that their owner may not read, and that were opened for as long as a look
+/// at what is in them takes.
+#[derive(Default)]
+struct Shut(Vec<(OwnedFd, Mode)>);
+
+impl Shut {
+    fn open(&mut self, root: &OwnedFd, path: &[u8], how: OFlags) -> Result<OwnedFd, Errno> {
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let place = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let place = openat2(root, path, place, Mode::empty(), beneath)?;
+        let (mode, name) = (Mode::from_raw_mode(fstat(&place)?.st_mode), by_number(&place));
+        chmod(&*name, mode | Mode::RUSR | Mode::XUSR)?;
+        self.0.push((place, mode));
+        openat(CWD, &*name, how - OFlags::NOFOLLOW, Mode::empty())
+    }
+}
+
+impl Drop for Shut {
+    fn drop(&mut self) {
+        for (place, mode) in self.0.iter().rev() {
+            // One that is gone needs it no more.
+            let _ = chmod(&*by_number(place), *mode);
+        }
+    }
+}
+
+/// An open file by its number, which leads to it whatever became of its name.
+fn by_number(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 /// What is below a directory, through no symlink. Ends early where that is more than
@@ -227,6 +245,7 @@ pub(crate) fn size_of(dir: &Path, most: Size, is_over: impl Fn() -> bool) -> Res
     let root = openat(CWD, dir, DIRECTORY, Mode::empty())?;
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let mut size = Size { bytes: 0, entries: 0 };
+    let mut shut = Shut::default();
     let mut ahead = vec![b".".to_vec()];
     while let Some(path) = ahead.pop() {
         let opened = match openat2(&root, &*path, DIRECTORY, Mode::empty(), beneath) {
@@ -235,7 +254,7 @@ pub(crate) fn size_of(dir: &Path, most: Size, is_over: impl Fn() -> bool) -> Res
             opened => opened,
         };
         let opened = match opened {
-            Err(Errno::ACCESS) => open_shut(&root, &path, DIRECTORY),
+            Err(Errno::ACCESS) => shut.open(&root, &path, DIRECTORY),
             opened => opened,
         };
         let opened = match opened {
@@ -312,7 +331,10 @@ mod tests {
         fs::set_permissions(&shut, fs::Permissions::from_mode(0o000)).unwrap();
         assert_eq!(size_of(dir.path(), Size::MAX, || false).unwrap().entries, 2);
         let root = openat(CWD, dir.path(), OFlags::PATH, Mode::empty()).unwrap();
-        open_shut(&root, b"shut", OFlags::RDONLY | OFlags::DIRECTORY).unwrap();
+        let mut opened = Shut::default();
+        opened.open(&root, b"shut", OFlags::RDONLY | OFlags::DIRECTORY).unwrap();
+        assert_eq!(fs::metadata(&shut).unwrap().permissions().mode() & 0o777, 0o500);
+        drop(opened);
         assert_eq!(fs::metadata(&shut).unwrap().permissions().mode() & 0o777, 0);
     }
 
