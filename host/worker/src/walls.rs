@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The invariant: a thread that runs guests can read and write what is open, which is
-//! the pipe and a file without a name, and can open, start, connect or signal nothing.
+//! the pipe and a file without a name, can read the components, and can open, start, connect or signal nothing.
 //! A system call outside the list ends the process. What a kernel does not have is
 //! told in [`Walls`], and is the operator's to accept or not.
 
