@@ -154,12 +154,17 @@ fn component_of_the_wrong_world_is_named_with_what_it_exports() {
 fn file_that_is_no_component_is_named() {
     let environment = environment();
     environment.copy_plugin("scaffold-nop", "mine");
-    for content in [&b"not wasm at all"[..], b"\0asm\x01\0\0\0"] {
+    let contents = [
+        (&b"not wasm at all"[..], "the file does not begin as WebAssembly does"),
+        (b"\0asm\x01\0\0\0", "it is a core module"),
+        (b"\0asm\x0d\0\x01\0\x0c", "not a valid WebAssembly component: "),
+    ];
+    for (content, reason) in contents {
         environment.write("mine/scaffold_nop.wasm", content);
         let outcome = environment.catena(&["plugin", "check", "mine"]);
-        outcome.ends_with(4).says("error: `scaffold-nop` is not a component").says("caused by: ");
+        outcome.ends_with(4).says("scaffold_nop.wasm` can't be compiled").says(reason);
         let outcome = refused(&environment, &RunFile::of("mine"));
-        outcome.says("scaffold_nop.wasm` is not a valid WebAssembly component").says("hint: ");
+        outcome.says("scaffold_nop.wasm` can't be compiled").says(reason).says("hint: ");
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod commands;
+mod component;
 mod demo;
 mod failure;
 mod machine;

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use catena_model::{ModelError, Reply};
 use catena_plugin::session::{LoadedPlugin, PluginSpec};
 use catena_plugin::{
-    Asked, ComponentCache, Engine, Event, Exchange, Limits, LimitsRequest, NewObject, Outside,
-    PluginKind, ResolvedPlugin, Session, SessionStart, WorkspaceAccess,
+    Asked, Engine, Event, Exchange, Limits, LimitsRequest, NewObject, Outside, PluginKind,
+    ResolvedPlugin, Session, SessionStart, WorkspaceAccess,
 };
 use catena_tree::{BlobId, ObjectDatabase, ObjectError, Objects, TreeEntry, TreeId};
 use catena_worker::Gate;
 
+use crate::component::compile;
 use crate::failure::Failure;
 use crate::machine::Machine;
 
@@ -43,13 +44,12 @@ impl ToolSandbox {
         borrowed: &[PathBuf],
     ) -> Result<Self, Failure> {
         let engine = Engine::new().map_err(|err| anyhow::anyhow!("{err:#}"))?;
-        let cache = ComponentCache::open(&machine.components()).map_err(anyhow::Error::new)?;
         let granted = Asked {
             workspace: WorkspaceAccess::ReadWrite,
             programs: programs.iter().cloned().collect(),
             ..Asked::default()
         };
-        let spec = |plugin: ResolvedPlugin| spec(&engine, &cache, plugin, &granted, patience);
+        let spec = |plugin: ResolvedPlugin| spec(machine, &engine, plugin, &granted, patience);
         let tool = spec(ResolvedPlugin::load(&machine.find_plugin(tool))?)?;
         let store = machine.programs();
         let programs = programs.iter().map(|name| spec(store.load(name)?));
@@ -83,13 +83,13 @@ impl ToolSandbox {
 }
 
 fn spec(
+    machine: &Machine,
     engine: &Engine,
-    cache: &ComponentCache,
     plugin: ResolvedPlugin,
     granted: &Asked,
     patience: u32,
 ) -> Result<PluginSpec, Failure> {
-    let compiled = cache.compiled(engine, &plugin).map_err(Failure::input)?;
+    let compiled = compile(machine, engine, &plugin)?.file;
     let manifest = plugin.manifest;
     let defaults = Limits::defaults(PluginKind::Tool);
     let patience = patience.max(1);

@@ -1,10 +1,7 @@
 //! Holds a component against what its manifest says it is, in words instead of
 //! a linker's.
 
-use wasmtime::component::Component;
-use wasmtime::component::types::ComponentItem;
-
-use crate::engine::Engine;
+use crate::compile::Face;
 use crate::manifest::{PluginKind, PluginManifest};
 
 /// The WIT package and version this host serves.
@@ -73,18 +70,13 @@ pub(crate) fn exported_interface(kind: PluginKind) -> String {
     format!("{PACKAGE}{name}{VERSION}")
 }
 
-/// Checks exports and imports of `component` by name. Types are checked when
+/// Checks exports and imports of a component by name. Types are checked when
 /// the component is linked.
-pub fn check(
-    engine: &Engine,
-    component: &Component,
-    manifest: &PluginManifest,
-) -> Result<(), CheckError> {
+pub fn check(face: &Face, manifest: &PluginManifest) -> Result<(), CheckError> {
     let plugin = manifest.plugin.name.to_string();
-    let ty = component.component_type();
     let needed = exported_interface(manifest.plugin.kind);
     let exports: Vec<String> =
-        ty.exports(engine.wasmtime()).map(|(name, _)| format!("`{name}`")).collect();
+        face.exports.iter().map(|export| format!("`{}`", export.name)).collect();
     let has_it = match manifest.plugin.kind {
         PluginKind::Program => exports.iter().any(|name| name.starts_with(&format!("`{needed}."))),
         _ => exports.contains(&format!("`{needed}`")),
@@ -93,24 +85,9 @@ pub fn check(
         let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
         return Err(CheckError::WrongWorld { plugin, kind: manifest.plugin.kind, needed, found });
     }
-    for (import, item) in ty.imports(engine.wasmtime()) {
-        check_import(
-            &plugin,
-            import,
-            matches!(item.ty, ComponentItem::ComponentInstance(_)),
-            manifest,
-        )?;
-    }
-    Ok(())
-}
-
-/// The imports of a component, sorted.
-pub fn imports(engine: &Engine, component: &Component) -> Vec<String> {
-    let ty = component.component_type();
-    let mut names: Vec<String> =
-        ty.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
-    names.sort();
-    names
+    face.imports
+        .iter()
+        .try_for_each(|import| check_import(&plugin, &import.name, import.interface, manifest))
 }
 
 fn check_import(

@@ -7,7 +7,8 @@
 //! * [`program`]: WASI commands that plugins start, and where a user's are kept.
 //! * [`native`]: commands outside the sandbox, as they cross the pipe.
 //! * [`resolved`], [`check`]: a plugin found on disk, digested, and held against its world.
-//! * [`engine`], [`cache`]: wasmtime as configured for untrusted code, and compiled components.
+//! * [`engine`], [`compile`], [`cache`]: wasmtime as configured for untrusted code, and
+//!   components as they are compiled and kept.
 //! * [`outside`]: all that comes from beyond the sandbox, as one trait.
 //! * [`session`]: the worktree, scratch and conversations that a rollout's guests share.
 //! * [`judging`]: what judges may know beyond a submission.
@@ -22,6 +23,7 @@ pub mod call;
 pub mod capability;
 pub mod check;
 pub mod clock;
+pub mod compile;
 pub mod engine;
 mod imports;
 pub mod judging;
@@ -36,13 +38,14 @@ mod state;
 pub mod task;
 pub mod units;
 
-pub use cache::{CacheError, ComponentCache};
+pub use cache::{CacheError, CachedComponent, ComponentCache};
 pub use call::{
     Attempt, AttemptEnd, CallFailure, Judged, ToolFailure, Tried, Written, attempt, evaluate,
     run_tool, try_tool, write_queries,
 };
 pub use capability::{Asked, Effective, Granted, WorkspaceAccess};
 pub use check::{CheckError, check};
+pub use compile::{CompileError, CompileHere, Compiled, Compiler, Face};
 pub use engine::Engine;
 pub use judging::{Heard, JudgeBrief, TestOutcome, TestResult};
 pub use limits::{Limits, LimitsRequest, Used};

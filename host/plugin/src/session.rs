@@ -26,6 +26,7 @@ use crate::cache::{CacheError, load_compiled};
 use crate::capability::Effective;
 use crate::check::{CheckError, check};
 use crate::clock::LogicalClock;
+use crate::compile::Face;
 use crate::engine::Engine;
 use crate::limits::{Limits, Used};
 use crate::manifest::PluginManifest;
@@ -95,13 +96,8 @@ impl LoadedPlugin {
         Self::link(engine, &component, spec)
     }
 
-    /// Links a component that was compiled just now.
-    pub fn link(
-        engine: &Engine,
-        component: &Component,
-        spec: PluginSpec,
-    ) -> Result<Self, LoadError> {
-        check(engine, component, &spec.manifest)?;
+    fn link(engine: &Engine, component: &Component, spec: PluginSpec) -> Result<Self, LoadError> {
+        check(&Face::of(engine, component), &spec.manifest)?;
         let plugin = &spec.manifest.plugin;
         let to_link_error = |source| LoadError::Link { plugin: plugin.name.to_string(), source };
         let mut linker = link(engine, plugin.kind).map_err(to_link_error)?;

@@ -319,7 +319,10 @@ impl Rollout<'_> {
             ),
             Job::Judge(job) => (Side::Judge, job.start.base, vec![&job.judge]),
             Job::Write(job) => (Side::Agent, job.start.stage_start, Vec::new()),
-            Job::Attack(_) => (Side::Agent, TreeId::EMPTY, Vec::new()),
+            // None of a rollout's.
+            Job::Compile(_) | Job::Load(_) | Job::Attack(_) => {
+                (Side::Agent, TreeId::EMPTY, Vec::new())
+            }
         };
         let room = match side {
             Side::Agent => &mut self.room,
@@ -335,7 +338,7 @@ impl Rollout<'_> {
         let edits = match &result {
             JobResult::Attempt(attempt) => attempt.session.edits.as_slice(),
             JobResult::Judge(judged) => judged.edits.as_slice(),
-            JobResult::Write(_) | JobResult::Attacked(_) | JobResult::Failed(_) => &[],
+            _ => &[],
         };
         scope.check_edits(edits).map_err(|err| WorkerError::Failed(err.to_string()))?;
         Ok(result)

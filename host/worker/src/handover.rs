@@ -8,7 +8,6 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 
 use rustix::cmsg_space;
 use rustix::net::{
@@ -19,9 +18,8 @@ use rustix::net::{
 /// A descriptor does not travel without a byte.
 const CARRIER: &[u8] = b"f";
 
-/// Opens a file without a name on the disk of `dir` and sends it.
-pub(crate) fn give_file(pipe: &UnixStream, dir: &Path) -> io::Result<()> {
-    let file = tempfile::tempfile_in(dir)?;
+/// Sends a file without a name.
+pub(crate) fn give_file(pipe: &UnixStream, file: &File) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let files = [file.as_fd()];
@@ -56,7 +54,7 @@ mod tests {
     fn file_arrives_open_and_without_a_name() {
         let dir = tempfile::tempdir().unwrap();
         let (host, worker) = UnixStream::pair().unwrap();
-        give_file(&host, dir.path()).unwrap();
+        give_file(&host, &tempfile::tempfile_in(dir.path()).unwrap()).unwrap();
         let file = take_file(&worker).unwrap();
         file.write_all_at(b"content", 5).unwrap();
         assert_eq!(file.metadata().unwrap().len(), 12);

@@ -1,6 +1,7 @@
 //! The host's end of the pipe.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{ModelError, Reply};
+use catena_plugin::session::PluginSpec;
 use catena_plugin::{BeforeTool, Event, Exchange, NativeEnd, NativeStart, NewObject, ToolStart};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use tokio::io::AsyncReadExt as _;
@@ -24,6 +26,9 @@ use crate::walls::Walls;
 /// How long a worker may go on past the wall-clock limits of its plugins, which
 /// it enforces itself, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a plugin may take to be loaded.
+const LOADING: Duration = Duration::from_mins(1);
 
 /// How long a worker that closed its pipe has for its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -139,9 +144,15 @@ impl Worker {
     /// Starts a worker with nothing of the host's environment and no handle but the pipe, over
     /// which it gets a file without a name on the disk of `spill_dir`.
     pub fn start(command: &WorkerCommand, spill_dir: &Path) -> Result<Self, WorkerError> {
+        let to_error = |source| WorkerError::Start { program: command.program.clone(), source };
+        Self::start_with(command, &tempfile::tempfile_in(spill_dir).map_err(to_error)?)
+    }
+
+    /// The same, with this file.
+    pub(crate) fn start_with(command: &WorkerCommand, file: &File) -> Result<Self, WorkerError> {
         let start = || -> std::io::Result<Self> {
             let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-            give_file(&ours, spill_dir)?;
+            give_file(&ours, file)?;
             ours.set_nonblocking(true)?;
             let child = Command::new(&command.program)
                 .args(&command.arguments)
@@ -300,6 +311,20 @@ pub async fn try_attack(
     }
 }
 
+/// Has a worker load a plugin, of which nothing runs. Returns why it does not fit, if it
+/// does not.
+pub async fn try_load(
+    command: &WorkerCommand,
+    spill_dir: &Path,
+    plugin: PluginSpec,
+) -> Result<Result<(), String>, WorkerError> {
+    let worker = Worker::start(command, spill_dir)?;
+    match worker.run(Job::Load(plugin), LOADING, &mut Onlooker::default()).await? {
+        JobResult::Loaded(loaded) => Ok(loaded),
+        _ => Err(WorkerError::Failed("it did another job".to_owned())),
+    }
+}
+
 /// What became of an attack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repelled {
@@ -313,8 +338,10 @@ pub enum Repelled {
 
 /// The host of a worker that has nothing to ask for.
 #[derive(Default)]
-struct Onlooker {
-    walls: Walls,
+pub(crate) struct Onlooker {
+    pub(crate) walls: Walls,
+    /// Whether the worker may go on only where all walls stand.
+    pub(crate) require_walls: bool,
 }
 
 type HostError = Box<dyn std::error::Error + Send + Sync>;
@@ -341,6 +368,9 @@ impl HostSide for Onlooker {
 
     fn walled(&mut self, walls: Walls) -> Result<(), HostError> {
         self.walls = walls;
+        if self.require_walls && !self.walls.stand() {
+            return Err(format!("not all walls stand: {}", self.walls).into());
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! * [`frame`]: how messages stand in the pipe.
 //! * [`gate`]: which objects a worker may read, and what it may add.
 //! * [`host`]: the host's end: starting a worker, serving it, ending it.
+//! * [`compiler`]: components compiled by a worker, blocking.
 //! * `handover`: the file for what guests write beyond a worker's memory.
 //! * [`causes`]: errors as texts.
 //! * [`process`]: the worker's end: one job, then the process ends.
@@ -15,6 +16,7 @@
 //! journal stay with the host. A worker that dies takes down its own job alone.
 
 pub mod causes;
+pub mod compiler;
 pub mod frame;
 pub mod gate;
 mod handover;
@@ -24,9 +26,10 @@ pub mod process;
 pub mod walls;
 
 pub use causes::in_one_line;
+pub use compiler::{CompileLimits, ConfinedCompiler};
 pub use gate::Gate;
 pub use host::{HostSide, Worker, WorkerCommand, WorkerError};
 pub use message::{
-    Attack, AttemptJob, Job, JobResult, JudgeJob, JudgeResult, WriteJob, WriteResult,
+    Attack, AttemptJob, CompileJob, Job, JobResult, JudgeJob, JudgeResult, WriteJob, WriteResult,
 };
 pub use walls::Walls;

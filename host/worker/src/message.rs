@@ -7,12 +7,13 @@ use bytes::Bytes;
 use catena_model::{ConversationId, Edit, ModelError, Reply};
 use catena_plugin::session::{DISK_PER_QUOTA, JudgeStart, PluginSpec, SessionStart};
 use catena_plugin::{
-    Attempt, BeforeTool, ChainBrief, Event, Exchange, Judged, NativeEnd, NativeOffer, NativeStart,
-    NewObject, Submission, Task, TestResult, ToolStart, Used, Written,
+    Attempt, BeforeTool, ChainBrief, Event, Exchange, Face, Judged, NativeEnd, NativeOffer,
+    NativeStart, NewObject, Submission, Task, TestResult, ToolStart, Used, Written,
 };
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
 
+use crate::compiler::CompileLimits;
 use crate::walls::{Needs, Walls};
 
 /// From the host to the worker.
@@ -73,6 +74,10 @@ pub enum Job {
     Judge(JudgeJob),
     /// The queries of a chain.
     Write(WriteJob),
+    /// The compiling of a component.
+    Compile(CompileJob),
+    /// The loading of a plugin, to see that it fits.
+    Load(PluginSpec),
     /// An attempt at what the walls forbid.
     Attack(Attack),
 }
@@ -113,6 +118,14 @@ impl Job {
                 (plugins.collect(), start.memory, start.quota_bytes)
             }
             Self::Write(job) => (vec![&job.writer], job.start.memory, job.start.quota_bytes),
+            Self::Load(plugin) => (vec![plugin], 0, 0),
+            Self::Compile(job) => {
+                return Needs {
+                    files: Vec::new(),
+                    memory: job.limits.memory.0,
+                    file: job.limits.code.0,
+                };
+            }
             Self::Attack(_) => (Vec::new(), 0, 0),
         };
         let of_guests = plugins.iter().map(|plugin| plugin.limits.memory.0);
@@ -172,6 +185,15 @@ pub struct WriteJob {
     pub chain: ChainBrief,
 }
 
+/// The compiling of the component that the handed file holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CompileJob {
+    /// Bytes of the component.
+    pub size: u64,
+    /// What may be used of the machine.
+    pub limits: CompileLimits,
+}
+
 /// What came of a job.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum JobResult {
@@ -181,6 +203,10 @@ pub enum JobResult {
     Judge(JudgeResult),
     /// Of [`Job::Write`].
     Write(WriteResult),
+    /// Of [`Job::Compile`]: the code is in the handed file, or why it is not a component.
+    Compiled(Result<Face, String>),
+    /// Of [`Job::Load`].
+    Loaded(Result<(), String>),
     /// Of [`Job::Attack`]: it was not ended, and this is what came of what it tried.
     Attacked(Result<(), String>),
     /// The job could not be begun or brought to its end; a fault of the host.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,8 +11,9 @@ use catena_model::{ModelError, Reply};
 use catena_plugin::engine::GUEST_THREAD_STACK;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    Attempt, BeforeTool, Engine, Event, Exchange, LoadedPlugin, NativeEnd, NativeStart, NewObject,
-    Outside, Session, ToolStart, attempt, evaluate, write_queries,
+    Attempt, BeforeTool, CompileError, CompileHere, Compiler as _, Engine, Event, Exchange,
+    LoadedPlugin, NativeEnd, NativeStart, NewObject, Outside, Session, ToolStart, attempt,
+    evaluate, write_queries,
 };
 use catena_tree::{
     BlobId, CacheBudget, CacheUse, ObjectCache, ObjectError, Objects, TreeEntry, TreeId,
@@ -22,8 +24,8 @@ use crate::causes::in_one_line;
 use crate::frame::{FrameError, receive, send};
 use crate::handover::take_file;
 use crate::message::{
-    Attack, AttemptJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker, WriteJob,
-    WriteResult,
+    Attack, AttemptJob, CompileJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker,
+    WriteJob, WriteResult,
 };
 use crate::walls::{self, Walls};
 
@@ -86,6 +88,8 @@ fn do_job(threshold: Threshold, job: Job, spill: File) -> JobResult {
         Job::Attempt(job) => run_attempt(threshold, job, spill),
         Job::Judge(job) => run_judge(threshold, job, spill),
         Job::Write(job) => run_write(threshold, job, spill),
+        Job::Compile(job) => run_compile(threshold, &job, &spill),
+        Job::Load(spec) => run_load(threshold, spec),
         Job::Attack(attack) => run_attack(threshold, attack),
     };
     result.unwrap_or_else(JobResult::Failed)
@@ -136,6 +140,31 @@ fn run_write(threshold: Threshold, job: WriteJob, spill: File) -> Result<JobResu
     let written = write_queries(&session, &writer, &job.chain);
     let (_, used) = session.conversations_and_use();
     Ok(JobResult::Write(WriteResult { written, used }))
+}
+
+/// Compiles what the file holds, and has it hold the code instead.
+fn run_compile(threshold: Threshold, job: &CompileJob, file: &File) -> Result<JobResult, String> {
+    // The compiler's threads can't be started behind the walls.
+    rayon::ThreadPoolBuilder::new().build_global().map_err(|err| in_one_line(&err))?;
+    threshold.cross()?;
+    let failed = |err: std::io::Error| in_one_line(&err);
+    let mut component = vec![0; usize::try_from(job.size).map_err(|err| in_one_line(&err))?];
+    file.read_exact_at(&mut component, 0).map_err(failed)?;
+    let compiled = match CompileHere.compile(&component) {
+        Ok(compiled) => compiled,
+        Err(CompileError::Invalid(reason)) => return Ok(JobResult::Compiled(Err(reason))),
+        Err(err) => return Err(in_one_line(&err)),
+    };
+    drop(component);
+    file.set_len(0).map_err(failed)?;
+    file.write_all_at(&compiled.code, 0).map_err(failed)?;
+    Ok(JobResult::Compiled(Ok(compiled.face)))
+}
+
+fn run_load(threshold: Threshold, spec: PluginSpec) -> Result<JobResult, String> {
+    let loaded = engine().and_then(|engine| load(&engine, spec)).map(drop);
+    threshold.cross()?;
+    Ok(JobResult::Loaded(loaded))
 }
 
 fn engine() -> Result<Engine, String> {

@@ -5,16 +5,15 @@ mod try_tool;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use catena_plugin::check::imports;
-use catena_plugin::session::{LoadError, LoadedPlugin, PluginSpec};
+use catena_plugin::session::PluginSpec;
 use catena_plugin::{Effective, Engine, Granted, Limits, ResolvedPlugin};
 use catena_rollout::run_file::PluginUse;
 use catena_rollout::{RunError, RunFile};
 use clap::ValueHint;
 use serde_json::json;
 
-use crate::failure::{CHECK_FAILED, Failure, check_hint};
+use crate::component;
+use crate::failure::{CHECK_FAILED, Failure};
 use crate::machine::Machine;
 use crate::output::{Format, print_json, say, table};
 
@@ -129,34 +128,20 @@ fn granted_by(run: &Path, plugin: &ResolvedPlugin) -> Result<(Granted, Limits), 
 fn check(arguments: &Check, machine: &Machine, format: Format) -> Result<ExitCode, Failure> {
     let plugin = ResolvedPlugin::load(&machine.find_plugin(&arguments.plugin))?;
     let engine = Engine::new().map_err(|err| anyhow::anyhow!("{err:#}"))?;
-    let component = engine
-        .compile(&plugin.component)
-        .map_err(|err| anyhow::anyhow!("{err:#}"))
-        .with_context(|| format!("`{}` is not a component", plugin.name()));
-    let component = match component {
-        Ok(component) => component,
-        Err(err) => return Ok(not_passed(&Failure::input(err), format)),
+    let checked = component::compile(machine, &engine, &plugin).and_then(|compiled| {
+        let spec = PluginSpec {
+            rights: Effective::default(),
+            limits: Limits::defaults(plugin.manifest.plugin.kind),
+            config: "{}".to_owned(),
+            compiled: compiled.file,
+            manifest: plugin.manifest.clone(),
+        };
+        component::load_on_trial(machine, spec).map(|()| compiled.face.sorted_imports())
+    });
+    let imports = match checked {
+        Ok(imports) => imports,
+        Err(failure) => return Ok(not_passed(&failure, format)),
     };
-    let imports = imports(&engine, &component);
-    let manifest = plugin.manifest.clone();
-    let spec = PluginSpec {
-        rights: Effective::default(),
-        limits: Limits::defaults(manifest.plugin.kind),
-        config: "{}".to_owned(),
-        compiled: PathBuf::new(),
-        manifest,
-    };
-    match LoadedPlugin::link(&engine, &component, spec) {
-        Ok(_) => {}
-        Err(LoadError::Check(err)) => {
-            let hint = check_hint(&err);
-            return Ok(not_passed(&Failure::input(err).with_hint(hint), format));
-        }
-        Err(err) => {
-            let hint = "rebuild it with an SDK of the version that this program serves";
-            return Ok(not_passed(&Failure::input(err).with_hint(hint), format));
-        }
-    }
     if format == Format::Json {
         print_json(&json!({"name": plugin.name(), "passed": true, "imports": imports}))?;
     } else {

@@ -9,15 +9,16 @@ use anyhow::Context as _;
 use catena_plugin::manifest::{About, MANIFEST_VERSION, PluginName};
 use catena_plugin::program::store::COMPONENT_FILE;
 use catena_plugin::program::{NewProgram, StoredProgram, WrapError, wrap};
-use catena_plugin::session::{LoadError, LoadedPlugin, PluginSpec};
+use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    Asked, ComponentCache, Engine, Limits, LimitsRequest, PluginKind, PluginManifest, ProgramTable,
-    ResolvedPlugin, StoreError, WorkspaceAccess,
+    Asked, Engine, Limits, LimitsRequest, PluginKind, PluginManifest, ProgramTable, ResolvedPlugin,
+    StoreError, WorkspaceAccess,
 };
 use clap::ValueHint;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, check_hint, program_hint};
+use crate::component;
+use crate::failure::{Failure, program_hint};
 use crate::machine::Machine;
 use crate::output::{Format, print_json, say, table};
 
@@ -106,12 +107,11 @@ fn add_checked(machine: &Machine, program: NewProgram) -> Result<StoredProgram, 
     Ok(added)
 }
 
-/// Compiles a program of the store, which the first to do waits for.
-fn compile(machine: &Machine, name: &str) -> Result<LoadedPlugin, Failure> {
+/// Compiles a program of the store, which the first to do waits for, and loads it on trial.
+fn compile(machine: &Machine, name: &str) -> Result<(), Failure> {
     let plugin = machine.programs().load(name)?;
     let engine = Engine::new().map_err(|err| anyhow::anyhow!("{err:#}"))?;
-    let cache = ComponentCache::open(&machine.components()).map_err(anyhow::Error::new)?;
-    let compiled = cache.compiled(&engine, &plugin).map_err(Failure::input)?;
+    let compiled = component::compile(machine, &engine, &plugin)?.file;
     let manifest = plugin.manifest;
     let spec = PluginSpec {
         rights: manifest.capabilities.clone(),
@@ -120,13 +120,7 @@ fn compile(machine: &Machine, name: &str) -> Result<LoadedPlugin, Failure> {
         compiled,
         manifest,
     };
-    LoadedPlugin::load(&engine, spec).map_err(|err| match &err {
-        LoadError::Check(check) => {
-            let hint = check_hint(check);
-            Failure::input(err).with_hint(hint)
-        }
-        _ => Failure::input(err),
-    })
+    component::load_on_trial(machine, spec)
 }
 
 fn tell_added(added: &StoredProgram, format: Format) -> Result<(), Failure> {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use catena_native::NativeUse;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    ComponentCache, Engine, Limits, PluginKind, ProgramStore, ResolvedPlugin, cache, check,
+    ComponentCache, Engine, Limits, PluginKind, ProgramStore, ResolvedPlugin, check,
 };
+use catena_worker::ConfinedCompiler;
 
 use super::RunOptions;
 use super::error::RunError;
@@ -57,11 +58,7 @@ pub(super) fn prepare(
     crew: Crew,
     options: &RunOptions,
 ) -> Result<Prepared, RunError> {
-    let mut preparation = Preparation {
-        engine: Engine::new().map_err(|err| RunError::Engine(format!("{err:#}")))?,
-        cache: ComponentCache::open(&options.cache)?,
-        planned: BTreeMap::new(),
-    };
+    let mut preparation = Preparation::begin(options)?;
     let (scaffold, tools) = match crew {
         Crew::All => (Some(&file.scaffold), file.tools.as_slice()),
         Crew::Judges => (None, [].as_slice()),
@@ -97,21 +94,28 @@ pub(super) fn prepare_writer(
     used: &PluginUse,
     options: &RunOptions,
 ) -> Result<PluginSpec, RunError> {
-    let mut preparation = Preparation {
-        engine: Engine::new().map_err(|err| RunError::Engine(format!("{err:#}")))?,
-        cache: ComponentCache::open(&options.cache)?,
-        planned: BTreeMap::new(),
-    };
+    let mut preparation = Preparation::begin(options)?;
     preparation.plugin(used, PluginKind::Writer)
 }
 
 struct Preparation {
     engine: Engine,
     cache: ComponentCache,
+    compiler: ConfinedCompiler,
     planned: BTreeMap<String, PlannedPlugin>,
 }
 
 impl Preparation {
+    fn begin(options: &RunOptions) -> Result<Self, RunError> {
+        let compiler = ConfinedCompiler::new(options.worker.clone(), options.cache.clone());
+        Ok(Self {
+            engine: Engine::new().map_err(|err| RunError::Engine(format!("{err:#}")))?,
+            cache: ComponentCache::open(&options.cache)?,
+            compiler: ConfinedCompiler { require_walls: options.require_walls, ..compiler },
+            planned: BTreeMap::new(),
+        })
+    }
+
     fn plugin(&mut self, used: &PluginUse, expected: PluginKind) -> Result<PluginSpec, RunError> {
         self.ready(resolve_use(used, expected)?, used)
     }
@@ -139,12 +143,11 @@ impl Preparation {
     }
 
     fn ready(&mut self, plugin: ResolvedPlugin, used: &PluginUse) -> Result<PluginSpec, RunError> {
-        let compiled = self.cache.compiled(&self.engine, &plugin)?;
-        let component = cache::load_compiled(&self.engine, &compiled)?;
-        check(&self.engine, &component, &plugin.manifest)?;
+        let compiled = self.cache.compiled(&self.engine, &plugin, &self.compiler)?;
+        check(&compiled.face, &plugin.manifest)?;
         let (name, component, manifest) =
             (plugin.name().to_owned(), plugin.component_digest, plugin.manifest_digest);
-        let spec = spec(plugin, used, compiled);
+        let spec = spec(plugin, used, compiled.file);
         let (rights, limits) = (spec.rights.clone(), spec.limits.clone());
         if self.planned.contains_key(&name) {
             return Err(RunError::PluginTwice(name));
