@@ -1,10 +1,10 @@
 //! What a plugin may do: what its manifest asks for and the run file grants, and
 //! nothing else.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::environment::TestEnvironment;
-use crate::small_run::{self, RunFile, logs};
+use crate::small_run::{self, RunFile, first_rollout, logs};
 
 fn environment() -> TestEnvironment {
     let environment = TestEnvironment::new();
@@ -26,8 +26,8 @@ fn tool_without_grant_sees_no_file_and_is_counted_as_refused() {
     let seen = "README.md not there, / not there, /etc/passwd not there, \
                 glob WorkspaceError::NotGranted, writing refused, 0 variables";
     assert!(logs.contains(seen), "{logs}");
-    assert_eq!(rollout["refused"]["tool-looks/workspace"], 1);
-    assert_eq!(rollout["used"]["tool-looks"]["refused"], 1);
+    assert_eq!(rollout["refused"], json!({"tool-looks": {"workspace-read": 1}}));
+    assert_eq!(rollout["used"]["tool-looks"]["refused"], json!({"workspace-read": 1}));
 }
 
 #[test]
@@ -36,6 +36,7 @@ fn tool_granted_reading_cannot_write() {
     let (rollout, logs) = look(&environment, "grant = { workspace = \"read\" }");
     assert!(logs.contains("README.md there, "), "{logs}");
     assert!(logs.contains("glob 2 files, writing refused"), "{logs}");
+    assert_eq!(rollout["refused"], json!({"tool-looks": {"workspace-write": 1}}));
     let submitted = &rollout["stages"][0]["rounds"][0]["submission"];
     assert_eq!(submitted["files"], 0);
 }
@@ -47,7 +48,7 @@ fn tool_granted_writing_reaches_the_worktree_and_nothing_else() {
     assert!(logs.contains("/etc/passwd not there, glob 2 files, writing let"), "{logs}");
     let submitted = &rollout["stages"][0]["rounds"][0]["submission"];
     assert_eq!(submitted["files"], 1);
-    assert_eq!(rollout["refused"], serde_json::json!({}));
+    assert_eq!(rollout["refused"], json!({}));
     assert!(!environment.path("notes/made.txt").exists());
 }
 
@@ -94,6 +95,36 @@ fn control_without_the_grant_is_not_shown_the_answer() {
     let environment = environment();
     let run = RunFile::of("scaffold-oracle").scaffold("grant = { workspace = \"read-write\" }");
     let rollout = run.rollout(&environment);
-    assert_eq!(rollout["refused"]["scaffold-oracle/reference"], 1, "{rollout:#}");
+    assert_eq!(rollout["refused"]["scaffold-oracle"]["reference"], 1, "{rollout:#}");
     assert_eq!(rollout["control"], true);
+}
+
+#[test]
+fn what_was_refused_is_told_by_plugin_and_kind_with_the_rate_of_attempts() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-calls").key("refinements = 0");
+    let run = run.tool("plugin = \"tool-reaches\"\ngrant = { workspace = \"read-write\" }");
+    let rollout = run.table("[workspace]\nbytes = \"64KiB\"").rollout(&environment);
+    let kinds = json!({
+        "git-directory": 1,
+        "path-escape": 1,
+        "process:curl": 2,
+        "quota": 1,
+        "socket": 1,
+    });
+    assert_eq!(rollout["refused"], json!({"tool-reaches": kinds}), "{rollout:#}");
+    let rate = "attempts at what is not granted: 5, in 1 of 1 rollouts, 5000.0 in 1,000 tool calls";
+    environment.catena(&["show", "run"]).succeeds().prints("process:curl").prints(rate);
+    environment.catena(&["stats", "run"]).succeeds().prints("git-directory").prints(rate);
+    let told = environment.catena(&["stats", "run", "--json"]).succeeds().json();
+    assert_eq!(told["refused"]["plugins"]["tool-reaches"], kinds);
+    assert_eq!(told["refused"]["attempts"], 5);
+    environment.catena(&["verify", "run"]).succeeds();
+    // What takes the calls over from the journal counts the same.
+    let journal = "run/rollouts/notes.1.journal";
+    let text = environment.read(journal);
+    let cut: Vec<&str> = text.lines().take_while(|line| !line.contains("attempt-ended")).collect();
+    environment.write(journal, cut.join("\n") + "\n");
+    environment.catena(&["resume", "run"]).succeeds();
+    assert_eq!(first_rollout(&environment)["refused"], json!({"tool-reaches": kinds}));
 }

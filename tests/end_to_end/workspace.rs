@@ -6,6 +6,8 @@ use std::process::Child;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::environment::TestEnvironment;
 use crate::interruption::children;
 use crate::journal::records;
@@ -124,6 +126,8 @@ fn protected_paths_can_not_be_changed_and_hidden_ones_are_not_there() {
         "{logs}"
     );
     assert_eq!(rollout["workspace_protected"], 9, "{logs}");
+    let refused = json!({"scaffold-meddles": {"hidden-path": 4, "protected-path": 9}});
+    assert_eq!(rollout["refused"], refused, "{logs}");
 
     let tree = rollout["stages"][0]["rounds"][0]["submission"]["tree"].as_str().unwrap().to_owned();
     let listed = environment.git("run/objects.git", &["ls-tree", "--name-only", &tree]);

@@ -15,6 +15,7 @@ mod demo;
 mod failure;
 mod machine;
 mod output;
+mod refused;
 mod sandbox;
 mod watch;
 

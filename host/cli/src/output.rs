@@ -68,7 +68,7 @@ pub(crate) fn table(titles: &[&str]) -> Table {
     table
 }
 
-fn number(value: impl std::fmt::Display) -> Cell {
+pub(crate) fn number(value: impl std::fmt::Display) -> Cell {
     Cell::new(value).set_alignment(CellAlignment::Right)
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn limit_table(summary: &RolloutSummary, planned: &Planned) -> Table 
             number(fuel),
             number(seconds(used.wall_us)),
             number(bytes(used.output)),
-            number(used.refused),
+            number(used.refused.total()),
         ]);
     }
     table

@@ -68,6 +68,9 @@ pub struct Rollout {
     /// Attempts at the model that came to nothing.
     #[serde(default)]
     pub failed_attempts: u64,
+    /// What was refused to plugins, by plugin and kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, BTreeMap<String, u64>>,
     /// What an import has that no other field holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<serde_json::Value>,

@@ -193,6 +193,7 @@ impl Found {
             tools: self.tools,
             usage,
             failed_attempts: 0,
+            refused: BTreeMap::new(),
             extra: self.extra,
             messages: self.messages.all,
         })

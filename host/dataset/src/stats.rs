@@ -8,6 +8,7 @@ pub mod plot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use catena_model::Usage;
+use catena_plugin::refusals::attempts;
 use catena_rollout::StageOutcome;
 use serde::Serialize;
 
@@ -51,6 +52,44 @@ pub struct RepositoryStats {
     pub samples: u64,
 }
 
+/// What was refused to plugins, in rollouts that are not controls.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct RefusedStats {
+    /// How often, by plugin and kind.
+    pub plugins: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How often a plugin reached for what is not its own: all but limits and quotas.
+    pub attempts: u64,
+    /// Rollouts in which one did.
+    pub rollouts: u64,
+    /// Rollouts that were looked at.
+    pub of_rollouts: u64,
+    /// Tool calls in them.
+    pub of_tool_calls: u64,
+}
+
+impl RefusedStats {
+    /// Attempts in a thousand tool calls; none where there was no call.
+    pub fn per_thousand_calls(&self) -> Option<f64> {
+        let calls = as_float(self.of_tool_calls);
+        (self.of_tool_calls > 0).then(|| as_float(self.attempts) * 1_000.0 / calls)
+    }
+
+    /// Adds what was refused in a rollout.
+    pub fn add(&mut self, refused: &BTreeMap<String, BTreeMap<String, u64>>, tool_calls: u64) {
+        self.of_rollouts += 1;
+        self.of_tool_calls += tool_calls;
+        let attempts = refused.values().map(attempts).sum::<u64>();
+        self.attempts += attempts;
+        self.rollouts += u64::from(attempts > 0);
+        for (plugin, kinds) in refused {
+            let sums = self.plugins.entry(plugin.clone()).or_default();
+            for (kind, count) in kinds {
+                *sums.entry(kind.clone()).or_default() += count;
+            }
+        }
+    }
+}
+
 /// Figures of data.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Stats {
@@ -88,6 +127,8 @@ pub struct Stats {
     pub usage_of_samples: Usage,
     /// By repository.
     pub repositories: BTreeMap<String, RepositoryStats>,
+    /// What was refused to plugins.
+    pub refused: RefusedStats,
     /// Rollouts without a sample, by reason.
     pub left_out: BTreeMap<Reason, u64>,
 }
@@ -138,6 +179,8 @@ impl<'a> Gather<'a> {
             *self.stats.left_out.entry(Reason::Control).or_default() += 1;
             return;
         }
+        let tool_calls = rollout.stages.iter().map(|stage| stage.tool_calls).sum();
+        self.stats.refused.add(&rollout.refused, tool_calls);
         let name = rollout.repository.clone().unwrap_or_else(|| "unknown".to_owned());
         self.repository(&name, rollout);
         self.stages(rollout);

@@ -21,6 +21,7 @@ use crate::bindings::{control, judge, writer};
 use crate::engine::TICK;
 use crate::imports::output::{Output, Pipe};
 use crate::limits::{Limiter, Limits, Used};
+use crate::refusals::{OfFiles, Refusal, Refusals};
 use crate::session::{LoadedPlugin, Session, lock};
 use crate::state::State;
 use crate::task::{ChainBrief, Ending, Queries, Submission, Task, Verdict};
@@ -204,6 +205,7 @@ fn in_store<R>(
     work: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<R>,
 ) -> Done<R> {
     let begin = Instant::now();
+    let before = session.refused_of_files();
     let mut store = Store::new(plugin.ready.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(usize::try_from(limits.host_call.0).unwrap_or(usize::MAX));
@@ -226,13 +228,39 @@ fn in_store<R>(
         peak_fuel: fuel,
         wall_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
         output: state.output.written(),
-        refused: state.refused,
+        refused: refused(session, state, limits, before, &result),
     };
     session.add_used(plugin.name(), &used);
     if is_interrupt(&result) {
         session.note_timeout();
     }
     Done { result, used, memory_refused: state.limiter.memory_refused }
+}
+
+/// What was refused in a call that has ended, not in those that it made.
+fn refused<R>(
+    session: &Session,
+    state: &State,
+    limits: &Limits,
+    before: OfFiles,
+    result: &wasmtime::Result<R>,
+) -> Refusals {
+    let mut refused = state.refused.clone();
+    session.refused_of_files().without(before).count_in(&mut refused);
+    for mount in &state.mounts {
+        mount.count_in(&mut refused);
+    }
+    let limit = match result.as_ref().err().and_then(|err| err.downcast_ref::<Trap>()) {
+        Some(Trap::Interrupt) => Some("wall"),
+        Some(Trap::OutOfFuel) => Some("fuel"),
+        _ => None,
+    };
+    let memory = state.limiter.memory_refused.then_some("memory");
+    let output = (state.output.written() > limits.output.0).then_some("output");
+    for limit in [limit, memory, output].into_iter().flatten() {
+        refused.count(Refusal::Limit(limit), 1);
+    }
+    refused
 }
 
 fn ticks(wall: Duration) -> u64 {
@@ -255,8 +283,8 @@ fn new_state(session: &Arc<Session>, plugin: &LoadedPlugin, begin: Instant) -> S
         plugin: plugin.name().to_owned(),
         output,
         limiter: Limiter::new(&spec.limits),
-        refused: 0,
-        refusals: Vec::new(),
+        refused: Refusals::default(),
+        missing: Vec::new(),
         depth: 0,
         deadline: begin + spec.limits.wall.0,
         waited_before: session.waited(),

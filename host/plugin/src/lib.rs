@@ -10,6 +10,7 @@
 //! * [`engine`], [`compile`], [`cache`]: wasmtime as configured for untrusted code, and
 //!   components as they are compiled and kept.
 //! * [`outside`]: all that comes from beyond the sandbox, as one trait.
+//! * [`refusals`]: what was refused to a plugin, by kind.
 //! * [`session`]: the worktree, scratch and conversations that a rollout's guests share.
 //! * [`judging`]: what judges may know beyond a submission.
 //! * [`call`]: one call into a guest: a fresh instance with its limits set before it exists.
@@ -32,6 +33,7 @@ pub mod manifest;
 pub mod native;
 pub mod outside;
 pub mod program;
+pub mod refusals;
 pub mod resolved;
 pub mod session;
 mod state;
@@ -55,6 +57,7 @@ pub use outside::{
     After, BeforeTool, Event, Exchange, NewObject, Outside, ToolAnswer, ToolEnd, ToolStart,
 };
 pub use program::{ProgramStore, ProgramTable, StoreError};
+pub use refusals::Refusals;
 pub use resolved::{Digest, ResolveError, ResolvedPlugin};
 pub use session::{LoadedPlugin, Session, SessionStart};
 pub use task::{

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
 
 use crate::manifest::PluginKind;
+use crate::refusals::Refusals;
 use crate::units::{ByteSize, Span};
 
 /// What a manifest or a run file says about limits. What it leaves out is the
@@ -104,7 +105,7 @@ impl Limits {
 }
 
 /// What the calls of one plugin used. Sums, but for the peaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Used {
     /// Calls into the plugin.
     pub calls: u64,
@@ -118,8 +119,8 @@ pub struct Used {
     pub wall_us: u64,
     /// Bytes written to stdout, stderr and the log, before any cut.
     pub output: u64,
-    /// Calls that a missing right refused.
-    pub refused: u64,
+    /// What was refused, by kind.
+    pub refused: Refusals,
 }
 
 impl Used {
@@ -131,7 +132,7 @@ impl Used {
         self.peak_fuel = self.peak_fuel.max(other.peak_fuel);
         self.wall_us += other.wall_us;
         self.output += other.output;
-        self.refused += other.refused;
+        self.refused.add(&other.refused);
     }
 }
 

@@ -32,6 +32,7 @@ use crate::limits::{Limits, Used};
 use crate::manifest::PluginManifest;
 use crate::native::Standing;
 use crate::outside::Outside;
+use crate::refusals::OfFiles;
 use crate::state::{State, deny_sockets, link};
 
 pub(crate) use conversations::Conversations;
@@ -243,6 +244,8 @@ pub struct Session {
     pub(crate) tools: ToolTable,
     pub(crate) programs: ProgramTableOfSession,
     used: Mutex<BTreeMap<String, Used>>,
+    /// What was refused of files, as far as it was counted to a plugin.
+    attributed: Mutex<OfFiles>,
     call_use: Mutex<CallUse>,
     /// Whether wall-clock time ended anything outside tool calls.
     timed_out: Mutex<bool>,
@@ -313,6 +316,7 @@ impl Session {
             tools: ToolTable::new(tools),
             programs: ProgramTableOfSession::default(),
             used: Mutex::default(),
+            attributed: Mutex::default(),
             call_use: Mutex::default(),
             timed_out: Mutex::default(),
             deadline: Mutex::default(),
@@ -377,8 +381,20 @@ impl Session {
         lock(&self.call_use).timed_out = true;
     }
 
+    /// What was refused of files and is counted to nobody yet.
+    pub(crate) fn refused_of_files(&self) -> OfFiles {
+        let (worktree, scratch) = (lock(&self.worktree).usage(), lock(&self.scratch).usage());
+        let refused = OfFiles {
+            quota: worktree.refused_writes + scratch.refused_writes,
+            changes: worktree.refused_changes,
+            lookups: worktree.hidden_lookups,
+        };
+        refused.without(*lock(&self.attributed))
+    }
+
     /// Adds what a call used.
     pub(crate) fn add_used(&self, plugin: &str, used: &Used) {
+        lock(&self.attributed).add(&used.refused);
         lock(&self.used).entry(plugin.to_owned()).or_default().add(used);
         lock(&self.call_use).used.entry(plugin.to_owned()).or_default().add(used);
     }

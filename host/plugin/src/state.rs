@@ -22,6 +22,7 @@ use crate::imports::output::Output;
 use crate::limits::Limiter;
 use crate::manifest::PluginKind;
 use crate::outside::Event;
+use crate::refusals::{Refusal, Refusals};
 use crate::session::{Mount, Session};
 
 /// Everything behind one instance of a plugin.
@@ -33,9 +34,9 @@ pub(crate) struct State {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) output: Arc<Output>,
     pub(crate) limiter: Limiter,
-    pub(crate) refused: u64,
+    pub(crate) refused: Refusals,
     /// The rights that were missing.
-    pub(crate) refusals: Vec<String>,
+    pub(crate) missing: Vec<&'static str>,
     /// How many programs started each other until this one; 0 for a plugin.
     pub(crate) depth: u32,
     /// When the call's wall-clock time would be up if no model were waited for.
@@ -55,14 +56,15 @@ impl State {
         self.session.time_left(own)
     }
 
-    /// Counts and records that a call was refused for want of `right`.
-    pub(crate) fn refuse(&mut self, right: &str) {
-        self.refused += 1;
+    /// Counts that a call was refused, and records the right that was missing.
+    pub(crate) fn refuse(&mut self, refusal: Refusal<'_>) {
+        self.refused.count(refusal, 1);
+        let Some(right) = refusal.right() else { return };
         // The count is in the call's use; the record needs each right once.
-        if self.refusals.iter().any(|known| known == right) {
+        if self.missing.contains(&right) {
             return;
         }
-        self.refusals.push(right.to_owned());
+        self.missing.push(right);
         self.session
             .outside
             .record(Event::Refused { plugin: self.plugin.clone(), right: right.to_owned() });
@@ -115,7 +117,8 @@ pub(crate) fn deny_sockets(
         let mut stubs = linker.instance(interface)?;
         for (name, export) in instance.exports(engine) {
             match export.ty {
-                ComponentItem::ComponentFunc(_) => stubs.func_new(name, |_, _, _, _| {
+                ComponentItem::ComponentFunc(_) => stubs.func_new(name, |mut store, _, _, _| {
+                    store.data_mut().refuse(Refusal::Socket);
                     Err(wasmtime::Error::msg("plugins have no sockets"))
                 })?,
                 ComponentItem::Resource(_) => {

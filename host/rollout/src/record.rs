@@ -7,7 +7,7 @@ use catena_chain::{ChainId, Leak, StageId};
 use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
 use catena_plugin::{
-    AttemptEnd, CallFailure, Digest, Event, Judged, NativeEnd, TestResult, ToolEnd, Used,
+    AttemptEnd, CallFailure, Digest, Event, Judged, NativeEnd, Refusals, TestResult, ToolEnd, Used,
 };
 use catena_tree::{CacheUse, RepoPath, TreeId};
 use catena_worker::Walls;
@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::carry::CarryRecord;
 use crate::run_file::Combine;
 
-/// Version of the journal's form. Earlier ones are read as well: before version 3 it
-/// is not put down what judges came to together, and in version 1 tool calls do not
-/// say what they left and texts all stand in their lines.
-pub const JOURNAL_VERSION: u32 = 3;
+/// Version of the journal's form. Earlier ones are read as well: before version 4 they
+/// say how often something was refused to plugins and not what, before version 3 it is
+/// not put down what judges came to together, and in version 1 tool calls do not say
+/// what they left and texts all stand in their lines.
+pub const JOURNAL_VERSION: u32 = 4;
 
 /// One agent over one chain, in one repetition: `<chain>.<trial>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -362,6 +363,10 @@ impl Record {
     /// version of the program may differ.
     pub fn agrees_with(&self, journaled: &Self) -> bool {
         let (mut one, mut other) = (self.without_times(), journaled.without_times());
+        if !journaled.tells_refusals() {
+            one.clear_refusals();
+            other.clear_refusals();
+        }
         if let (Some(one), Some(other)) = (one.tool_end(), other.tool_end()) {
             match (one.as_mut(), other.as_mut()) {
                 // How much a call may leave depends on what the host has already.
@@ -380,6 +385,32 @@ impl Record {
         match self {
             Self::Event(Event::ToolCall { end, .. }) => Some(end),
             _ => None,
+        }
+    }
+
+    /// Whether it says what was refused; where nobody used anything, it does.
+    fn tells_refusals(&self) -> bool {
+        self.used().into_iter().flat_map(BTreeMap::values).all(|used| used.refused.are_told())
+    }
+
+    fn used(&self) -> Option<&BTreeMap<String, Used>> {
+        match self {
+            Self::Event(Event::ToolCall { end, .. }) => end.as_ref().map(|end| &end.used),
+            Self::AttemptEnded { session, .. } => Some(&session.used),
+            Self::Judged { used, .. } => Some(used),
+            _ => None,
+        }
+    }
+
+    fn clear_refusals(&mut self) {
+        let used = match self {
+            Self::Event(Event::ToolCall { end: Some(end), .. }) => &mut end.used,
+            Self::AttemptEnded { session, .. } => &mut session.used,
+            Self::Judged { used, .. } => used,
+            _ => return,
+        };
+        for used in used.values_mut() {
+            used.refused = Refusals::default();
         }
     }
 

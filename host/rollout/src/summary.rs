@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use catena_chain::StageId;
 use catena_model::{ConversationId, Edit, FailedAttempt, Usage};
+use catena_plugin::refusals::attempts;
 use catena_plugin::session::SessionEnd;
 use catena_plugin::{Digest, Event, Used};
 use catena_tree::{CacheUse, TreeId};
@@ -82,8 +83,8 @@ pub struct RolloutSummary {
     pub replacements: u64,
     /// What each plugin used.
     pub used: BTreeMap<String, Used>,
-    /// Refused calls by plugin and right.
-    pub refused: BTreeMap<String, u64>,
+    /// What was refused to each plugin that something was refused to, by kind.
+    pub refused: BTreeMap<String, BTreeMap<String, u64>>,
     /// Most bytes added to the worktree at any time.
     pub workspace_bytes: u64,
     /// Most entries added to the worktree at any time.
@@ -149,6 +150,11 @@ impl RolloutSummary {
         }
     }
 
+    /// How often a plugin reached for what is not its own, limits and quotas left out.
+    pub fn attempts(&self) -> u64 {
+        self.refused.values().map(attempts).sum()
+    }
+
     /// How many stages at the beginning of the chain were accepted.
     pub fn accepted_prefix(&self) -> usize {
         let accepted =
@@ -167,6 +173,9 @@ impl Fold {
     fn finished(mut self) -> RolloutSummary {
         self.summary.forks = self.summary.histories.forks();
         self.summary.replacements = self.summary.histories.replacements();
+        let kinds = self.summary.used.iter().map(|(name, used)| (name, used.refused.by_kind()));
+        let refused = kinds.filter(|(_, kinds)| !kinds.is_empty());
+        self.summary.refused = refused.map(|(name, kinds)| (name.clone(), kinds)).collect();
         self.summary
     }
 
@@ -360,9 +369,8 @@ impl Fold {
             Event::Log { plugin, level, text } => {
                 self.summary.logs.push((plugin.clone(), level.clone(), text.clone()));
             }
-            Event::Refused { plugin, right } => {
-                *self.summary.refused.entry(format!("{plugin}/{right}")).or_default() += 1;
-            }
+            // What was used has the counts, by kind.
+            Event::Refused { .. } => {}
         }
     }
 

@@ -87,6 +87,8 @@ pub struct Worktree {
     policy: Option<Arc<Policy>>,
     /// Changes that the policy refused.
     protected: Cell<u64>,
+    /// Looks for what the policy hides.
+    hidden_lookups: u64,
     nodes: Arena,
     root: NodeId,
     clock: Clock,
@@ -111,6 +113,7 @@ impl Worktree {
             access: options.access,
             policy: None,
             protected: Cell::new(0),
+            hidden_lookups: 0,
             nodes,
             root,
             clock: Clock::starting_at(time),
@@ -140,7 +143,11 @@ impl Worktree {
 
     /// What was added over the base.
     pub fn usage(&self) -> WorktreeUsage {
-        WorktreeUsage { refused_changes: self.protected.get(), ..self.meter.usage(&self.spill) }
+        WorktreeUsage {
+            refused_changes: self.protected.get(),
+            hidden_lookups: self.hidden_lookups,
+            ..self.meter.usage(&self.spill)
+        }
     }
 
     /// The time of the latest change, or of the base if there was none.

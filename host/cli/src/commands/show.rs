@@ -17,6 +17,7 @@ use crate::output::{
     Format, bytes, dollars, grouped, headline, limit_table, print_json, say, stage_table, table,
     tokens,
 };
+use crate::refused;
 
 /// From this many rollouts on, a run is shown as one table.
 const MANY: usize = 4;
@@ -137,6 +138,7 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
         bytes(summary.workspace_memory),
         bytes(summary.workspace_spilled),
     );
+    refused::print(&refused::of([summary]));
     print_conflicts(summary);
     if with_feedback {
         print_feedback(summary);
@@ -206,4 +208,5 @@ fn print_many(all: &[RolloutSummary]) {
         ]);
     }
     say!("{table}");
+    refused::print(&refused::of(all.iter().filter(|summary| !summary.control)));
 }

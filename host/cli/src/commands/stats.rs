@@ -11,6 +11,7 @@ use clap::ValueHint;
 use crate::commands::export::Selection;
 use crate::failure::Failure;
 use crate::output::{Format, dollars, grouped, print_json, say, table, tokens};
+use crate::refused;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -104,6 +105,7 @@ fn print(stats: &Stats) {
             dollars(stats.judging_usage.cost_microusd),
         );
     }
+    refused::print(&stats.refused);
     for (reason, count) in &stats.left_out {
         say!("without a sample: {} ({})", grouped(*count), reason.word());
     }

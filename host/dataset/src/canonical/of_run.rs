@@ -39,6 +39,7 @@ pub(crate) fn rollout(summary: &RolloutSummary, planned: &Planned) -> Rollout {
         tools: summary.histories.tools().clone(),
         usage: summary.usage,
         failed_attempts: summary.failed_attempts,
+        refused: summary.refused.clone(),
         extra: None,
         messages: messages.all.into_iter().cloned().collect(),
     }

@@ -61,6 +61,7 @@ fn skeleton(rollout: &Rollout) -> Rollout {
         conversations: conversations.collect(),
         messages: Vec::new(),
         turns: Vec::new(),
+        refused: rollout.refused.clone(),
         source: rollout.source.clone(),
         rollout: rollout.rollout.clone(),
         repository: rollout.repository.clone(),

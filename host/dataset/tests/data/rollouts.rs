@@ -85,6 +85,7 @@ impl Growing {
             tools: BTreeMap::from([(Digest::of(b"tools"), tools())]),
             usage: Usage::default(),
             failed_attempts: 0,
+            refused: BTreeMap::new(),
             extra: None,
             messages: Vec::new(),
         };

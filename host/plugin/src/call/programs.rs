@@ -19,6 +19,7 @@ use crate::imports::output::{Capture, Output};
 use crate::limits::{Limiter, Limits, LimitsRequest};
 use crate::outside::Event;
 use crate::program::{DirectoryUse, MAX_DEPTH};
+use crate::refusals::Refusals;
 use crate::session::{LoadedProgram, Session, absolute};
 use crate::state::State;
 use crate::units::{ByteSize, Span};
@@ -121,8 +122,8 @@ fn start(
         // What it writes goes to the caller; this is for its log.
         output: Arc::new(Output::new(session.outside.clone(), plugin.name(), limits.output.0)),
         limiter: Limiter::new(limits),
-        refused: 0,
-        refusals: Vec::new(),
+        refused: Refusals::default(),
+        missing: Vec::new(),
         depth: caller.depth + 1,
         deadline: Instant::now() + limits.wall.0,
         waited_before: session.waited(),

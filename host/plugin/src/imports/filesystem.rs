@@ -17,6 +17,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use catena_tree::worktree::{NodeId, NodeKind, Worktree};
@@ -42,6 +43,8 @@ pub(crate) struct OpenNode {
     device: u64,
     /// What the mount allows.
     mode: Mode,
+    /// Changes that the mount refused.
+    refused: Arc<AtomicU64>,
     /// What the descriptor was opened for; of no matter for a directory.
     asked: wasi::DescriptorFlags,
 }
@@ -55,14 +58,15 @@ impl OpenNode {
             kind: NodeKind::Directory,
             device: mount.device,
             mode: mount.mode,
+            refused: mount.refused.clone(),
             asked: wasi::DescriptorFlags::READ,
         })
     }
 
     /// A further descriptor of the same worktree; `node` has been opened for it.
     fn beside(&self, node: NodeId, kind: NodeKind, asked: wasi::DescriptorFlags) -> Self {
-        let (device, mode) = (self.device, self.mode);
-        Self { worktree: self.worktree.clone(), node, kind, device, mode, asked }
+        let (worktree, refused) = (self.worktree.clone(), self.refused.clone());
+        Self { worktree, node, kind, device: self.device, mode: self.mode, refused, asked }
     }
 
     fn again(&self) -> FsResult<Self> {
@@ -90,7 +94,10 @@ impl OpenNode {
         match self.mode {
             Mode::ReadWrite => Ok(()),
             Mode::System if self.kind == NodeKind::File => Ok(()),
-            Mode::ReadOnly | Mode::System => Err(Code::ReadOnly.into()),
+            Mode::ReadOnly | Mode::System => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Err(Code::ReadOnly.into())
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::bindings::control::catena::plugin::model as wit;
 use crate::bindings::control::catena::plugin::types as wit_types;
 use crate::imports::convert::{definition_from_wit, usage_to_wit};
 use crate::outside::Exchange;
+use crate::refusals::Refusal;
 use crate::session::lock;
 use crate::state::State;
 
@@ -34,7 +35,7 @@ impl State {
             (Some(info), true) => Ok(info.clone()),
             (None, true) => Err(wit::ModelError::Other("the run file names no model".to_owned())),
             (_, false) => {
-                self.refuse("model");
+                self.refuse(Refusal::Model);
                 Err(wit::ModelError::NotGranted)
             }
         }

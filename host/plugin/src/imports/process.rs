@@ -11,6 +11,8 @@ use wasmtime::component::Linker;
 
 use crate::bindings::control::catena::plugin::process::{Command, Finished, ProcessError};
 use crate::call::{Caller, run_program};
+use crate::program::MAX_DEPTH;
+use crate::refusals::Refusal;
 use crate::state::State;
 
 /// The part of what is left of fuel that a program may not take from its caller, and
@@ -55,8 +57,12 @@ fn run(
         memory: state.limiter.memory_left(),
     };
     let ran = run_program(&session, &caller, command);
-    if matches!(ran.answer, Err(ProcessError::NotGranted(_))) {
-        state.refuse("programs");
+    match &ran.answer {
+        Err(ProcessError::NotGranted(name)) => state.refuse(Refusal::Program(name)),
+        Err(ProcessError::LimitReached(_)) if state.depth >= MAX_DEPTH => {
+            state.refuse(Refusal::Limit("depth"));
+        }
+        _ => {}
     }
     store.set_fuel(fuel.saturating_sub(ran.fuel))?;
     Ok(ran.answer)

@@ -1,6 +1,7 @@
 //! `catena:plugin/reference`: the human answer, for controls alone.
 
 use crate::bindings::control::catena::plugin::reference::{Host, ReferenceError};
+use crate::refusals::Refusal;
 use crate::session::{Reference, lock};
 use crate::state::State;
 
@@ -12,7 +13,7 @@ impl State {
                 Err(ReferenceError::Unavailable("this stage has no reference".to_owned()))
             }
             (_, false) => {
-                self.refuse("reference");
+                self.refuse(Refusal::Reference);
                 Err(ReferenceError::NotGranted)
             }
         }

@@ -11,6 +11,7 @@ use catena_tree::{ObjectError, RepoPath, TreeId};
 
 use crate::bindings::control::catena::plugin::workspace as wit;
 use crate::capability::WorkspaceAccess;
+use crate::refusals::Refusal;
 use crate::session::lock;
 use crate::state::State;
 
@@ -27,7 +28,7 @@ impl State {
         if self.rights.workspace >= needed {
             return Ok(());
         }
-        self.refuse("workspace");
+        self.refuse(Refusal::Workspace(needed));
         Err(wit::WorkspaceError::NotGranted)
     }
 
@@ -147,8 +148,10 @@ impl State {
     }
 
     fn name_snapshot(&mut self, name: String, tree: TreeId) -> Answer<String> {
-        let mut snapshots = lock(&self.session.snapshots);
+        let session = self.session.clone();
+        let mut snapshots = lock(&session.snapshots);
         if snapshots.len() >= MAX_SNAPSHOTS && !snapshots.contains_key(&name) {
+            self.refuse(Refusal::Limit("snapshots"));
             return Err(wit::WorkspaceError::QuotaExceeded("named snapshots".to_owned()));
         }
         snapshots.insert(name, tree);

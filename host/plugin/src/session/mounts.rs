@@ -1,6 +1,7 @@
 //! What a guest sees as its file system.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bstr::ByteSlice;
@@ -8,6 +9,7 @@ use catena_tree::worktree::{NodeId, Worktree};
 
 use super::{Session, lock};
 use crate::capability::{Effective, WorkspaceAccess};
+use crate::refusals::{Refusal, Refusals};
 
 /// Guest paths of the scratch directories and their names in the scratch tree.
 const SCRATCH_DIRS: [(&str, &str); 2] = [("/tmp", "tmp"), ("/home/agent", "home")];
@@ -30,6 +32,20 @@ pub(crate) struct Mount {
     /// Which worktree it is of, as guests see it.
     pub(crate) device: u64,
     pub(crate) mode: Mode,
+    /// Changes that the mode refused.
+    pub(crate) refused: Arc<AtomicU64>,
+}
+
+impl Mount {
+    /// Counts what its mode refused.
+    pub(crate) fn count_in(&self, refusals: &mut Refusals) {
+        let refusal = match (self.mode, self.device) {
+            (Mode::System, _) | (_, PROGRAM_DEVICE) => Refusal::ProgramFiles,
+            (_, WORKTREE_DEVICE) => Refusal::Workspace(WorkspaceAccess::ReadWrite),
+            _ => Refusal::Sealed,
+        };
+        refusals.count(refusal, self.refused.load(Ordering::Relaxed));
+    }
 }
 
 const WORKTREE_DEVICE: u64 = 1;
@@ -55,6 +71,7 @@ impl Session {
                 node,
                 device,
                 mode: Mode::ReadOnly,
+                refused: Arc::default(),
             }
         });
         let mut mounts: Vec<Mount> = sealed.collect();
@@ -78,6 +95,7 @@ impl Session {
             worktree: self.worktree.clone(),
             device: WORKTREE_DEVICE,
             mode,
+            refused: Arc::default(),
         };
         std::iter::once(workspace).chain(self.scratch_mounts()).collect()
     }
@@ -94,6 +112,7 @@ impl Session {
                 node: node.ok()?,
                 device: SCRATCH_DEVICE,
                 mode: Mode::ReadWrite,
+                refused: Arc::default(),
             })
         };
         SCRATCH_DIRS.into_iter().filter_map(mount).collect()

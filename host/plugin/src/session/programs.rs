@@ -164,6 +164,7 @@ impl Session {
                 node,
                 device: PROGRAM_DEVICE,
                 mode: Mode::ReadOnly,
+                refused: Arc::default(),
             });
         }
         match program.table().directory {
@@ -174,6 +175,7 @@ impl Session {
                 worktree: root.clone(),
                 device: ROOT_DEVICE,
                 mode: Mode::System,
+                refused: Arc::default(),
             })),
         }
         Some(mounts)
@@ -193,7 +195,8 @@ fn opened_directory(mounts: &[Mount], directory: &str) -> Option<Mount> {
     let found = worktree.resolve(mount.node, place.as_bytes().as_bstr(), Links::Follow).ok()?;
     let node = found.node().ok()?;
     let is_directory = worktree.kind(node).ok()? == NodeKind::Directory;
-    is_directory.then(|| Mount { guest_path: Cow::Borrowed("."), node, ..mount.clone() })
+    let (guest_path, refused) = (Cow::Borrowed("."), Arc::default());
+    is_directory.then(|| Mount { guest_path, node, refused, ..mount.clone() })
 }
 
 /// A working directory as an absolute guest path.

@@ -183,7 +183,7 @@ impl Worktree {
 
     /// The node at `path`, if there is one that is not hidden.
     pub(super) fn node_at(&mut self, path: &RepoPath) -> Result<Option<NodeId>, FsError> {
-        self.find(path, Self::child)
+        self.find(path, Self::looked_up)
     }
 
     /// The node at `path`, hidden or not.

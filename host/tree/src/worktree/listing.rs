@@ -116,6 +116,20 @@ impl Worktree {
         Ok((!is_hidden).then_some(node))
     }
 
+    /// The same for somebody who looks for it, which is counted where it is hidden.
+    pub(super) fn looked_up(
+        &mut self,
+        dir: NodeId,
+        name: &BStr,
+    ) -> Result<Option<NodeId>, FsError> {
+        let Some(node) = self.any_child(dir, name)? else { return Ok(None) };
+        if !self.is_hidden(dir, name, self.kind(node)?) {
+            return Ok(Some(node));
+        }
+        self.hidden_lookups = self.hidden_lookups.saturating_add(1);
+        Ok(None)
+    }
+
     /// The entry `name` of a directory, hidden or not.
     pub(super) fn any_child(
         &mut self,

@@ -50,7 +50,7 @@ impl Worktree {
     /// The entry `name` of a directory. Symlinks are not followed.
     pub fn lookup(&mut self, dir: NodeId, name: &BStr) -> Result<NodeId, FsError> {
         check_searched_name(name)?;
-        self.child(dir, name)?.ok_or(FsError::NoEntry)
+        self.looked_up(dir, name)?.ok_or(FsError::NoEntry)
     }
 
     /// Keeps a node valid until [`Worktree::close`], even when it is unlinked.

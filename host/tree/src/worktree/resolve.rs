@@ -183,7 +183,12 @@ impl Worktree {
         if is_last && walk.needs_directory && walk.purpose == Purpose::Create {
             return Err(FsError::IsDirectory);
         }
-        let Some(node) = self.child(dir, name)? else {
+        // What can't be made at a hidden place is counted as a change.
+        let found = match walk.purpose {
+            Purpose::Create if is_last => self.child(dir, name)?,
+            Purpose::Create | Purpose::Find => self.looked_up(dir, name)?,
+        };
+        let Some(node) = found else {
             if !is_last {
                 return Err(FsError::NoEntry);
             }

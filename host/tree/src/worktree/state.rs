@@ -42,6 +42,13 @@ struct Counts {
     peak_entries: u64,
     refused_writes: u64,
     refused_changes: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    hidden_lookups: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +117,7 @@ impl Worktree {
                 peak_entries: usage.peak_entries,
                 refused_writes: usage.refused_writes,
                 refused_changes: usage.refused_changes,
+                hidden_lookups: usage.hidden_lookups,
             },
             nodes,
         })
@@ -146,6 +154,7 @@ impl Worktree {
         fresh.clock.advance_to(time(state.now));
         let counts = state.counts;
         fresh.protected.set(counts.refused_changes);
+        fresh.hidden_lookups = counts.hidden_lookups;
         fresh.meter.set(WorktreeUsage {
             bytes: counts.bytes,
             entries: counts.entries,

@@ -36,6 +36,8 @@ pub struct WorktreeUsage {
     pub refused_writes: u64,
     /// Changes that the policy refused.
     pub refused_changes: u64,
+    /// Looks for what the policy hides, by its name.
+    pub hidden_lookups: u64,
     /// Bytes in memory now, those that snapshots keep included, of all worktrees
     /// that share the budget.
     pub memory_bytes: u64,

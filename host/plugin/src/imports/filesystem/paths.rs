@@ -10,6 +10,7 @@ use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::sync::filesystem::types as wasi;
 use wasmtime_wasi::p2::bindings::sync::filesystem::types::HostDescriptor as _;
 
+use crate::refusals::Refusal;
 use crate::state::State;
 
 type Descriptor = Resource<wasi::Descriptor>;
@@ -123,7 +124,10 @@ fn with_path<T>(
     work: impl FnOnce(&mut State, String) -> FsResult<T>,
 ) -> Answer<T> {
     match path.to_str(&*store).map(Cow::into_owned) {
-        Ok(path) => answered(store, work, path),
+        Ok(path) => {
+            let names_git = names_git(&path);
+            answered(store, names_git, |state| work(state, path))
+        }
         Err(_) => Ok((Err(wasi::ErrorCode::IllegalByteSequence),)),
     }
 }
@@ -137,18 +141,28 @@ fn with_paths<T>(
     let (Ok(first), Ok(second)) = (first.to_str(&*store), second.to_str(&*store)) else {
         return Ok((Err(wasi::ErrorCode::IllegalByteSequence),));
     };
-    let paths = (first.into_owned(), second.into_owned());
-    answered(store, |state, (first, second)| work(state, first, second), paths)
+    let (first, second) = (first.into_owned(), second.into_owned());
+    let names_git = names_git(&first) || names_git(&second);
+    answered(store, names_git, |state| work(state, first, second))
 }
 
-fn answered<T, P>(
+fn answered<T>(
     store: &mut Store<'_>,
-    work: impl FnOnce(&mut State, P) -> FsResult<T>,
-    paths: P,
+    names_git: bool,
+    work: impl FnOnce(&mut State) -> FsResult<T>,
 ) -> Answer<T> {
     let state = store.data_mut();
-    match work(state, paths) {
-        Ok(answer) => Ok((Ok(answer),)),
-        Err(err) => Ok((Err(wasi::Host::convert_error_code(state, err)?),)),
+    let err = match work(state) {
+        Ok(answer) => return Ok((Ok(answer),)),
+        Err(err) => wasi::Host::convert_error_code(state, err)?,
+    };
+    if err == wasi::ErrorCode::NotPermitted {
+        state.refuse(if names_git { Refusal::GitDirectory } else { Refusal::PathEscape });
     }
+    Ok((Err(err),))
+}
+
+/// Whether a path leads through git's own directory.
+fn names_git(path: &str) -> bool {
+    path.split('/').any(|name| name.eq_ignore_ascii_case(".git"))
 }

@@ -18,6 +18,7 @@ use crate::imports::output::Output;
 use crate::limits::{Limiter, Limits};
 use crate::manifest::PluginKind;
 use crate::outside::{Event, Exchange, NewObject, Outside};
+use crate::refusals::Refusals;
 use crate::session::{JudgeSetting, JudgeStart, Session, SessionStart};
 
 const QUOTA: u64 = 1000;
@@ -64,8 +65,8 @@ fn state(session: &Arc<Session>, workspace: WorkspaceAccess) -> State {
         config: "{}".to_owned(),
         output: Arc::new(Output::new(session.outside.clone(), "test", 0)),
         limiter: Limiter::new(&Limits::defaults(PluginKind::Tool)),
-        refused: 0,
-        refusals: Vec::new(),
+        refused: Refusals::default(),
+        missing: Vec::new(),
         depth: 0,
         deadline: Instant::now(),
         waited_before: Duration::ZERO,
