@@ -5,6 +5,7 @@
 //! under way, and asks for none again that it has.
 
 mod read;
+mod tables;
 mod write;
 
 use std::collections::HashSet;
@@ -18,65 +19,10 @@ use rusqlite::{Connection as Database, OptionalExtension as _, params};
 
 pub use read::{CachedIssue, CachedPullRequest, CachedReference, CachedRemark, RemarkPlace};
 
+use self::tables::{APPLICATION, SINCE_1, TABLES, VERSION};
 use super::documents::Connection;
 use super::error::CacheError;
 use super::wire;
-
-/// Version of the tables, kept as SQLite's `user_version`.
-const VERSION: i64 = 2;
-
-/// SQLite's `application_id`: the letters `CtnG`.
-const APPLICATION: i64 = 0x4374_6e47;
-
-/// Times are texts as GitHub writes them, `2024-05-06T07:08:09Z`, which sort as
-/// the times do.
-const TABLES: &str = "
-CREATE TABLE former_name (name TEXT PRIMARY KEY COLLATE NOCASE) STRICT;
-CREATE TABLE set_aside (number INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
-CREATE TABLE repository (
-    id TEXT NOT NULL, name TEXT NOT NULL, license TEXT, default_branch TEXT,
-    merged INTEGER NOT NULL, listed_until TEXT) STRICT;
-CREATE TABLE sweep (scope TEXT NOT NULL, cursor TEXT NOT NULL, top TEXT NOT NULL) STRICT;
-CREATE TABLE pull_request (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL, listed_at TEXT NOT NULL, merged_at TEXT,
-    fetched_at TEXT, gone INTEGER NOT NULL DEFAULT 0, title TEXT, body TEXT, created_at TEXT,
-    author TEXT, author_kind TEXT, base_branch TEXT, head_commit TEXT, merge_commit TEXT) STRICT;
-CREATE TABLE open_page (
-    number INTEGER NOT NULL, connection TEXT NOT NULL, node TEXT NOT NULL, cursor TEXT NOT NULL,
-    PRIMARY KEY (number, connection, node)) STRICT, WITHOUT ROWID;
-CREATE TABLE label (
-    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL,
-    PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
-CREATE TABLE pull_request_commit (
-    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL, message TEXT NOT NULL,
-    author TEXT, PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
-CREATE TABLE changed_file (
-    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, path TEXT NOT NULL, added INTEGER NOT NULL,
-    deleted INTEGER NOT NULL, change TEXT NOT NULL,
-    PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
-CREATE TABLE thread (
-    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL,
-    PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
-CREATE TABLE remark (
-    number INTEGER NOT NULL, place TEXT NOT NULL, thread TEXT NOT NULL, ordinal INTEGER NOT NULL,
-    id TEXT NOT NULL, author TEXT, author_kind TEXT, created_at TEXT NOT NULL, state TEXT,
-    body TEXT NOT NULL, PRIMARY KEY (number, place, thread, ordinal)) STRICT, WITHOUT ROWID;
-CREATE TABLE closing_issue (
-    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, repository TEXT NOT NULL,
-    issue INTEGER NOT NULL, title TEXT NOT NULL, author TEXT, body TEXT NOT NULL,
-    PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
-CREATE TABLE cross_reference (
-    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL, actor TEXT,
-    created_at TEXT NOT NULL, closes INTEGER NOT NULL, source_kind TEXT NOT NULL,
-    source_repository TEXT NOT NULL, source INTEGER NOT NULL,
-    PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
-";
-
-/// What version 1 has not.
-const SINCE_1: &str = "
-CREATE TABLE former_name (name TEXT PRIMARY KEY COLLATE NOCASE) STRICT;
-CREATE TABLE set_aside (number INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
-";
 
 /// How long another process may read or write the file.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -155,6 +101,10 @@ impl Cache {
         database.busy_timeout(PATIENCE).map_err(failed)?;
         let mut cache = Self { database, path: path.to_owned(), _lock: lock };
         cache.prepare()?;
+        // Who reads the file meanwhile waits for nobody and holds nobody up, and an answer is
+        // on the disk after one write. Where a file system has no shared memory, as on a
+        // network, SQLite stays with its other journal.
+        cache.database.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         Ok(cache)
     }
 
@@ -435,4 +385,38 @@ fn begin(transaction: &rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reader_of_a_cache_holds_up_nobody_and_sees_one_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cache.db");
+        let mut cache = Cache::open(&path).unwrap();
+        cache.set_aside(1, "too large").unwrap();
+        let reader = Database::open(&path).unwrap();
+        let count = || {
+            let query = "SELECT count(*) FROM set_aside";
+            reader.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        reader.execute_batch("BEGIN").unwrap();
+        assert_eq!(count(), 1);
+        cache.set_aside(2, "too large").unwrap();
+        assert_eq!(count(), 1);
+        reader.execute_batch("END").unwrap();
+        assert_eq!(count(), 2);
+    }
+
+    #[test]
+    fn closed_cache_is_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cache.db");
+        Cache::open(&path).unwrap().set_aside(1, "too large").unwrap();
+        let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        assert_eq!(Cache::open(&path).unwrap().count("SELECT count(*) FROM set_aside").unwrap(), 1);
+    }
 }
