@@ -10,7 +10,7 @@ use clap::ValueHint;
 use serde_json::json;
 
 use super::{counts, print_doubts, refused_json, show_progress};
-use crate::failure::Failure;
+use crate::failure::{CHECK_FAILED, Failure};
 use crate::output::{Format, print_json, say};
 use crate::watch;
 
@@ -48,15 +48,20 @@ pub(crate) fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Fail
     let resolution = resolution.map_err(|err| {
         Failure::input(err).with_hint("`--repository OWNER/NAME` and `--branch NAME` say it too")
     })?;
-    resolution.file.save(&arguments.output).map_err(anyhow::Error::from)?;
-    match format {
-        Format::Json => print_json(&as_json(&resolution, &arguments.output))?,
-        Format::Text => print_text(&resolution, &arguments.output),
+    // A file of no chains would take the place of a good one.
+    let is_nothing = resolution.file.chains.is_empty();
+    let output = Some(arguments.output.as_path()).filter(|_| !is_nothing);
+    if let Some(output) = output {
+        resolution.file.save(output).map_err(anyhow::Error::from)?;
     }
-    Ok(ExitCode::SUCCESS)
+    match format {
+        Format::Json => print_json(&as_json(&resolution, output))?,
+        Format::Text => print_text(&resolution, output),
+    }
+    Ok(if is_nothing { ExitCode::from(CHECK_FAILED) } else { ExitCode::SUCCESS })
 }
 
-fn as_json(resolution: &Resolution, output: &Path) -> serde_json::Value {
+fn as_json(resolution: &Resolution, output: Option<&Path>) -> serde_json::Value {
     let (stages, without_patch) = counts(&resolution.file);
     json!({
         "output": output,
@@ -67,10 +72,15 @@ fn as_json(resolution: &Resolution, output: &Path) -> serde_json::Value {
     })
 }
 
-fn print_text(resolution: &Resolution, output: &Path) {
+fn print_text(resolution: &Resolution, output: Option<&Path>) {
     let (stages, _) = counts(&resolution.file);
     let resolved = resolution.file.chains.len();
     let all = resolved + resolution.refused.len();
-    say!("{resolved} of {all} chains resolved, {stages} stages: {}", output.display());
+    match output {
+        Some(output) => {
+            say!("{resolved} of {all} chains resolved, {stages} stages: {}", output.display());
+        }
+        None => say!("{resolved} of {all} chains resolved, nothing was written"),
+    }
     print_doubts(resolution);
 }
