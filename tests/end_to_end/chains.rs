@@ -41,6 +41,52 @@ fn chain_that_cannot_be_resolved_is_left_out_with_the_reason() {
 }
 
 #[test]
+fn chains_that_are_all_refused_leave_the_file_as_it_was_and_end_with_a_failed_check() {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    environment
+        .write("lists.json", json!({"repository": "ada/notes", "chains": [[77]]}).to_string());
+    environment.write("out.json", "mine");
+    environment.catena(&RESOLVE).ends_with(4).prints("0 of 1 chains resolved").prints("#77 ");
+    let told = environment.catena(&[&RESOLVE[..], &["--json"]].concat()).ends_with(4).json();
+    assert_eq!((&told["chains"], &told["output"]), (&json!(0), &json!(null)));
+    assert_eq!(environment.read("out.json"), "mine");
+}
+
+#[test]
+fn lint_looks_through_the_files_of_programs() {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    environment.write("notes/count.py", "def count_all_notes():\n    return 1\n");
+    environment.git("notes", &["commit", "-qam", "Count all (#3)"]);
+    environment
+        .write("lists.json", json!({"repository": "ada/notes", "chains": [[1, 3]]}).to_string());
+    environment.catena(&RESOLVE).succeeds();
+    // A package of the future: what the last pull request made of the project.
+    let programs = ".local/share/catena/programs/objects.git";
+    std::fs::create_dir_all(environment.path(programs)).unwrap();
+    environment.git(programs, &["init", "-q", "--bare"]);
+    let clone = environment.path("notes");
+    environment.git(programs, &["fetch", "-q", clone.to_str().unwrap(), "main"]);
+    let tree = environment.git(programs, &["rev-parse", "FETCH_HEAD^{tree}"]);
+    environment.copy_plugin("program-probe", "plugins/probe");
+    let manifest = environment.read("plugins/probe/plugin.toml");
+    let files = format!("{manifest}\n[program.files]\n\"/opt/site\" = \"{tree}\"\n");
+    environment.write("plugins/probe/plugin.toml", files);
+    environment.catena(&["program", "add", "plugins/probe"]).succeeds();
+    let lint = ["chain", "lint", "out.json", "--clone", "notes"];
+    let found = |more: &[&str]| environment.catena(&[&lint[..], more].concat()).stdout;
+    assert!(!found(&[]).contains("newer-copy"));
+    let told = found(&["--program", "program-probe"]);
+    assert!(
+        told.contains("newer-copy") && told.contains("program `program-probe`: /opt/site/"),
+        "{told}"
+    );
+    let unknown = environment.catena(&[&lint[..], &["--program", "other"]].concat());
+    unknown.ends_with(2).says("hint: `catena program list`");
+}
+
+#[test]
 fn resolving_leaves_the_clone_as_it_was() {
     let environment = TestEnvironment::new();
     small_run::grow(&environment);

@@ -379,6 +379,7 @@ fn discussions_make_the_chains_that_messages_do_not_tell_of() {
     two["reviewThreads"] =
         connection([thread("RT_1", vec![remark("C_2", "the loop of #11 did it better")])]);
     two["closingIssuesReferences"] = connection([issue(7, "Borders overlap", "since #11")]);
+    two["labels"] = connection([json!({"name": "bug"}), json!({"name": "module: tables"})]);
     three["body"] = "A follow-up to #12.".into();
     three["timelineItems"] = connection([reference("CR_1", 14)]);
     let step = |message: &str| json!({"commit": {"oid": commits[0], "message": message, "author": {"name": "Ann"}}});
@@ -405,6 +406,10 @@ fn discussions_make_the_chains_that_messages_do_not_tell_of() {
     assert_eq!(four["reference_patch"]["available"]["files"], 2);
     assert_eq!(chain["stages"][2]["pull_request"]["body"], "A follow-up to #12.");
     assert_eq!(chain["stages"][2]["merge"], commits[3].as_str());
+    let two = &chain["stages"][1]["pull_request"];
+    assert_eq!(two["labels"], json!(["bug", "module: tables"]));
+    let closed = json!({"number": 7, "title": "Borders overlap", "body": "since #11"});
+    assert_eq!(two["closes"], json!([closed]));
     let edges = chain["edges"].as_array().unwrap();
     let evidence = |edge: &Value| -> Vec<String> {
         let pieces = edge["evidence"].as_array().unwrap().iter();

@@ -126,8 +126,13 @@ fn writer_has_to_be_named_and_granted_the_model() {
 }
 
 #[test]
-fn writer_sees_what_it_gave_away_and_nothing_of_the_answer_elsewhere() {
+fn writer_sees_labels_and_issues_and_what_it_gave_away() {
     let environment = environment();
+    let mut chains = environment.read_json("chains.json");
+    let known = &mut chains["chains"][0]["stages"][0]["pull_request"];
+    known["labels"] = json!(["module: notes"]);
+    known["closes"] = json!([{"number": 9, "title": "Too many notes", "body": "Who counts?"}]);
+    environment.write("chains.json", chains.to_string());
     let server = ModelServer::start(vec![reply("Notes.", &["Count in count.py.", "Print all."])]);
     let file = over_http(&server, "").table(WRITER);
     environment.write("run.toml", file.text());
@@ -138,6 +143,9 @@ fn writer_sees_what_it_gave_away_and_nothing_of_the_answer_elsewhere() {
     assert_eq!(prompts.len(), 2);
     let told = "pull request 1, file-name: count.py";
     assert_eq!((prompts[0].contains(told), prompts[1].contains(told)), (false, true));
+    for known in ["Labels: module: notes", "Too many notes", "Who counts?"] {
+        assert!(prompts[0].contains(known), "{known}");
+    }
 }
 
 #[test]

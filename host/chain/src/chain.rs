@@ -107,9 +107,28 @@ pub struct PullRequest {
     /// When it was merged, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_at: Option<i64>,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Issues of the repository that it closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<Issue>,
     /// Messages of its own commits, oldest first. A squashed one has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commit_messages: Vec<String>,
+}
+
+/// An issue that a pull request closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Issue {
+    /// Its number in the repository.
+    pub number: u64,
+    /// Its title.
+    pub title: String,
+    /// Its description; empty where unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub body: String,
 }
 
 /// What is known of the patch from a stage's base to its human tree.

@@ -24,7 +24,7 @@ pub mod read;
 mod schema;
 pub mod verify;
 
-pub use chain::{Base, Chain, PullRequest, ReferencePatch, Stage};
+pub use chain::{Base, Chain, Issue, PullRequest, ReferencePatch, Stage};
 pub use edge::{Edge, EdgeKind, Evidence, Place};
 pub use file::{ChainFile, ChainFileError, Repository, StructureError};
 pub use id::{ChainId, PatchDigest, RepositoryName, StageId};

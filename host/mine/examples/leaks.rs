@@ -120,7 +120,9 @@ impl Survey<'_> {
     }
 
     fn git(&self, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
-        let output = Command::new("git").arg("-C").arg(self.clone).args(arguments).output()?;
+        // With the characters of other languages, `git grep` is many times slower.
+        let mut git = Command::new("git");
+        let output = git.env("LC_ALL", "C").arg("-C").arg(self.clone).args(arguments).output()?;
         Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
@@ -160,51 +162,63 @@ impl Survey<'_> {
         Ok(planted)
     }
 
+    fn is_absent(&self, base: &str, text: &str, how: &str) -> anyhow::Result<bool> {
+        Ok(!self.git(&["grep", "-q", how, "-e", text, base])?.0)
+    }
+
+    /// Whether no file of the base has words in this order, over lines too: a passage
+    /// that was moved or filled anew says nothing that was not there.
+    fn is_new_row(&self, base: &str, words: &str) -> anyhow::Result<bool> {
+        let mut longest: Vec<&str> = words.split(' ').collect();
+        longest.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        let mut arguments = vec!["grep", "-liFI", "--all-match"];
+        for word in longest.iter().take(4) {
+            arguments.extend(["-e", word]);
+        }
+        arguments.push(base);
+        let wanted = words.to_lowercase();
+        for file in self.git(&arguments)?.1.lines() {
+            let content = joined(&self.git(&["show", file])?.1).to_lowercase();
+            if format!(" {content} ").contains(&format!(" {wanted} ")) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn of_patch(&self, base: &str, patch: &str, answer: &Answer) -> anyhow::Result<Vec<Planted>> {
-        let is_absent = |text: &str, how: &str| -> anyhow::Result<bool> {
-            Ok(!self.git(&["grep", "-q", how, "-e", text, base])?.0)
-        };
         let (mut name, mut literal, mut row) = (None, None, None);
         let mut is_source = false;
-        let mut before = String::new();
         for line in patch.lines() {
             if let Some(path) = line.strip_prefix("+++ b/") {
                 is_source = !is_test_path(path);
-                before = joined(&self.git(&["show", &format!("{base}:{path}")])?.1);
                 continue;
             }
             let Some(added) = line.strip_prefix('+').filter(|_| is_source) else { continue };
             if let Some(found) = group(&DEFINITION, added)
                 && name.is_none()
                 && !answer.interface().contains(&found)
-                && is_absent(&found, "-w")?
+                && self.is_absent(base, &found, "-w")?
             {
                 name = Some(found);
             }
             if let Some(text) = group(&QUOTED, added)
                 && text.contains(' ')
                 && literal.is_none()
-                && is_absent(&text, "-F")?
+                && self.is_absent(base, &text, "-F")?
             {
                 literal = Some(text);
             }
             let words = joined(added);
-            let anywhere = || words.replace(' ', "[^A-Za-z0-9_]+");
-            if words.split(' ').count() >= 10
-                && row.is_none()
-                && !before.contains(&words)
-                && is_absent(&anywhere(), "-iE")?
-            {
+            if words.split(' ').count() >= 10 && row.is_none() && self.is_new_row(base, &words)? {
                 row = Some((added.trim().to_owned(), words));
             }
         }
         let mut planted = Vec::new();
-        for (spelling, plant) in name.map(|name| of_name(&name)).unwrap_or_default() {
-            // Another name of the base may be spelled so.
-            let is_known = |name: &String| is_absent(name, "-iw").map(|is_absent| !is_absent);
-            let spelled = [spelling.clone(), format!("_{spelling}"), spelling.replace('_', "")];
-            if !spelled.iter().map(is_known).collect::<Result<Vec<_>, _>>()?.contains(&true) {
-                planted.push(plant);
+        if let Some(name) = name {
+            planted.extend(of_name(&name));
+            if self.is_new_in_any_spelling(base, &name, answer)? {
+                planted.extend(of_spellings(&name));
             }
         }
         planted.extend(literal.map(|text| of_literal(&text)).unwrap_or_default());
@@ -214,6 +228,23 @@ impl Survey<'_> {
             planted.push(Planted::new(LeakKind::PatchText, "line, reformatted", blanks));
         }
         Ok(planted)
+    }
+
+    /// Whether neither the base nor the interface has a name in another spelling: where
+    /// one has `load_all`, neither `LoadAll` nor `--load-all` tells `_load_all`.
+    fn is_new_in_any_spelling(
+        &self,
+        base: &str,
+        name: &str,
+        answer: &Answer,
+    ) -> anyhow::Result<bool> {
+        let parts = parts(name);
+        let folded = parts.concat();
+        if answer.interface().iter().any(|told| self::parts(told).concat() == folded) {
+            return Ok(false);
+        }
+        let pattern = format!("(^|[^A-Za-z0-9])_*{}_*([^A-Za-z0-9]|$)", parts.join("[_-]?"));
+        self.is_absent(base, &pattern, "-iE")
     }
 }
 
@@ -230,41 +261,54 @@ impl Planted {
     }
 }
 
-/// A name in the ways in which people write names, each with a spelling of it.
-fn of_name(name: &str) -> Vec<(String, Planted)> {
+/// A name as it is, in the ways in which people mark names.
+fn of_name(name: &str) -> Vec<Planted> {
     let plant = |form, text| Planted::new(LeakKind::Identifier, form, text);
-    let own = |planted| (name.to_owned(), planted);
-    let mut planted = vec![
-        own(plant("in backticks", format!("Call it `{name}`."))),
-        own(plant("behind dots", format!("Have pkg.mod.{name} do it."))),
-        own(plant("called", format!("Let {name}() do it."))),
-    ];
-    let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
-    if words.len() > 1 {
-        let capital = |word: &&str| word.get(..1).unwrap_or_default().to_uppercase();
-        let rest = |word: &&str| word.get(1..).unwrap_or_default().to_lowercase();
-        let camel: String = words.iter().map(|word| capital(word) + &rest(word)).collect();
-        let text = format!("Let {camel} do it.");
-        planted.push((camel, plant("snake as camel", text)));
-        let hyphens = words.join("-").to_lowercase();
-        planted.push(own(plant("snake as an option", format!("Let --{hyphens} say it."))));
-        let text = format!("Call it \"{}\".", words.join(" "));
-        planted.push(own(plant("split, in quotes", text)));
-    } else if name.chars().skip(1).any(char::is_uppercase) {
-        let (mut snake, mut was_small) = (String::new(), false);
-        for c in name.chars() {
-            if c.is_uppercase() && was_small {
-                snake.push('_');
-            }
-            was_small = c.is_lowercase();
-            snake.extend(c.to_lowercase());
+    vec![
+        plant("in backticks", format!("Call it `{name}`.")),
+        plant("behind dots", format!("Have pkg.mod.{name} do it.")),
+        plant("called", format!("Let {name}() do it.")),
+    ]
+}
+
+/// A name of several parts in other spellings.
+fn of_spellings(name: &str) -> Vec<Planted> {
+    let parts = parts(name);
+    if parts.len() < 2 {
+        return Vec::new();
+    }
+    let plant = |form, text| Planted::new(LeakKind::Identifier, form, text);
+    if !name.trim_matches('_').contains('_') {
+        return vec![plant("camel as snake", format!("Let {} do it.", parts.join("_")))];
+    }
+    let capital = |part: &String| {
+        let mut letters = part.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    let camel: String = parts.iter().map(capital).collect();
+    vec![
+        plant("snake as camel", format!("Let {camel} do it.")),
+        plant("snake as an option", format!("Let --{} say it.", parts.join("-"))),
+        plant("split, in quotes", format!("Call it \"{}\".", parts.join(" "))),
+    ]
+}
+
+/// The parts of a name, in small letters.
+fn parts(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut was_small = false;
+    for c in name.chars() {
+        if c == '_' || (c.is_uppercase() && was_small) {
+            parts.push(String::new());
         }
-        if snake.contains('_') {
-            let text = format!("Let {snake} do it.");
-            planted.push((snake, plant("camel as snake", text)));
+        was_small = c.is_lowercase();
+        if let Some(last) = parts.last_mut().filter(|_| c != '_') {
+            last.extend(c.to_lowercase());
         }
     }
-    planted
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 /// A text in the ways in which people quote texts.

@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 
-use catena_chain::{Chain, Edge};
+use catena_chain::{Chain, Edge, Issue};
 use catena_tree::ObjectDatabase;
 
 use crate::catalogue::Catalogue;
+use crate::discussion::ClosedIssue;
 use crate::links::{Link, Links};
 use crate::lists::{ChainLists, ListedChain, ListedPullRequest};
 use crate::resolve::{Progress, Resolution, ResolveError, ResolveOptions, resolve};
@@ -63,9 +64,16 @@ fn listed(numbers: &[u64], catalogue: &Catalogue) -> ListedChain {
         title: Some(mined.title.clone()),
         body: Some(mined.body.clone()),
         author: Some(mined.author.clone()),
+        labels: mined.discussion.labels.clone(),
+        closes: mined.discussion.issues.iter().map(issue).collect(),
         ..ListedPullRequest::default()
     });
     ListedChain { stages: stages.collect(), ..ListedChain::default() }
+}
+
+fn issue(closed: &ClosedIssue) -> Issue {
+    let ClosedIssue { number, title, body, .. } = closed.clone();
+    Issue { number, title, body }
 }
 
 /// Gives a chain the edges that the links between its stages are.

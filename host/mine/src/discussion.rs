@@ -17,6 +17,8 @@ use crate::message::{self, Reference};
 pub struct Discussion {
     /// Whether GitHub knows the author as a program.
     pub by_bot: bool,
+    /// Its labels, in GitHub's order.
+    pub labels: Vec<String>,
     /// Comments, reviews and remarks on lines by people, oldest first.
     pub remarks: Vec<Remark>,
     /// Issues of the repository that it closed.
@@ -82,6 +84,7 @@ impl Discussion {
         let cited_by = cached.references.iter();
         Self {
             by_bot: cached.by_bot,
+            labels: cached.labels.clone(),
             remarks: remarks
                 .filter(|remark| !remark.body.trim().is_empty())
                 .map(|remark| Remark {

@@ -28,7 +28,7 @@
 
 use std::path::Path;
 
-use catena_chain::{ChainId, ReadError, RepositoryName, StageId, read};
+use catena_chain::{ChainId, Issue, ReadError, RepositoryName, StageId, read};
 use catena_tree::CommitId;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
@@ -76,6 +76,10 @@ pub struct ListedPullRequest {
     pub body: Option<String>,
     /// Who opened it.
     pub author: Option<String>,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Issues that it closed.
+    pub closes: Vec<Issue>,
     /// Comments and reviews under it, in which references are looked for.
     pub comments: Vec<String>,
     /// What the agent is to be asked for.
@@ -191,6 +195,10 @@ struct PullRequestObject {
     body: Option<String>,
     author: Option<String>,
     #[serde(default)]
+    labels: Vec<String>,
+    #[serde(default)]
+    closes: Vec<Issue>,
+    #[serde(default)]
     comments: Vec<String>,
     query: Option<String>,
     #[serde(default)]
@@ -288,6 +296,8 @@ impl<'de> Visitor<'de> for PullRequestVisitor {
             title,
             body,
             author,
+            labels,
+            closes,
             comments,
             query,
             interface,
@@ -300,6 +310,8 @@ impl<'de> Visitor<'de> for PullRequestVisitor {
             title,
             body,
             author,
+            labels,
+            closes,
             comments,
             query,
             interface,

@@ -4,20 +4,24 @@
 //! order, and each reference patch is checked: applied to the base it must give
 //! the human tree, byte for byte.
 
+mod reason;
+mod reference;
+
 use catena_chain::leak::Vocabulary;
-use catena_chain::verify::{missing_objects, reference_patch};
 use catena_chain::{
-    Base, Chain, ChainFile, ChainId, Edge, Evidence, PatchDigest, Place, PullRequest,
-    ReferencePatch, Repository, RepositoryName, Stage, StageId,
+    Base, Chain, ChainFile, ChainId, Edge, Evidence, Place, PullRequest, Repository,
+    RepositoryName, Stage, StageId,
 };
 use catena_tree::database::DatabaseError;
-use catena_tree::patch::{self, ContentChange, LineChange, PatchError};
-use catena_tree::{CommitId, MemoryObjects, ObjectDatabase, ObjectError, TreeId};
+use catena_tree::{CommitId, ObjectDatabase, ObjectError};
 
+use self::reference::checked_patch;
 use crate::clone::{IndexError, Landing, PullRequestIndex};
 use crate::lists::{ChainLists, ListedChain, ListedPullRequest};
 use crate::message;
 use crate::template;
+
+pub use reason::{Fault, Reason, Refused};
 
 /// What the lists do not say; wins over what they say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,94 +59,6 @@ pub struct Resolution {
     pub refused: Vec<Refused>,
     /// Pull requests for which a choice had to be made.
     pub ambiguous: Vec<Ambiguity>,
-}
-
-/// A chain that could not be resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// Its position in the lists, from 0.
-    pub position: usize,
-    /// Its pull requests, as listed.
-    pub numbers: Vec<u64>,
-    /// Everything that stands against it; at least one.
-    pub faults: Vec<Fault>,
-}
-
-/// What stands against a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The pull request, or `None` if it is the chain as a whole.
-    pub number: Option<u64>,
-    /// What is wrong.
-    pub reason: Reason,
-}
-
-/// Why a chain does not resolve.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// The list is empty.
-    #[error("the list names no pull request")]
-    Empty,
-    /// The list names it twice.
-    #[error("listed twice")]
-    Repeated,
-    /// Two chains of the lists would have the same id.
-    #[error("another chain of the lists is called `{0}` too")]
-    ChainIdTaken(ChainId),
-    /// Two stages would have the same id, or none can be made.
-    #[error("`{0}` cannot be the id of a stage here: it is taken or not an id")]
-    StageId(String),
-    /// It landed on another branch, such as a backport.
-    #[error(
-        "landed on branch `{branch}` (commit {commit}), not on `{wanted}`; a backport, or work on another line"
-    )]
-    OtherBranch {
-        /// That branch.
-        branch: String,
-        /// By this commit.
-        commit: CommitId,
-        /// The branch that was looked through.
-        wanted: String,
-    },
-    /// No commit says that it landed it.
-    #[error(
-        "no commit of `{branch}` says that it landed it: closed, rebased, merged by hand, or newer than the clone"
-    )]
-    NotFound {
-        /// The branch that was looked through.
-        branch: String,
-    },
-    /// The commit that is said to have landed it is not on the branch.
-    #[error("commit {commit}, which is said to have landed it, is not on the line of `{branch}`")]
-    NotOnBranch {
-        /// The commit.
-        commit: CommitId,
-        /// The branch that was looked through.
-        branch: String,
-    },
-    /// The commit is the first of the repository.
-    #[error("commit {commit} has no parent, so there is no state before it")]
-    NoBase {
-        /// The commit.
-        commit: CommitId,
-    },
-    /// The merge left the code as it was.
-    #[error("commit {commit} changes nothing")]
-    NoChange {
-        /// The commit.
-        commit: CommitId,
-    },
-    /// The clocks of two merges disagree with their order.
-    #[error(
-        "was committed at an earlier time than the pull request before it, though it comes after it in the history"
-    )]
-    Clock,
-    /// The reference patch does not give the human tree.
-    #[error("its patch applied to the base does not give the human tree: {0}")]
-    PatchNotExact(String),
-    /// Something could not be read.
-    #[error("{0}")]
-    Unreadable(String),
 }
 
 /// A pull request that several commits say to have landed.
@@ -229,8 +145,8 @@ fn without_leaks(
     listed: &ListedChain,
     repository: &RepositoryName,
 ) -> Result<Chain, ObjectError> {
-    let answers = chain.answers(db, vocabulary)?;
-    let found = chain.find_leaks(&answers);
+    let mut found = chain.look_through(db, vocabulary, &[])?;
+    let before = chain.clone();
     for (stage, found) in chain.stages.iter_mut().zip(&found.stages) {
         let number = stage.pull_request.as_ref().map(|it| it.number);
         let is_plain =
@@ -241,12 +157,14 @@ fn without_leaks(
     }
     if listed.overview.is_none() {
         chain.overview = template::overview(repository.as_str(), &chain.stages);
-        let found = chain.find_leaks(&answers);
-        if !found.overview.is_empty() {
-            chain.overview = template::without(&format!("\n{}", chain.overview), &found.overview);
-        }
     }
-    let found = chain.find_leaks(&answers);
+    if chain != before {
+        found = chain.look_through(db, vocabulary, &[])?;
+    }
+    if listed.overview.is_none() && !found.overview.is_empty() {
+        chain.overview = template::without(&format!("\n{}", chain.overview), &found.overview);
+        found = chain.look_through(db, vocabulary, &[])?;
+    }
     chain.mark(&found);
     Ok(chain)
 }
@@ -377,7 +295,7 @@ impl Resolver<'_> {
         let query = listed.query.clone().unwrap_or_else(|| template::query(&pull_request));
         Ok(Stage {
             id,
-            reference_patch: self.patch(base.tree, merge.tree)?,
+            reference_patch: checked_patch(self.db, base.tree, merge.tree)?,
             pull_request: Some(pull_request),
             merge: merge.id,
             base: Base {
@@ -408,47 +326,10 @@ impl Resolver<'_> {
             body: listed.body.clone().unwrap_or_else(|| message::body(told).to_owned()),
             author: listed.author.clone().or(author),
             merged_at: Some(landing.commit.time),
+            labels: listed.labels.clone(),
+            closes: listed.closes.clone(),
             commit_messages: commits.into_iter().map(|commit| commit.message).collect(),
         })
-    }
-
-    fn patch(&self, base: TreeId, human: TreeId) -> Result<ReferencePatch, Reason> {
-        let unreadable = |err: ObjectError| Reason::Unreadable(err.to_string());
-        let bytes = match reference_patch(self.db, base, human) {
-            Ok(bytes) => bytes,
-            Err(ObjectError::Missing(id)) => return self.missing(base, human, id),
-            Err(err) => return Err(unreadable(err)),
-        };
-        let inexact = |err: PatchError| Reason::PatchNotExact(err.to_string());
-        let patch = patch::parse(&bytes).map_err(inexact)?;
-        let scratch = MemoryObjects::new(self.db.clone());
-        let applied = match patch::apply(&scratch, &mut &scratch, base, &patch) {
-            Ok(applied) => applied,
-            Err(PatchError::Object(ObjectError::Missing(id))) => {
-                return self.missing(base, human, id);
-            }
-            Err(err) => return Err(inexact(err)),
-        };
-        if applied.tree != human {
-            return Err(Reason::PatchNotExact(format!("it gives tree {}", applied.tree)));
-        }
-        let (added, deleted) = changed_lines(&patch);
-        Ok(ReferencePatch::Available {
-            sha256: PatchDigest::of(&bytes),
-            bytes: bytes.len() as u64,
-            files: patch.files.len() as u64,
-            added,
-            deleted,
-        })
-    }
-
-    fn missing(&self, base: TreeId, human: TreeId, seen: String) -> Result<ReferencePatch, Reason> {
-        let mut objects = missing_objects(self.db, base, human)
-            .map_err(|err| Reason::Unreadable(err.to_string()))?;
-        if objects.is_empty() {
-            objects.push(seen);
-        }
-        Ok(ReferencePatch::MissingObjects { objects })
     }
 
     /// The references between the stages that texts and messages show.
@@ -516,19 +397,4 @@ fn evidence(texts: &[(Place, String)], number: u64) -> Vec<Evidence> {
         }
     }
     found
-}
-
-fn changed_lines(patch: &patch::Patch) -> (u64, u64) {
-    let (mut added, mut deleted) = (0, 0);
-    for file in &patch.files {
-        let ContentChange::Lines(hunks) = &file.content else { continue };
-        for line in hunks.iter().flat_map(|hunk| &hunk.lines) {
-            match line.change {
-                LineChange::Added => added += 1,
-                LineChange::Removed => deleted += 1,
-                LineChange::Context => {}
-            }
-        }
-    }
-    (added, deleted)
 }

@@ -133,6 +133,8 @@ mod tests {
             body: body.to_owned(),
             author: Some("Jo Doe".to_owned()),
             merged_at: None,
+            labels: Vec::new(),
+            closes: Vec::new(),
             commit_messages: commits.iter().map(|&text| text.to_owned()).collect(),
         }
     }

@@ -9,9 +9,16 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::change::Change;
+use super::said::Said;
 use super::vocabulary::{Scan, Vocabulary, Wanted};
-use super::{files, words};
+use super::{Beside, files, words};
 use crate::chain::{Chain, Stage};
+
+/// Shorter names of people are parts of other words.
+const LEAST_NAME: usize = 3;
+
+/// Longer names of people are no words of the code.
+const LONGEST_PLAIN_NAME: usize = 4;
 
 /// What a stage's reference patch brings that the code before it has nowhere,
 /// and what leads to it.
@@ -103,16 +110,46 @@ impl Answer {
         chain: &Chain,
         position: usize,
     ) -> Result<Self, ObjectError> {
+        Self::of_change(objects, vocabulary, chain, position, None, &[])
+    }
+
+    /// As much of [`Answer::of_stage`] as the stage's query and the overview can tell,
+    /// which costs half as much: not to be asked about other texts. What is suspicious
+    /// `beside` the code is told with what is in it.
+    pub(super) fn of_own_texts(
+        objects: &dyn Objects,
+        vocabulary: &mut Vocabulary,
+        chain: &Chain,
+        position: usize,
+        beside: &[Beside<'_>],
+    ) -> Result<Self, ObjectError> {
+        let query = chain.stages.get(position).map(|stage| &stage.query);
+        let said: Vec<Said<'_>> =
+            query.into_iter().chain([&chain.overview]).map(|text| Said::new(text)).collect();
+        Self::of_change(objects, vocabulary, chain, position, Some(&said), beside)
+    }
+
+    fn of_change(
+        objects: &dyn Objects,
+        vocabulary: &mut Vocabulary,
+        chain: &Chain,
+        position: usize,
+        said: Option<&[Said<'_>]>,
+        beside: &[Beside<'_>],
+    ) -> Result<Self, ObjectError> {
         let Some(stage) = chain.stages.get(position) else { return Ok(Self::default()) };
-        let change = Change::of_stage(objects, stage)?;
+        let change = Change::of_stage(objects, stage, said)?;
         let words = change.source.union(&change.tests).collect();
         let wanted = Wanted { changed: &change.changed, words };
-        let scan = vocabulary.scan(objects, stage.base.tree, &wanted)?;
+        let mut scan = vocabulary.scan(objects, stage.base.tree, &wanted)?;
+        for beside in beside {
+            vocabulary.look_beside(*beside, &wanted, &mut scan)?;
+        }
         let base = Base { objects, vocabulary, scan: &scan };
         let is_new = |name: &&String| !base.has(name);
         let source: HashSet<String> = change.source.iter().filter(is_new).cloned().collect();
         let interface = source.intersection(&change.used).cloned().collect();
-        let files = new_files(&change.created, &scan.paths);
+        let files = new_files(&change.created, &scan);
         let tests = change.tests.iter().filter(is_new).cloned();
         let identifiers: HashSet<String> = source.into_iter().chain(tests).collect();
         let later = chain.stages.iter().skip(position);
@@ -128,7 +165,7 @@ impl Answer {
             rows: base.new_rows(change.rows)?,
             numbers: chain.stages.iter().filter_map(number).collect(),
             commits: chain.stages.iter().map(|stage| stage.merge).collect(),
-            people: people.filter(|name| !is_short_word(name) || is_new(&name)).collect(),
+            people: base.people(people)?,
             decorators: vocabulary.decorators(&scan),
             identifiers,
         })
@@ -188,15 +225,36 @@ impl Base<'_> {
 
     fn new_rows(&self, rows: Vec<(u64, Vec<u64>)>) -> Result<HashSet<u64>, ObjectError> {
         let is_in = |text: &bytes::Bytes, rows: &[&u64]| {
-            let known: HashSet<u64> = words::rows(text).into_iter().map(|(row, _)| row).collect();
-            rows.iter().map(|row| known.contains(*row)).collect()
+            let asked: HashSet<u64> = rows.iter().map(|row| **row).collect();
+            let here = words::rows(text).map(|(row, _)| row).filter(|row| asked.contains(row));
+            let here: HashSet<u64> = here.collect();
+            rows.iter().map(|row| here.contains(*row)).collect()
         };
         let new = self.vocabulary.retain_new(self.objects, self.scan, rows, is_in)?;
         Ok(new.into_iter().collect())
     }
 
+    /// Those of `people` whose names are no words that the code uses for something else.
+    fn people(
+        &self,
+        people: impl Iterator<Item = String>,
+    ) -> Result<BTreeSet<String>, ObjectError> {
+        let mut kept = BTreeSet::new();
+        for name in people.collect::<BTreeSet<_>>() {
+            let small = name.to_lowercase();
+            let is_word = name.len() <= LONGEST_PLAIN_NAME
+                && !name.contains(' ')
+                && (self.vocabulary.is_word_of_code(self.objects, self.scan, &small)?
+                    || self.vocabulary.is_word_of_code(self.objects, self.scan, &name)?);
+            if !is_word {
+                kept.insert(name);
+            }
+        }
+        Ok(kept)
+    }
+
     fn suspicions(&self, introduced: &HashSet<String>, future: &[u64]) -> Vec<Suspicion> {
-        let suspicion = |kind, word: &str, path: &RepoPath| Suspicion {
+        let suspicion = |kind, word: &str, path: &dyn std::fmt::Display| Suspicion {
             kind,
             path: path.to_string(),
             excerpt: word.to_owned(),
@@ -208,8 +266,7 @@ impl Base<'_> {
             copied.map(|(word, path)| suspicion(SuspicionKind::NewerCopy, word, path)).collect();
         for number in future {
             let reference = words::reference(*number);
-            let entry =
-                self.scan.paths.iter().filter(|path| files::entry_of(path) == Some(*number));
+            let entry = self.scan.paths().filter(|path| files::entry_of(path) == Some(*number));
             let path = self.vocabulary.first(self.scan, &reference).or(entry.min());
             found.extend(
                 path.map(|path| suspicion(SuspicionKind::FutureReference, &reference, path)),
@@ -221,10 +278,10 @@ impl Base<'_> {
 }
 
 /// How new files are named in texts.
-fn new_files(created: &[RepoPath], others: &[RepoPath]) -> BTreeSet<String> {
+fn new_files(created: &[RepoPath], others: &Scan) -> BTreeSet<String> {
     let names: HashSet<String> =
-        others.iter().filter_map(RepoPath::file_name).map(ToString::to_string).collect();
-    let ends: HashSet<String> = others.iter().filter_map(files::module_end).collect();
+        others.paths().filter_map(RepoPath::file_name).map(ToString::to_string).collect();
+    let ends: HashSet<String> = others.paths().filter_map(files::module_end).collect();
     let mut files = BTreeSet::new();
     for path in created {
         files.extend(path.as_str().map(str::to_owned));
@@ -242,11 +299,6 @@ fn number(stage: &Stage) -> Option<u64> {
     stage.pull_request.as_ref().map(|pull_request| pull_request.number)
 }
 
-/// Whether a name can be a word that the code uses for something else.
-fn is_short_word(name: &str) -> bool {
-    name.len() < 5 && !name.contains(' ')
-}
-
 /// Who is known to have written a stage's pull request.
 fn people(stage: &Stage) -> Vec<String> {
     let Some(pull_request) = &stage.pull_request else { return Vec::new() };
@@ -254,7 +306,7 @@ fn people(stage: &Stage) -> Vec<String> {
     let named = texts.flat_map(|text| TRAILER.captures_iter(text));
     let named = named.filter_map(|found| Some(found.get(1)?.as_str().trim().to_owned()));
     let people = pull_request.author.iter().cloned().chain(named);
-    people.filter(|name| name.chars().count() > 3).collect()
+    people.filter(|name| name.chars().count() >= LEAST_NAME).collect()
 }
 
 #[cfg(test)]

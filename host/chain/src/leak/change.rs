@@ -9,6 +9,7 @@ use catena_tree::{EntryKind, ObjectError, Objects, RepoPath};
 
 use super::code::{self, Language};
 use super::is_test_path;
+use super::said::Said;
 use super::vocabulary::text;
 use super::words;
 use crate::chain::Stage;
@@ -50,9 +51,13 @@ impl Content {
 }
 
 impl Change {
-    /// Reads the changed files of a stage. Contents that are not in the repository,
-    /// too long or no text are passed over.
-    pub(super) fn of_stage(objects: &dyn Objects, stage: &Stage) -> Result<Self, ObjectError> {
+    /// Reads the changed files of a stage, for any text or for what `said` has.
+    /// Contents that are not in the repository, too long or no text are passed over.
+    pub(super) fn of_stage(
+        objects: &dyn Objects,
+        stage: &Stage,
+        said: Option<&[Said<'_>]>,
+    ) -> Result<Self, ObjectError> {
         let changes =
             diff::changes(objects, stage.base.tree, stage.human, &DiffOptions::default())?;
         let (mut before, mut after) = (Vec::new(), Vec::new());
@@ -71,8 +76,8 @@ impl Change {
             let used = code::used(content.tests(), content.language);
             found.used.extend(used.into_iter().map(str::to_owned));
         }
-        found.literals = new_literals(&before, &after);
-        found.rows = new_rows(&before, &after);
+        found.literals = new_literals(&before, &after, said);
+        found.rows = new_rows(&before, &after, said);
         Ok(found)
     }
 }
@@ -103,9 +108,16 @@ fn new_names(
 }
 
 /// Texts that no changed file had, in quotes or not.
-fn new_literals(before: &[Content], after: &[Content]) -> Vec<(String, Vec<u64>)> {
+fn new_literals(
+    before: &[Content],
+    after: &[Content],
+    said: Option<&[Said<'_>]>,
+) -> Vec<(String, Vec<u64>)> {
+    let is_said = |literal: &String| {
+        said.is_none_or(|said| said.iter().any(|text| text.literal(literal).is_some()))
+    };
     let literals = after.iter().flat_map(|it| code::literals(&it.text, it.language));
-    let mut literals: Vec<String> = literals.collect();
+    let mut literals: Vec<String> = literals.filter(is_said).collect();
     literals.sort();
     literals.dedup();
     literals.retain(|literal| !before.iter().any(|it| it.text.contains_str(literal)));
@@ -116,13 +128,18 @@ fn new_literals(before: &[Content], after: &[Content]) -> Vec<(String, Vec<u64>)
     literals.into_iter().map(with_names).collect()
 }
 
-fn new_rows(before: &[Content], after: &[Content]) -> Vec<(u64, Vec<u64>)> {
-    let rows = |content: &Content| words::rows(&content.text);
-    let mut known: HashSet<u64> = before.iter().flat_map(rows).map(|(row, _)| row).collect();
+fn new_rows(
+    before: &[Content],
+    after: &[Content],
+    said: Option<&[Said<'_>]>,
+) -> Vec<(u64, Vec<u64>)> {
+    let is_said = |row: u64| said.is_none_or(|said| said.iter().any(|text| text.has_row(row)));
+    let rows = before.iter().flat_map(|content| words::rows(&content.text));
+    let mut known: HashSet<u64> = rows.map(|(row, _)| row).filter(|row| is_said(*row)).collect();
     let mut found = Vec::new();
     for content in after {
-        for (row, range) in rows(content) {
-            if known.insert(row) {
+        for (row, range) in words::rows(&content.text) {
+            if is_said(row) && known.insert(row) {
                 found.push((row, hashes(content.text.get(range).unwrap_or_default())));
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::answer::Answer;
+use super::said::Said;
 use super::{Findings, Leak, LeakKind, marks, words};
 
 /// Longest excerpt, in characters; what was longer is cut.
@@ -47,8 +48,9 @@ impl Answer {
         // The name of a file's module is a part of the file's.
         leaks
             .retain(|found: &Leak| !files.iter().any(|file| marks::has_word(file, &found.excerpt)));
-        let quoted = self.literals_in(text);
-        leaks.extend(quoted.map(|literal| leak(LeakKind::StringLiteral, literal)));
+        let said = Said::new(text);
+        let quoted = self.literals.iter().filter_map(|literal| said.literal(literal));
+        leaks.extend(quoted.map(|quoted| leak(LeakKind::StringLiteral, quoted)));
         leaks.extend(files.into_iter().map(|file| leak(LeakKind::FileName, file)));
         let numbers = marks::numbers(text, &code, &self.numbers);
         leaks.extend(numbers.map(|found| leak(LeakKind::PullRequestNumber, found)));
@@ -98,24 +100,6 @@ impl Answer {
         };
         let told = self.interface.iter().chain(&self.allowed);
         !told.filter_map(|told| words::folded(told)).any(|told| told == folded)
-    }
-
-    /// What of `text` says a literal: as it is, or word for word.
-    fn literals_in<'t>(&'t self, text: &'t str) -> impl Iterator<Item = &'t str> {
-        let words: Vec<Range<usize>> = words::words(text.as_bytes()).collect();
-        let small = |range: &Range<usize>| text.get(range.clone()).map(str::to_lowercase);
-        let small: Vec<String> = words.iter().filter_map(small).collect();
-        let said = move |phrase: Vec<String>| {
-            let start = small.windows(phrase.len()).position(|row| row == phrase.as_slice())?;
-            let last = words.get(start + phrase.len() - 1)?;
-            text.get(words.get(start)?.start..last.end)
-        };
-        self.literals.iter().filter_map(move |literal| {
-            if marks::has_word(text, literal) {
-                return Some(literal.as_str());
-            }
-            words::phrases(literal).into_iter().find_map(&said)
-        })
     }
 
     /// New files that `text` names, each by the longest of its names there.
@@ -173,7 +157,7 @@ mod tests {
         answer.folded = ["loadtable", "fitcolumns"].map(str::to_owned).into();
         answer.decorators = set(&["cached"]);
         let added = b"the table is drawn with as many columns as fit onto the page";
-        answer.rows = words::rows(added).into_iter().map(|(row, _)| row).collect();
+        answer.rows = words::rows(added).map(|(row, _)| row).collect();
         answer.declare(&["pkg.fit_columns(width)".to_owned()]);
         answer
     }

@@ -18,12 +18,14 @@ pub(super) enum Language {
         /// Whether texts stand in single quotes and backticks too.
         is_script: bool,
     },
+    /// No program. Comments begin with `#`.
+    Data,
     /// No program.
     Prose,
 }
 
-const HASH: [&str; 13] =
-    ["py", "pyi", "pyx", "pxd", "pxi", "sh", "bash", "toml", "yaml", "yml", "rb", "jl", "cmake"];
+const HASH: [&str; 10] = ["py", "pyi", "pyx", "pxd", "pxi", "sh", "bash", "rb", "jl", "cmake"];
+const DATA: [&str; 3] = ["toml", "yaml", "yml"];
 const SCRIPTS: [&str; 6] = ["js", "jsx", "mjs", "cjs", "ts", "tsx"];
 const SLASHES: [&str; 16] = [
     "rs", "c", "h", "cc", "cpp", "cxx", "hpp", "cu", "java", "kt", "go", "swift", "scala", "cs",
@@ -50,6 +52,8 @@ impl Language {
         let end = path.rsplit_once('.').map_or("", |(_, end)| end);
         if HASH.contains(&end) {
             Self::Hash
+        } else if DATA.contains(&end) {
+            Self::Data
         } else if SCRIPTS.contains(&end) {
             Self::Slashes { is_script: true }
         } else if SLASHES.contains(&end) {
@@ -59,16 +63,20 @@ impl Language {
         }
     }
 
+    pub(super) fn is_program(self) -> bool {
+        !matches!(self, Self::Data | Self::Prose)
+    }
+
     /// What begins at `at`, with its length; `None` for code.
     fn part(self, text: &[u8], at: usize) -> Option<(Part, usize)> {
         let rest = text.get(at..).unwrap_or_default();
         let first = *rest.first()?;
         match (self, first) {
-            (Self::Hash, b'#') => Some((Part::Comment, line(rest))),
-            (Self::Hash, quote @ (b'"' | b'\'')) if rest.starts_with(&[quote; 3]) => {
+            (Self::Hash | Self::Data, b'#') => Some((Part::Comment, line(rest))),
+            (Self::Hash | Self::Data, quote @ (b'"' | b'\'')) if rest.starts_with(&[quote; 3]) => {
                 Some((Part::Text(3), quoted(rest, &[quote; 3], Ends::AtQuote)))
             }
-            (Self::Hash, quote @ (b'"' | b'\'')) => {
+            (Self::Hash | Self::Data, quote @ (b'"' | b'\'')) => {
                 Some((Part::Text(1), quoted(rest, &[quote], Ends::WithLine)))
             }
             (Self::Slashes { .. }, b'/') if rest.starts_with(b"//") => {
@@ -178,14 +186,10 @@ fn without_quotes(text: &[u8]) -> &[u8] {
 /// the language among them. Those it merely has, as its own variables or in comments,
 /// are left out.
 pub(super) fn used(text: &[u8], language: Language) -> HashSet<&str> {
-    if language == Language::Prose {
+    if !language.is_program() {
         return HashSet::new();
     }
-    let mut code = text.to_vec();
-    for (_, range) in language.parts(text) {
-        let part = code.get_mut(range).unwrap_or_default();
-        part.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
-    }
+    let code = blanked(text, language);
     let imports = imports(&code);
     let mut scopes = Scopes { code: &code, at: 0, open: 0 };
     let mut before: &[u8] = &[];
@@ -203,6 +207,21 @@ pub(super) fn used(text: &[u8], language: Language) -> HashSet<&str> {
         }
     }
     found
+}
+
+/// Whether a program has a word outside of comments and texts.
+pub(super) fn has_word(text: &[u8], language: Language, word: &str) -> bool {
+    language.is_program() && words::names(&blanked(text, language)).any(|name| name == word)
+}
+
+/// A text with blanks in the place of all that is no code.
+fn blanked(text: &[u8], language: Language) -> Vec<u8> {
+    let mut code = text.to_vec();
+    for (_, range) in language.parts(text) {
+        let part = code.get_mut(range).unwrap_or_default();
+        part.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
+    }
+    code
 }
 
 /// Whether a name is called, reached for, or the keyword of an argument.

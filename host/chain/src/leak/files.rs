@@ -31,7 +31,7 @@ pub(super) fn entry_of(path: &RepoPath) -> Option<u64> {
 /// The parts of the name of the module that a file of a program is, from the root of
 /// the repository.
 fn module(path: &RepoPath) -> Vec<&str> {
-    let Some(text) = path.as_str().filter(|path| Language::of(path) != Language::Prose) else {
+    let Some(text) = path.as_str().filter(|path| Language::of(path).is_program()) else {
         return Vec::new();
     };
     let stem = text.rsplit_once('.').map_or(text, |(stem, _)| stem);
@@ -39,8 +39,7 @@ fn module(path: &RepoPath) -> Vec<&str> {
     if parts.last().is_some_and(|last| INDEXES.contains(last)) {
         parts.pop();
     }
-    let are_names = parts.iter().all(|part| words::as_name(part.as_bytes()) == Some(part));
-    if are_names { parts } else { Vec::new() }
+    parts
 }
 
 /// The last two parts of the name of a file's module.
@@ -58,7 +57,9 @@ pub(super) fn dotted(path: &RepoPath, is_known: bool) -> Vec<String> {
     let root = module.iter().rposition(|part| ROOTS.contains(part)).map_or(0, |at| at + 1);
     let starts = 0..module.len().saturating_sub(1);
     let starts = starts.filter(|start| !is_known || *start == 0 || *start == root);
-    let ends = starts.filter_map(|start| module.get(start..));
+    // Without a name in it, it may be `e.g` or a version.
+    let has_name = |end: &&[&str]| end.iter().any(|part| words::as_name(part.as_bytes()).is_some());
+    let ends = starts.filter_map(|start| module.get(start..)).filter(has_name);
     ends.flat_map(|end| [end.join("."), end.join("::")]).collect()
 }
 
@@ -81,6 +82,11 @@ mod tests {
         assert_eq!(names("lib/pkg/sub/render.py", true), ["lib.pkg.sub.render", "pkg.sub.render"]);
         assert_eq!(names("pkg/table/__init__.py", false), ["pkg.table"]);
         assert_eq!(names("docs/guide.md", false), [""; 0]);
+        let all = ["db.versions.2022_08_06_ab", "versions.2022_08_06_ab"];
+        assert_eq!(names("src/db/versions/2022_08_06_ab.py", false)[1..], all);
+        let all = ["tests.my-project.flows.hello", "my-project.flows.hello", "flows.hello"];
+        assert_eq!(names("tests/my-project/flows/hello.py", false), all);
+        assert_eq!(names("io/e/g.py", false), [""; 0]);
         assert_eq!(names("render.py", false), [""; 0]);
         assert!(dotted(&path("src/sub/render.rs"), false).contains(&"sub::render".to_owned()));
     }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use bstr::ByteSlice as _;
 use bytes::Bytes;
 use catena_tree::{BlobId, EntryKind, ObjectError, Objects, RepoPath, TreeId};
+use foldhash::fast::RandomState;
 
-use super::code::Language;
+use super::Beside;
+use super::code::{self, Language};
 use super::words;
 
 /// Longest content that is looked into, in bytes.
@@ -55,9 +57,9 @@ const COPIES: [&str; 24] = [
 #[derive(Debug, Default)]
 pub struct Vocabulary {
     /// The place of each content, in the order in which they were read.
-    known: HashMap<BlobId, u32>,
+    known: HashMap<BlobId, u32, RandomState>,
     /// The contents that have a word, by its hash; places ascend.
-    holders: HashMap<u64, Vec<u32>>,
+    holders: HashMap<u64, Vec<u32>, RandomState>,
     /// Names behind an `@` that begin a line of a program.
     decorators: HashMap<u32, Vec<String>>,
 }
@@ -74,13 +76,30 @@ pub(super) struct Wanted<'a> {
 /// The files of a tree, as far as their words are known.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// The project's own files, by the place of their content.
-    own: HashMap<u32, (BlobId, RepoPath)>,
+    /// The project's own files.
+    own: Vec<OwnFile>,
+    /// For each place of a content, which of the own files has it: one more than its
+    /// index, and 0 where none has.
+    by_place: Vec<u32>,
     /// Wanted words that copies of the changed files have, each with the first such
     /// file.
-    pub(super) copied: BTreeMap<String, RepoPath>,
-    /// Paths of the project's own files.
-    pub(super) paths: Vec<RepoPath>,
+    pub(super) copied: BTreeMap<String, String>,
+}
+
+/// What is looked for, and where the tree is one beside the code, what stands before
+/// its paths.
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    wanted: &'a Wanted<'a>,
+    beside: Option<&'a str>,
+}
+
+/// A file with the place of its content.
+#[derive(Debug)]
+struct OwnFile {
+    path: RepoPath,
+    id: BlobId,
+    place: u32,
 }
 
 impl Vocabulary {
@@ -93,10 +112,33 @@ impl Vocabulary {
         tree: TreeId,
         wanted: &Wanted<'_>,
     ) -> Result<Scan, ObjectError> {
-        let tails: HashSet<String> = wanted.changed.iter().map(tail).collect();
         let mut scan = Scan::default();
+        self.walk(objects, tree, Walk { wanted, beside: None }, &mut scan)?;
+        Ok(scan)
+    }
+
+    /// Looks through files that are not of the tree, as through copies in it.
+    pub(super) fn look_beside(
+        &mut self,
+        beside: Beside<'_>,
+        wanted: &Wanted<'_>,
+        scan: &mut Scan,
+    ) -> Result<(), ObjectError> {
+        let walk = Walk { wanted, beside: Some(beside.place) };
+        self.walk(beside.objects, beside.tree, walk, scan)
+    }
+
+    fn walk(
+        &mut self,
+        objects: &dyn Objects,
+        tree: TreeId,
+        walk: Walk<'_>,
+        scan: &mut Scan,
+    ) -> Result<(), ObjectError> {
+        let Walk { wanted, beside } = walk;
+        let tails: HashSet<String> = wanted.changed.iter().map(tail).collect();
         let mut scanned = 0;
-        let mut open = vec![(RepoPath::root(), tree, false)];
+        let mut open = vec![(RepoPath::root(), tree, beside.is_some())];
         // A hostile repository has the same tree in very many places.
         let mut seen = HashSet::new();
         while let Some((path, tree, is_copy)) = open.pop() {
@@ -116,18 +158,18 @@ impl Vocabulary {
                     }
                     EntryKind::File { id, .. } if !is_copy => {
                         let place = self.place(objects, id, &below)?;
-                        scan.paths.push(below.clone());
-                        scan.own.insert(place, (id, below));
+                        scan.add(OwnFile { path: below, id, place });
                     }
                     EntryKind::File { id, .. } if tails.contains(&tail(&below)) => {
                         let place = self.place(objects, id, &below)?;
-                        scan.look_into_copy(self, place, &below, &wanted.words);
+                        let path = format!("{}{below}", beside.unwrap_or_default());
+                        scan.look_into_copy(self, place, &path, &wanted.words);
                     }
                     EntryKind::File { .. } | EntryKind::Symlink(_) | EntryKind::Submodule(_) => {}
                 }
             }
         }
-        Ok(scan)
+        Ok(())
     }
 
     /// The place of a content, whose words are read if it is new.
@@ -151,7 +193,7 @@ impl Vocabulary {
         for hash in hashes {
             self.holders.entry(hash).or_default().push(place);
         }
-        if path.as_str().is_some_and(|path| Language::of(path) != Language::Prose) {
+        if path.as_str().is_some_and(|path| Language::of(path).is_program()) {
             let mut names: Vec<String> = words::decorators(&content).map(str::to_owned).collect();
             names.sort();
             names.dedup();
@@ -168,19 +210,43 @@ impl Vocabulary {
 
     /// Whether the project's own files have a word.
     pub(super) fn has(&self, scan: &Scan, word: &str) -> bool {
-        self.holders(words::hash(word)).iter().any(|place| scan.own.contains_key(place))
+        self.holders(words::hash(word)).iter().any(|place| scan.at(*place).is_some())
+    }
+
+    /// Whether the project's own files have a word as code: many files, or one that
+    /// has it outside of comments and texts.
+    pub(super) fn is_word_of_code(
+        &self,
+        objects: &dyn Objects,
+        scan: &Scan,
+        word: &str,
+    ) -> Result<bool, ObjectError> {
+        let holders = self.holders(words::hash(word)).iter();
+        let holders: Vec<&OwnFile> =
+            holders.filter_map(|place| scan.at(*place)).take(MAX_READ + 1).collect();
+        if holders.len() > MAX_READ {
+            return Ok(true);
+        }
+        for file in holders {
+            let language = Language::of(file.path.as_str().unwrap_or_default());
+            let content = text(objects, file.id)?;
+            if content.is_some_and(|content| code::has_word(&content, language, word)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The first of the project's own files that has a word.
     pub(super) fn first<'s>(&self, scan: &'s Scan, word: &str) -> Option<&'s RepoPath> {
         let holders = self.holders(words::hash(word)).iter();
-        holders.filter_map(|place| scan.own.get(place)).map(|(_, path)| path).min()
+        holders.filter_map(|place| scan.at(*place)).map(|file| &file.path).min()
     }
 
     /// All decorators of the project's own files.
     pub(super) fn decorators(&self, scan: &Scan) -> HashSet<String> {
-        let places = scan.own.keys().filter_map(|place| self.decorators.get(place));
-        places.flatten().cloned().collect()
+        let found = scan.own.iter().filter_map(|file| self.decorators.get(&file.place));
+        found.flatten().cloned().collect()
     }
 
     /// The own files that have all of the words, and `None` where they are too many
@@ -188,7 +254,7 @@ impl Vocabulary {
     fn with_all(&self, scan: &Scan, words: &[u64]) -> Option<Vec<u32>> {
         let rarest = words.iter().map(|word| self.holders(*word)).min_by_key(|it| it.len())?;
         let has_all = |place: &&u32| {
-            scan.own.contains_key(*place)
+            scan.at(**place).is_some()
                 && words.iter().all(|word| self.holders(*word).binary_search(place).is_ok())
         };
         let found: Vec<u32> = rarest.iter().filter(has_all).copied().take(MAX_READ + 1).collect();
@@ -216,8 +282,8 @@ impl Vocabulary {
             let is_old_already = |index: &usize| is_old.get(*index).copied().unwrap_or_default();
             let open: Vec<usize> =
                 indices.into_iter().filter(|index| !is_old_already(index)).collect();
-            let Some((id, _)) = scan.own.get(&place).filter(|_| !open.is_empty()) else { continue };
-            let Some(content) = text(objects, *id)? else { continue };
+            let Some(file) = scan.at(place).filter(|_| !open.is_empty()) else { continue };
+            let Some(content) = text(objects, file.id)? else { continue };
             let asked: Vec<&T> =
                 open.iter().filter_map(|at| wanted.get(*at)).map(|(it, _)| it).collect();
             for (index, is_here) in open.iter().zip(is_in(&content, &asked)) {
@@ -232,18 +298,41 @@ impl Vocabulary {
 }
 
 impl Scan {
+    fn add(&mut self, file: OwnFile) {
+        let place = usize::try_from(file.place).unwrap_or(usize::MAX);
+        if self.by_place.len() <= place {
+            self.by_place.resize(place.saturating_add(1), 0);
+        }
+        self.own.push(file);
+        let index = u32::try_from(self.own.len()).unwrap_or(u32::MAX);
+        if let Some(last) = self.by_place.get_mut(place) {
+            *last = index;
+        }
+    }
+
+    /// The own file whose content has a place.
+    fn at(&self, place: u32) -> Option<&OwnFile> {
+        let index = self.by_place.get(usize::try_from(place).ok()?)?.checked_sub(1)?;
+        self.own.get(usize::try_from(index).ok()?)
+    }
+
+    /// Paths of the project's own files.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &RepoPath> {
+        self.own.iter().map(|file| &file.path)
+    }
+
     fn look_into_copy(
         &mut self,
         vocabulary: &Vocabulary,
         place: u32,
-        path: &RepoPath,
+        path: &str,
         words: &[&String],
     ) {
         for word in words {
             if vocabulary.holders(words::hash(word)).binary_search(&place).is_ok() {
-                let first = self.copied.entry((*word).clone()).or_insert_with(|| path.clone());
-                if path < first {
-                    first.clone_from(path);
+                let first = self.copied.entry((*word).clone()).or_insert_with(|| path.to_owned());
+                if path < first.as_str() {
+                    path.clone_into(first);
                 }
             }
         }

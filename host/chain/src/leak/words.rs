@@ -1,11 +1,12 @@
 //! Texts as words: names and their spellings, quoted texts, references to pull
 //! requests, and rows of words.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use bstr::ByteSlice as _;
+use foldhash::fast::FixedState;
 use regex::bytes::Regex;
 
 /// Least length of a name that can give something away.
@@ -53,14 +54,31 @@ fn is_word(c: char) -> bool {
 
 /// Where the words of a text stand: names, numbers, and what lies between them.
 pub(super) fn words(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
-    let mut chars = text.char_indices().peekable();
+    let mut at = 0;
     std::iter::from_fn(move || {
-        let (start, mut end, _) = chars.find(|(.., c)| is_word(*c))?;
-        while let Some((_, next, _)) = chars.next_if(|(.., c)| is_word(*c)) {
-            end = next;
+        loop {
+            match sign(text, at)? {
+                (true, _) => break,
+                (false, length) => at += length,
+            }
         }
-        Some(start..end)
+        let start = at;
+        while let Some((true, length)) = sign(text, at) {
+            at += length;
+        }
+        Some(start..at)
     })
+}
+
+/// Whether the sign at a place is one of a word, and its length in bytes. Whole
+/// repositories go through it, and most of them are ASCII.
+fn sign(text: &[u8], at: usize) -> Option<(bool, usize)> {
+    let byte = *text.get(at)?;
+    if byte.is_ascii() {
+        return Some((byte.is_ascii_alphanumeric() || byte == b'_', 1));
+    }
+    let (sign, length) = bstr::decode_utf8(text.get(at..)?);
+    Some((sign.is_some_and(is_word), length))
 }
 
 /// The names of a text, with repetitions.
@@ -181,16 +199,18 @@ fn parts(name: &str) -> Vec<String> {
 
 /// Every row of [`ROW`] words of a text, as a hash, with where it stands. Case
 /// and what lies between the words do not count.
-pub(super) fn rows(text: &[u8]) -> Vec<(u64, Range<usize>)> {
-    let words: Vec<(u64, Range<usize>)> = words(text)
-        .map(|range| (small_hash(text.get(range.clone()).unwrap_or_default()), range))
-        .collect();
-    let row = |words: &[(u64, Range<usize>)]| {
-        let ((_, first), (_, last)) = (words.first()?, words.last()?);
-        let row = words.iter().fold(0, |row, (word, _)| mixed(row, *word));
-        Some((row, first.start..last.end))
-    };
-    words.windows(ROW).filter_map(row).collect()
+pub(super) fn rows(text: &[u8]) -> impl Iterator<Item = (u64, Range<usize>)> + '_ {
+    let mut last = VecDeque::with_capacity(ROW);
+    words(text).filter_map(move |range| {
+        if last.len() == ROW {
+            last.pop_front();
+        }
+        let word = small_hash(text.get(range.clone()).unwrap_or_default());
+        last.push_back((word, range.start));
+        let (_, start) = last.front().filter(|_| last.len() == ROW)?;
+        let row = last.iter().fold(0, |row, (word, _)| mixed(row, *word));
+        Some((row, *start..range.end))
+    })
 }
 
 /// The hash of a word in small letters. Whole repositories go through it.
@@ -204,11 +224,9 @@ fn mixed(row: u64, word: u64) -> u64 {
     (row.rotate_left(5) ^ word).wrapping_mul(MIX)
 }
 
-/// The hash under which a word of a tree is known.
+/// The hash under which a word of a tree is known; the same in every process.
 pub(super) fn hash(word: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    word.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(word)
 }
 
 #[cfg(test)]

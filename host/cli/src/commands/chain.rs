@@ -43,7 +43,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     match command {
         Command::Build(arguments) => build::run(&arguments, format),
-        Command::Lint(arguments) => lint::run(&arguments, format),
+        Command::Lint(arguments) => lint::run(&arguments, machine, format),
         Command::Check(arguments) => check::run(arguments, machine, format),
         Command::Resolve(arguments) => resolve::run(arguments, format),
         Command::Show(arguments) => show::run(&arguments, format),

@@ -18,7 +18,7 @@ use crate::origins::Readable;
 mod discussion;
 
 /// Version of the tables, kept as SQLite's `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// SQLite's `application_id`: the letters `Ctna`.
 const APPLICATION: i64 = 0x4374_6e61;
@@ -40,6 +40,9 @@ CREATE TABLE file (
 CREATE TABLE touch (
     number INTEGER NOT NULL, ordinal INTEGER NOT NULL, earlier INTEGER NOT NULL,
     path TEXT NOT NULL, lines INTEGER NOT NULL, example TEXT NOT NULL,
+    PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
+CREATE TABLE label (
+    number INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY (number, ordinal)) STRICT, WITHOUT ROWID;
 CREATE TABLE remark (
     number INTEGER NOT NULL, ordinal INTEGER NOT NULL, in_review INTEGER NOT NULL, author TEXT,

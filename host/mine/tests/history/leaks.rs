@@ -1,6 +1,6 @@
 //! What queries and the code before a stage give away.
 
-use catena_chain::leak::{SuspicionKind, Vocabulary};
+use catena_chain::leak::{Beside, SuspicionKind, Vocabulary};
 use catena_chain::{Chain, ChainFile, LeakKind};
 use catena_tree::ObjectDatabase;
 
@@ -103,7 +103,7 @@ fn what_stands_elsewhere_in_the_code_before_gives_nothing_away() {
     let lists = serde_json::json!({"chains": [[{"number": 41, "query": query}]]}).to_string();
     let leaks = resolved(&clone, &lists).chains[0].stages[0].leaks.clone();
     let leaks: Vec<_> = leaks.iter().map(|leak| leak.excerpt.as_str()).collect();
-    assert_eq!(leaks, ["room at last", "@ann"]);
+    assert_eq!(leaks, ["room at last", "@ann", "Ann"]);
 }
 
 #[test]
@@ -134,6 +134,52 @@ fn overview_is_checked_against_every_stage() {
 }
 
 #[test]
+fn author_is_told_from_a_word_of_the_code() {
+    let marked = |known: &str| {
+        let mut clone = Clone::new();
+        clone.commit("Add a package", &[("pkg/table.py", SOURCE), ("pkg/other.py", known)]);
+        clone.merge(41, "Spread", "x", &[("pkg/table.py", NEW_SOURCE)]);
+        let stage = r#"{"number": 41, "author": "gabb", "query": "Do as gabb does."}"#;
+        let lists = format!(r#"{{"chains": [[{stage}]]}}"#);
+        resolved(&clone, &lists).chains[0].stages[0].leaks.len()
+    };
+    assert_eq!(marked("# TODO(gabb): more\nx = 'gabb'\n"), 1);
+    assert_eq!(marked("gabb = 1\n"), 0);
+}
+
+#[test]
+fn newer_copy_among_the_files_of_a_program_is_suspicious() {
+    let mut clone = Clone::new();
+    clone.commit("Add a package", &[("pkg/table.py", SOURCE)]);
+    clone.merge(41, "Spread", "x", &[("pkg/table.py", NEW_SOURCE)]);
+    let packages = clone.commit(
+        "Packages",
+        &[
+            ("opt/lib/pkg/table.py", NEW_SOURCE),
+            ("opt/lib/other/code.py", "def _hidden_helper():\n    pass\n"),
+        ],
+    );
+    let chain: Chain = resolved(&clone, r#"{"chains": [[41]]}"#).chains.remove(0);
+    let database = ObjectDatabase::open(clone.path()).unwrap();
+    let tree = database.commit(packages.parse().unwrap()).unwrap().tree;
+    let look = |beside: &[Beside<'_>]| {
+        let mut found = chain.look_through(&database, &mut Vocabulary::default(), beside).unwrap();
+        let found = found.stages.remove(0).suspicions.into_iter();
+        found
+            .map(|found| format!("{} {} {}", found.kind, found.excerpt, found.path))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(look(&[]), [""; 0]);
+    let beside = Beside { place: "program `python`: /", objects: &database, tree };
+    let place = "program `python`: /opt/lib/pkg/table.py";
+    assert_eq!(
+        look(&[beside]),
+        ["ValueError", "_hidden_helper", "spread_columns"]
+            .map(|name| format!("newer-copy {name} {place}"))
+    );
+}
+
+#[test]
 fn newer_copies_and_entries_of_the_future_in_the_base_are_suspicious() {
     let mut clone = Clone::new();
     clone.commit(
@@ -148,8 +194,8 @@ fn newer_copies_and_entries_of_the_future_in_the_base_are_suspicious() {
     clone.merge(41, "Spread", "x", &[("pkg/table.py", NEW_SOURCE)]);
     let chain: Chain = resolved(&clone, r#"{"chains": [[41]]}"#).chains.remove(0);
     let database = ObjectDatabase::open(clone.path()).unwrap();
-    let answers = chain.answers(&database, &mut Vocabulary::default()).unwrap();
-    let found = chain.find_leaks(&answers).stages.remove(0).suspicions;
+    let mut found = chain.look_through(&database, &mut Vocabulary::default(), &[]).unwrap();
+    let found = found.stages.remove(0).suspicions;
     let found: Vec<_> = found
         .iter()
         .map(|found| (found.kind, found.path.as_str(), found.excerpt.as_str()))

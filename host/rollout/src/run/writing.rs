@@ -189,7 +189,7 @@ impl Writing {
             let text = |of: fn(&PullRequest) -> &String| known.map(of).cloned().unwrap_or_default();
             Ok(StageBrief {
                 title: text(|known| &known.title),
-                body: text(|known| &known.body),
+                body: known.map(description).unwrap_or_default(),
                 commit_messages: known.map(|it| it.commit_messages.clone()).unwrap_or_default(),
                 reference_patch: stage.reference_patch(&self.database)?,
                 interface: stage.interface.clone(),
@@ -234,6 +234,17 @@ impl Writing {
             None => Ok(queries),
         }
     }
+}
+
+/// What is known of a pull request beside its title: its description, its labels and
+/// the issues that it closed, which often tell the task better than it does.
+fn description(known: &PullRequest) -> String {
+    let labels = Some(known.labels.join(", ")).filter(|labels| !labels.is_empty());
+    let labels = labels.map(|labels| format!("Labels: {labels}"));
+    let issues = known.closes.iter();
+    let issues = issues.map(|it| format!("It closed the issue \"{}\":\n\n{}", it.title, it.body));
+    let parts = std::iter::once(known.body.clone()).chain(labels).chain(issues);
+    parts.collect::<Vec<_>>().join("\n\n").trim().to_owned()
 }
 
 fn take(chain: &mut Chain, queries: Queries) {

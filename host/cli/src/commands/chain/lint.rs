@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use catena_chain::leak::{ChainFindings, Vocabulary};
+use catena_chain::leak::{Beside, ChainFindings, Vocabulary};
 use catena_chain::{Chain, ChainFile, Leak};
-use catena_tree::ObjectDatabase;
+use catena_plugin::ProgramStore;
+use catena_tree::{ObjectDatabase, TreeId};
 use clap::ValueHint;
 use serde_json::{Value, json};
 
 use crate::failure::{CHECK_FAILED, Failure};
+use crate::machine::Machine;
 use crate::output::{Format, print_json, say};
 use crate::watch;
 
@@ -22,9 +24,17 @@ pub(crate) struct Arguments {
     /// A clone of its repository; nothing is written to it
     #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
     clone: PathBuf,
+    /// A program that agents are to have, whose files are looked through too; may be
+    /// given more than once
+    #[arg(long = "program", value_name = "NAME")]
+    programs: Vec<String>,
 }
 
-pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    machine: &Machine,
+    format: Format,
+) -> Result<ExitCode, Failure> {
     let file = ChainFile::load(&arguments.chains).map_err(|err| {
         Failure::input(err).with_hint("`catena chain build` and `catena chain resolve` make one")
     })?;
@@ -34,13 +44,22 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     file.verify(&clone).map_err(|err| {
         Failure::input(err).with_hint("`--clone` must be of the repository the chains are of")
     })?;
+    let store = machine.programs();
+    let trees = program_files(store, &arguments.programs)?;
+    let objects = if trees.is_empty() { None } else { Some(store.database()?) };
+    let beside: Vec<Beside<'_>> = objects
+        .iter()
+        .flat_map(|objects| {
+            trees.iter().map(move |(place, tree)| Beside { place, objects, tree: *tree })
+        })
+        .collect();
     let bar = watch::bar(format, "looking for leaks");
     bar.set_length(file.chains.len() as u64);
     let mut vocabulary = Vocabulary::default();
     let mut found = Vec::new();
     for chain in &file.chains {
-        let answers = chain.answers(&clone, &mut vocabulary).map_err(anyhow::Error::from)?;
-        found.push((chain, chain.find_leaks(&answers)));
+        let findings = chain.look_through(&clone, &mut vocabulary, &beside);
+        found.push((chain, findings.map_err(anyhow::Error::from)?));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -53,6 +72,17 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     } else {
         ExitCode::from(CHECK_FAILED)
     })
+}
+
+/// The trees of programs, each with what stands before its paths.
+fn program_files(store: &ProgramStore, names: &[String]) -> Result<Vec<(String, TreeId)>, Failure> {
+    let mut trees = Vec::new();
+    for name in names {
+        for (place, tree) in store.stored(name)?.manifest.program.files {
+            trees.push((format!("program `{name}`: {}/", place.trim_end_matches('/')), tree));
+        }
+    }
+    Ok(trees)
 }
 
 fn is_clean(found: &ChainFindings) -> bool {

@@ -12,6 +12,10 @@ pub(super) fn write(
     number: i64,
     discussion: &Discussion,
 ) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached("INSERT INTO label VALUES (?, ?, ?)")?;
+    for (ordinal, label) in (0_i64..).zip(&discussion.labels) {
+        insert.execute(params![number, ordinal, label])?;
+    }
     let mut insert = transaction.prepare_cached("INSERT INTO remark VALUES (?, ?, ?, ?, ?)")?;
     for (ordinal, Remark { in_review, author, text }) in (0_i64..).zip(&discussion.remarks) {
         insert.execute(params![number, ordinal, in_review, author, text])?;
@@ -31,6 +35,13 @@ pub(super) fn write(
 
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, Discussion>> {
     let mut found: BTreeMap<u64, Discussion> = BTreeMap::new();
+    let labels =
+        grouped(connection, "SELECT number, name FROM label ORDER BY number, ordinal", |row| {
+            row.get(1)
+        })?;
+    for (number, labels) in labels {
+        found.entry(number).or_default().labels = labels;
+    }
     let remarks = grouped(
         connection,
         "SELECT number, in_review, author, text FROM remark ORDER BY number, ordinal",
