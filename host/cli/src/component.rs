@@ -15,8 +15,8 @@ pub(crate) fn compile(
 ) -> Result<CachedComponent, Failure> {
     let dir = machine.components();
     let cache = ComponentCache::open(&dir).map_err(anyhow::Error::new)?;
-    let compiler = ConfinedCompiler::new(machine.worker_command(), dir);
-    let compiled = cache.compiled(engine, plugin, &compiler).map_err(Failure::input)?;
+    let confined = ConfinedCompiler::new(machine.worker_command(), dir);
+    let compiled = cache.compiled(engine, plugin, &confined).map_err(Failure::input)?;
     check(&compiled.face, &plugin.manifest).map_err(|err| {
         let hint = check_hint(&err);
         Failure::input(err).with_hint(hint)
