@@ -49,6 +49,36 @@ fn scaffold_that_takes_memory_without_end_runs_out_of_it() {
 }
 
 #[test]
+fn guests_of_a_rollout_share_its_memory() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-grows").table("[budget]\nguest_memory = \"16MiB\"");
+    let rollout = run.rollout(&environment);
+    assert_plugin_failed(&rollout, "scaffold-grows", "out-of-memory", "");
+    let peak = rollout["guest_memory"].as_u64().unwrap();
+    assert!((8 << 20..=16 << 20).contains(&peak), "{peak}");
+}
+
+#[test]
+fn bytes_between_guest_and_host_are_bounded_and_counted() {
+    let environment = environment();
+    let fills = |limits: &str| {
+        let grant = "grant = { workspace = \"read-write\" }";
+        RunFile::of("scaffold-fills").scaffold(&format!("{grant}\n{limits}")).key("refinements = 0")
+    };
+    let run = fills("limits = { transfer = \"100KiB\" }");
+    let rollout = run.table("[workspace]\nbytes = \"1MiB\"").rollout(&environment);
+    assert_plugin_failed(
+        &rollout,
+        "scaffold-fills",
+        "limit-reached",
+        "100KiB between guest and host",
+    );
+    let moved = rollout["used"]["scaffold-fills"]["transferred"].as_u64().unwrap();
+    assert!((100 << 10..200 << 10).contains(&moved), "{moved}");
+    assert!(rollout["used"]["scaffold-fills"]["peak_handles"].as_u64().unwrap() > 0);
+}
+
+#[test]
 fn scaffold_that_sleeps_for_days_returns_at_once() {
     let environment = environment();
     let run = RunFile::of("scaffold-sleeps").scaffold("limits = { wall = \"20s\" }");

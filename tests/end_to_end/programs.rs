@@ -157,6 +157,30 @@ fn programs_start_programs_to_a_bounded_depth() {
 }
 
 #[test]
+fn programs_that_a_call_starts_are_counted_with_those_that_they_start() {
+    let environment = environment();
+    small_run::grow(&environment);
+    let command =
+        |line: &str| json!({"tool_calls": [{"name": "bash", "arguments": {"command": line}}]});
+    let submit = command("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT");
+    let line = "probe nest 2; for i in 1 2 3; do probe exit 0 || echo refused >> made.txt; done";
+    let rollout = RunFile::of("scaffold-mini")
+        .key("refinements = 0")
+        .key("on_reject = \"stop\"")
+        .scaffold("grant = { model = true }")
+        .tool(
+            "plugin = \"tool-bash\"\nlimits = { processes = 4 }\n\
+             grant = { workspace = \"read-write\", programs = [\"program-probe\"] }",
+        )
+        .model(&environment, &json!([command(line), submit]))
+        .rollout(&environment);
+    let used = &rollout["used"]["tool-bash"];
+    assert_eq!(used["processes"], 4, "{rollout:#}");
+    assert_eq!(used["refused"]["limit:processes"], 2, "{rollout:#}");
+    assert_eq!(rollout["stages"][0]["rounds"][0]["submission"]["files"], 1, "{rollout:#}");
+}
+
+#[test]
 fn run_records_what_it_started_and_can_be_verified() {
     let environment = environment();
     small_run::grow(&environment);

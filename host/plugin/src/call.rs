@@ -18,9 +18,9 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 
 use crate::bindings::{control, judge, writer};
-use crate::engine::TICK;
+use crate::engine::{Enforced, TICK};
 use crate::imports::output::{Output, Pipe};
-use crate::limits::{Limiter, Limits, Used};
+use crate::limits::{LimitReached, Limits, Meter, Used};
 use crate::refusals::{OfFiles, Refusal, Refusals};
 use crate::session::{LoadedPlugin, Session, lock};
 use crate::state::State;
@@ -46,6 +46,9 @@ pub enum CallFailure {
     /// It was refused memory and could not go on.
     #[error("ran out of its memory of {0}")]
     OutOfMemory(String),
+    /// It used up another of its limits.
+    #[error("reached its limit of {0}")]
+    LimitReached(String),
     /// It could not be started, or broke the contract of its interface.
     #[error("{0}")]
     Contract(String),
@@ -168,6 +171,12 @@ pub fn write_queries(session: &Arc<Session>, plugin: &LoadedPlugin, chain: &Chai
     }
 }
 
+/// Makes an instance of a plugin, of which only what it does at its start is run, and
+/// throws it away.
+pub fn start_and_end(session: &Arc<Session>, plugin: &LoadedPlugin) -> Result<(), CallFailure> {
+    with_instance(session, plugin, |_, _| Ok(())).0
+}
+
 /// Makes a fresh instance of `plugin` and runs `work` on it.
 fn with_instance<R>(
     session: &Arc<Session>,
@@ -207,34 +216,43 @@ fn in_store<R>(
     let begin = Instant::now();
     let before = session.refused_of_files();
     let mut store = Store::new(plugin.ready.engine(), state);
-    store.limiter(|state| &mut state.limiter);
-    store.set_hostcall_fuel(usize::try_from(limits.host_call.0).unwrap_or(usize::MAX));
-    store.set_epoch_deadline(ticks(store.data().time_left()));
-    store.epoch_deadline_callback(|ctx| match ctx.data().time_left() {
-        Duration::ZERO => Err(Trap::Interrupt.into()),
-        left => Ok(UpdateDeadline::Continue(ticks(left))),
-    });
-    let fuel_set = store.set_fuel(limits.fuel);
-    let result = fuel_set
+    let bounded = bound(&mut store, limits, plugin.enforced);
+    let result = bounded
         .and_then(|()| plugin.ready.instantiate(&mut store))
         .and_then(|instance| work(&mut store, &instance));
     let fuel = limits.fuel - store.get_fuel().unwrap_or(0).min(limits.fuel);
     let state = store.data();
     state.output.finish();
     let used = Used {
-        calls: 1,
-        peak_memory: state.limiter.peak_memory as u64,
         fuel,
         peak_fuel: fuel,
         wall_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
         output: state.output.written(),
         refused: refused(session, state, limits, before, &result),
+        ..state.meter.used()
     };
     session.add_used(plugin.name(), &used);
     if is_interrupt(&result) {
         session.note_timeout();
     }
-    Done { result, used, memory_refused: state.limiter.memory_refused }
+    Done { result, used, memory_refused: state.meter.limiter.memory_refused }
+}
+
+/// Sets limits before there is a guest.
+fn bound(store: &mut Store<State>, limits: &Limits, enforced: Enforced) -> wasmtime::Result<()> {
+    if enforced.memory {
+        store.limiter(|state| &mut state.meter.limiter);
+    }
+    let most = if enforced.host_call { limits.host_call.0 } else { u64::MAX };
+    store.set_hostcall_fuel(usize::try_from(most).unwrap_or(usize::MAX));
+    if enforced.wall() {
+        store.set_epoch_deadline(ticks(store.data().time_left()));
+        store.epoch_deadline_callback(|ctx| match ctx.data().time_left() {
+            Duration::ZERO => Err(Trap::Interrupt.into()),
+            left => Ok(UpdateDeadline::Continue(ticks(left))),
+        });
+    }
+    if enforced.fuel() { store.set_fuel(limits.fuel) } else { Ok(()) }
 }
 
 /// What was refused in a call that has ended, not in those that it made.
@@ -250,14 +268,17 @@ fn refused<R>(
     for mount in &state.mounts {
         mount.count_in(&mut refused);
     }
-    let limit = match result.as_ref().err().and_then(|err| err.downcast_ref::<Trap>()) {
+    let err = result.as_ref().err();
+    let limit = match err.and_then(|err| err.downcast_ref::<Trap>()) {
         Some(Trap::Interrupt) => Some("wall"),
         Some(Trap::OutOfFuel) => Some("fuel"),
         _ => None,
     };
-    let memory = state.limiter.memory_refused.then_some("memory");
+    let transfer = err.and_then(|err| err.downcast_ref::<LimitReached>()).map(|_| "transfer");
+    let tables = state.meter.limiter.tables_refused.then_some("tables");
+    let memory = state.meter.limiter.memory_refused.then_some("memory");
     let output = (state.output.written() > limits.output.0).then_some("output");
-    for limit in [limit, memory, output].into_iter().flatten() {
+    for limit in [limit, memory, tables, transfer, output].into_iter().flatten() {
         refused.count(Refusal::Limit(limit), 1);
     }
     refused
@@ -282,7 +303,7 @@ fn new_state(session: &Arc<Session>, plugin: &LoadedPlugin, begin: Instant) -> S
         config: spec.config.clone(),
         plugin: plugin.name().to_owned(),
         output,
-        limiter: Limiter::new(&spec.limits),
+        meter: Meter::new(&spec.limits, session.guest_memory.clone()),
         refused: Refusals::default(),
         missing: Vec::new(),
         depth: 0,
@@ -321,6 +342,9 @@ fn classify(err: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> Cal
             return CallFailure::OutOfMemory(limits.memory.to_string());
         }
         _ => {}
+    }
+    if let Some(LimitReached(what)) = err.downcast_ref() {
+        return CallFailure::LimitReached(what.clone());
     }
     if let Some(exit) = err.downcast_ref::<I32Exit>() {
         return CallFailure::Trapped(format!("the plugin exited with status {}", exit.0));

@@ -9,7 +9,7 @@ use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use crate::engine::{Engine, precompile};
+use crate::engine::{Enforced, Engine, precompile};
 
 /// What a component imports and exports, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -110,15 +110,15 @@ pub trait Compiler {
 }
 
 /// Compiles in the process that asks: for a process that is confined, and for components
-/// that are trusted.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct CompileHere;
+/// that are trusted. The code looks at the limits that are named.
+#[derive(Debug, Clone, Copy)]
+pub struct CompileHere(pub Enforced);
 
 impl Compiler for CompileHere {
     fn compile(&self, component: &[u8]) -> Result<Compiled, CompileError> {
         look_at(component).map_err(|reason| CompileError::Invalid(reason.to_owned()))?;
-        let code =
-            precompile(component).map_err(|err| CompileError::Invalid(format!("{err:#}")))?;
+        let code = precompile(component, self.0)
+            .map_err(|err| CompileError::Invalid(format!("{err:#}")))?;
         let face = Face::read(component).map_err(|err| CompileError::Invalid(err.to_string()))?;
         Ok(Compiled { code, face })
     }

@@ -27,7 +27,49 @@ pub const GUEST_THREAD_STACK: usize = (GUEST_STACK + (2 << 20)) * (2 + MAX_DEPTH
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
+    enforced: Enforced,
     _ticker: Arc<Ticker>,
+}
+
+/// Which limits are enforced: all of them, but where it is measured what one costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enforced {
+    /// CPU time as fuel, and the end of a guest by its wall-clock time, which both are
+    /// looked at by code that the compiler puts into the guest's.
+    pub time: Time,
+    /// Memory and tables, as they grow.
+    pub memory: bool,
+    /// Bytes of one host call.
+    pub host_call: bool,
+}
+
+/// What the compiled code of a guest looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// Fuel and wall-clock time.
+    Both,
+    /// Fuel alone.
+    Fuel,
+    /// Wall-clock time alone.
+    Wall,
+    /// Nothing.
+    Neither,
+}
+
+impl Enforced {
+    /// All limits.
+    pub const ALL: Self = Self { time: Time::Both, memory: true, host_call: true };
+
+    /// None: whatever runs may run for ever.
+    pub const NONE: Self = Self { time: Time::Neither, memory: false, host_call: false };
+
+    pub(crate) fn fuel(self) -> bool {
+        matches!(self.time, Time::Both | Time::Fuel)
+    }
+
+    pub(crate) fn wall(self) -> bool {
+        matches!(self.time, Time::Both | Time::Wall)
+    }
 }
 
 struct Ticker {
@@ -43,7 +85,13 @@ impl Drop for Ticker {
 impl Engine {
     /// Sets up the engine and starts its clock.
     pub fn new() -> wasmtime::Result<Self> {
-        let inner = wasmtime::Engine::new(&config())?;
+        Self::enforcing(Enforced::ALL)
+    }
+
+    /// One that enforces some limits only, to measure what they cost. It loads what was
+    /// compiled for the same.
+    pub fn enforcing(enforced: Enforced) -> wasmtime::Result<Self> {
+        let inner = wasmtime::Engine::new(&config(enforced))?;
         let stop = Arc::new(AtomicBool::new(false));
         let (weak, stopped) = (inner.weak(), stop.clone());
         std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
@@ -55,12 +103,16 @@ impl Engine {
                 }
             }
         })?;
-        Ok(Self { inner, _ticker: Arc::new(Ticker { stop }) })
+        Ok(Self { inner, enforced, _ticker: Arc::new(Ticker { stop }) })
     }
 
     /// Names the engine: code runs the same, fuel included, where the name is.
     pub fn name(&self) -> String {
         format!("wasmtime/{:016x}", self.compatibility())
+    }
+
+    pub(crate) fn enforced(&self) -> Enforced {
+        self.enforced
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -77,15 +129,15 @@ impl Engine {
 }
 
 /// Compiles a component without loading it, about 1.5 s per MB on one core.
-pub(crate) fn precompile(component: &[u8]) -> wasmtime::Result<Vec<u8>> {
-    wasmtime::Engine::new(&config())?.precompile_component(component)
+pub(crate) fn precompile(component: &[u8], enforced: Enforced) -> wasmtime::Result<Vec<u8>> {
+    wasmtime::Engine::new(&config(enforced))?.precompile_component(component)
 }
 
-fn config() -> Config {
+fn config(enforced: Enforced) -> Config {
     let mut config = Config::new();
     config
-        .consume_fuel(true)
-        .epoch_interruption(true)
+        .consume_fuel(enforced.fuel())
+        .epoch_interruption(enforced.wall())
         .concurrency_support(false)
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(true)

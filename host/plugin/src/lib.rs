@@ -43,12 +43,12 @@ pub mod units;
 pub use cache::{CacheError, CachedComponent, ComponentCache};
 pub use call::{
     Attempt, AttemptEnd, CallFailure, Judged, ToolFailure, Tried, Written, attempt, evaluate,
-    run_tool, try_tool, write_queries,
+    run_tool, start_and_end, try_tool, write_queries,
 };
 pub use capability::{Asked, Effective, Granted, WorkspaceAccess};
 pub use check::{CheckError, check};
 pub use compile::{CompileError, CompileHere, Compiled, Compiler, Face};
-pub use engine::Engine;
+pub use engine::{Enforced, Engine};
 pub use judging::{Heard, JudgeBrief, TestOutcome, TestResult};
 pub use limits::{Limits, LimitsRequest, Used};
 pub use manifest::{ManifestError, PluginKind, PluginManifest};

@@ -1,5 +1,7 @@
 //! Limits on one plugin's calls, and what was used of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,17 @@ pub struct LimitsRequest {
     /// Bytes that one host call may take in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_call: Option<ByteSize>,
+    /// Bytes that streams, files and programs may move between guest and host in all
+    /// host calls together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<ByteSize>,
+    /// Elements of tables, summed over all tables of an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<u32>,
+    /// Programs and commands that may be started, by the plugin and by those that it
+    /// starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
 }
 
 /// Limits on each call of a plugin, all of them enforced.
@@ -50,6 +63,15 @@ pub struct Limits {
     pub handles: u32,
     /// Bytes that one host call may take in.
     pub host_call: ByteSize,
+    /// Bytes that streams, files and programs may move per call.
+    #[serde(default = "Limits::default_transfer")]
+    pub transfer: ByteSize,
+    /// Elements of tables, summed over all tables of an instance.
+    #[serde(default = "Limits::default_tables")]
+    pub tables: u32,
+    /// Programs and commands that may be started per call.
+    #[serde(default = "Limits::default_processes")]
+    pub processes: u32,
 }
 
 impl Limits {
@@ -71,7 +93,22 @@ impl Limits {
             output: ByteSize(output),
             handles: 1024,
             host_call: ByteSize(64 << 20),
+            transfer: Self::default_transfer(),
+            tables: Self::default_tables(),
+            processes: Self::default_processes(),
         }
+    }
+
+    fn default_transfer() -> ByteSize {
+        ByteSize(64 << 30)
+    }
+
+    fn default_tables() -> u32 {
+        200_000
+    }
+
+    fn default_processes() -> u32 {
+        10_000
     }
 
     /// What `request` asks for within `self` as the ceiling.
@@ -87,6 +124,9 @@ impl Limits {
             output: least(self.output, request.output),
             handles: least(self.handles, request.handles),
             host_call: least(self.host_call, request.host_call),
+            transfer: least(self.transfer, request.transfer),
+            tables: least(self.tables, request.tables),
+            processes: least(self.processes, request.processes),
         }
     }
 
@@ -100,6 +140,9 @@ impl Limits {
             output: operator.output.unwrap_or(self.output),
             handles: operator.handles.unwrap_or(self.handles),
             host_call: operator.host_call.unwrap_or(self.host_call),
+            transfer: operator.transfer.unwrap_or(self.transfer),
+            tables: operator.tables.unwrap_or(self.tables),
+            processes: operator.processes.unwrap_or(self.processes),
         }
     }
 }
@@ -119,6 +162,18 @@ pub struct Used {
     pub wall_us: u64,
     /// Bytes written to stdout, stderr and the log, before any cut.
     pub output: u64,
+    /// Largest sum of table elements at any time.
+    #[serde(default)]
+    pub peak_tables: u64,
+    /// Most handles that were open at one time, as far as files and streams tell.
+    #[serde(default)]
+    pub peak_handles: u64,
+    /// Bytes that streams, files and programs moved.
+    #[serde(default)]
+    pub transferred: u64,
+    /// Programs and commands that were started, by those that were started too.
+    #[serde(default)]
+    pub processes: u64,
     /// What was refused, by kind.
     pub refused: Refusals,
 }
@@ -132,33 +187,142 @@ impl Used {
         self.peak_fuel = self.peak_fuel.max(other.peak_fuel);
         self.wall_us += other.wall_us;
         self.output += other.output;
+        self.peak_tables = self.peak_tables.max(other.peak_tables);
+        self.peak_handles = self.peak_handles.max(other.peak_handles);
+        self.transferred += other.transferred;
+        self.processes += other.processes;
         self.refused.add(&other.refused);
     }
 }
 
-/// Largest sum of table elements of an instance.
-const MAX_TABLE_ELEMENTS: usize = 200_000;
+/// A call has used up one of its limits, which ends it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("reached its limit of {0}")]
+pub(crate) struct LimitReached(pub(crate) String);
+
+/// What one call has used of its limits, beside fuel and time, which the store knows.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Limiter,
+    transferred: u64,
+    processes: u64,
+    peak_handles: u64,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &Limits, shared: Arc<SharedMemory>) -> Self {
+        let limiter = Limiter::new(limits, shared);
+        Self { limits: limits.clone(), limiter, transferred: 0, processes: 0, peak_handles: 0 }
+    }
+
+    /// Counts bytes that go between guest and host.
+    pub(crate) fn transfer(&mut self, bytes: u64) -> Result<(), LimitReached> {
+        self.transferred = self.transferred.saturating_add(bytes);
+        if self.transferred > self.limits.transfer.0 {
+            return Err(LimitReached(format!("{} between guest and host", self.limits.transfer)));
+        }
+        Ok(())
+    }
+
+    /// Bytes that may still go between guest and host.
+    pub(crate) fn transfer_left(&self) -> u64 {
+        self.limits.transfer.0.saturating_sub(self.transferred)
+    }
+
+    /// Counts programs that were started.
+    pub(crate) fn count_processes(&mut self, started: u64) {
+        self.processes += started;
+    }
+
+    /// Programs that may still be started.
+    pub(crate) fn processes_left(&self) -> u32 {
+        let left = u64::from(self.limits.processes).saturating_sub(self.processes);
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
+    /// Counts handles by the number of the newest, as numbers that are free are given
+    /// again.
+    pub(crate) fn count_handle(&mut self, number: u32) {
+        self.peak_handles = self.peak_handles.max(u64::from(number) + 1);
+    }
+
+    /// What was used of what it counts, of one call.
+    pub(crate) fn used(&self) -> Used {
+        Used {
+            calls: 1,
+            peak_memory: self.limiter.peak_memory as u64,
+            peak_tables: self.limiter.peak_tables as u64,
+            peak_handles: self.peak_handles,
+            transferred: self.transferred,
+            processes: self.processes,
+            ..Used::default()
+        }
+    }
+}
+
+/// Linear memory of all guests of a rollout that live at one time.
+#[derive(Debug)]
+pub(crate) struct SharedMemory {
+    limit: u64,
+    live: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl SharedMemory {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, live: AtomicU64::new(0), peak: AtomicU64::new(0) }
+    }
+
+    /// Most that there was at one time.
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Takes so much, if there is as much left. One thread runs all guests of a session.
+    fn take(&self, bytes: u64) -> bool {
+        let sum = self.live.load(Ordering::Relaxed).saturating_add(bytes);
+        if sum > self.limit {
+            return false;
+        }
+        self.live.store(sum, Ordering::Relaxed);
+        self.peak.fetch_max(sum, Ordering::Relaxed);
+        true
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.live.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
 
 /// Sums the memory and the tables of one store and refuses what goes over.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     memory_limit: usize,
     memory: usize,
+    shared: Arc<SharedMemory>,
+    table_limit: usize,
     table_elements: usize,
     pub(crate) peak_memory: usize,
+    pub(crate) peak_tables: usize,
     pub(crate) memory_refused: bool,
+    pub(crate) tables_refused: bool,
     /// What the last accepted growth added, to be taken back if it fails.
     pending: usize,
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, shared: Arc<SharedMemory>) -> Self {
         Self {
             memory_limit: usize::try_from(limits.memory.0).unwrap_or(usize::MAX),
             memory: 0,
+            shared,
+            table_limit: limits.tables as usize,
             table_elements: 0,
             peak_memory: 0,
+            peak_tables: 0,
             memory_refused: false,
+            tables_refused: false,
             pending: 0,
         }
     }
@@ -166,6 +330,12 @@ impl Limiter {
     /// Bytes that may still be taken.
     pub(crate) fn memory_left(&self) -> u64 {
         self.memory_limit.saturating_sub(self.memory) as u64
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.shared.give_back(self.memory as u64);
     }
 }
 
@@ -178,7 +348,7 @@ impl ResourceLimiter for Limiter {
     ) -> wasmtime::Result<bool> {
         let added = desired.saturating_sub(current);
         let sum = self.memory.saturating_add(added);
-        if sum > self.memory_limit {
+        if sum > self.memory_limit || !self.shared.take(added as u64) {
             self.memory_refused = true;
             return Ok(false);
         }
@@ -189,8 +359,9 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory = self.memory.saturating_sub(self.pending);
-        self.pending = 0;
+        let failed = std::mem::take(&mut self.pending).min(self.memory);
+        self.memory -= failed;
+        self.shared.give_back(failed as u64);
         Ok(())
     }
 
@@ -201,10 +372,12 @@ impl ResourceLimiter for Limiter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let sum = self.table_elements.saturating_add(desired.saturating_sub(current));
-        if sum > MAX_TABLE_ELEMENTS {
+        if sum > self.table_limit {
+            self.tables_refused = true;
             return Ok(false);
         }
         self.table_elements = sum;
+        self.peak_tables = self.peak_tables.max(sum);
         Ok(true)
     }
 }

@@ -27,8 +27,8 @@ use crate::capability::Effective;
 use crate::check::{CheckError, check};
 use crate::clock::LogicalClock;
 use crate::compile::Face;
-use crate::engine::Engine;
-use crate::limits::{Limits, Used};
+use crate::engine::{Enforced, Engine};
+use crate::limits::{Limits, SharedMemory, Used};
 use crate::manifest::PluginManifest;
 use crate::native::Standing;
 use crate::outside::Outside;
@@ -87,6 +87,7 @@ pub enum LoadError {
 /// A plugin whose component is loaded and linked.
 pub struct LoadedPlugin {
     pub(crate) spec: PluginSpec,
+    pub(crate) enforced: Enforced,
     pub(crate) ready: InstancePre<State>,
 }
 
@@ -104,7 +105,7 @@ impl LoadedPlugin {
         let mut linker = link(engine, plugin.kind).map_err(to_link_error)?;
         deny_sockets(engine, &mut linker, component).map_err(to_link_error)?;
         let ready = linker.instantiate_pre(component).map_err(to_link_error)?;
-        Ok(Self { spec, ready })
+        Ok(Self { spec, enforced: engine.enforced(), ready })
     }
 
     /// Its name.
@@ -156,6 +157,9 @@ pub struct SessionStart {
     /// Bytes that worktree and scratch may have in memory before what guests write
     /// goes to disk.
     pub memory: u64,
+    /// Bytes of linear memory that all guests that live at one time may have together,
+    /// each within its own limit.
+    pub guest_memory: u64,
 }
 
 impl SessionStart {
@@ -179,6 +183,7 @@ impl SessionStart {
             quota_entries: 100_000,
             policy: Policy::default(),
             memory: 64 << 20,
+            guest_memory: u64::MAX,
         }
     }
 }
@@ -212,6 +217,9 @@ pub struct SessionEnd {
     /// Most bytes of it that were on disk at any time.
     #[serde(default)]
     pub workspace_spilled: u64,
+    /// Most bytes of linear memory that the guests had together at any time.
+    #[serde(default)]
+    pub guest_memory: u64,
     /// Whether wall-clock time ended the scaffold or a program that it started, so
     /// that the same round might come to another end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -241,6 +249,8 @@ pub struct Session {
     pub(crate) reference: Option<Reference>,
     pub(crate) clock: LogicalClock,
     pub(crate) seed: u64,
+    /// Linear memory of the guests that live.
+    pub(crate) guest_memory: Arc<SharedMemory>,
     pub(crate) tools: ToolTable,
     pub(crate) programs: ProgramTableOfSession,
     used: Mutex<BTreeMap<String, Used>>,
@@ -313,6 +323,7 @@ impl Session {
             reference: start.reference,
             clock: LogicalClock::starting_at(start.time),
             seed: start.seed,
+            guest_memory: Arc::new(SharedMemory::new(start.guest_memory)),
             tools: ToolTable::new(tools),
             programs: ProgramTableOfSession::default(),
             used: Mutex::default(),
@@ -458,6 +469,7 @@ impl Session {
             workspace_protected: usage.refused_changes,
             workspace_memory: usage.peak_memory_bytes,
             workspace_spilled: usage.peak_spilled_bytes,
+            guest_memory: self.guest_memory.peak(),
             timed_out: *lock(&self.timed_out),
             cache: self.outside.cache_use(),
         })

@@ -19,7 +19,7 @@ use crate::capability::Effective;
 use crate::check::SOCKETS;
 use crate::engine::Engine;
 use crate::imports::output::Output;
-use crate::limits::Limiter;
+use crate::limits::Meter;
 use crate::manifest::PluginKind;
 use crate::outside::Event;
 use crate::refusals::{Refusal, Refusals};
@@ -33,7 +33,7 @@ pub(crate) struct State {
     pub(crate) config: String,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) output: Arc<Output>,
-    pub(crate) limiter: Limiter,
+    pub(crate) meter: Meter,
     pub(crate) refused: Refusals,
     /// The rights that were missing.
     pub(crate) missing: Vec<&'static str>,
@@ -54,6 +54,12 @@ impl State {
         let waited = self.session.waited().saturating_sub(self.waited_before);
         let own = (self.deadline + waited).saturating_duration_since(Instant::now());
         self.session.time_left(own)
+    }
+
+    /// Counts bytes that go between guest and host, and ends the call when there are too
+    /// many.
+    pub(crate) fn transfer(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        Ok(self.meter.transfer(bytes as u64)?)
     }
 
     /// Counts that a call was refused, and records the right that was missing.

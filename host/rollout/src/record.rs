@@ -435,6 +435,8 @@ impl Record {
                 session.cache = CacheUse::default();
                 session.workspace_memory = 0;
                 session.workspace_spilled = 0;
+                // A call that was taken over had no guest.
+                session.guest_memory = 0;
             }
             Self::Judged { used, .. } => clear_times(used),
             Self::Exchange { wall_ms, .. } => *wall_ms = 0,

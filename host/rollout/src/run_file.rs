@@ -288,7 +288,7 @@ pub struct ProgramUse {
     pub limits: LimitsRequest,
 }
 
-/// Bounds on what one rollout may consume at the model.
+/// Bounds on what one rollout may consume at the model, and of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
@@ -301,6 +301,10 @@ pub struct Budget {
     /// US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<Usd>,
+    /// Linear memory of all guests of its agent that live at one time, each of which is
+    /// within its own limit too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest_memory: Option<ByteSize>,
     /// Bounds on all rollouts of the run together.
     #[serde(default, skip_serializing_if = "RunBudget::is_nothing")]
     pub run: RunBudget,

@@ -261,6 +261,7 @@ impl Rollout<'_> {
             quota_bytes: workspace.bytes.0,
             quota_entries: workspace.entries,
             memory: workspace.memory.0,
+            guest_memory: self.plan.file.budget.guest_memory.map_or(u64::MAX, |size| size.0),
             // A control may do what the human did.
             policy: if self.plan.is_control() { Policy::default() } else { workspace.policy() },
         }

@@ -97,6 +97,8 @@ pub struct RolloutSummary {
     pub workspace_memory: u64,
     /// Most bytes of it that were on disk at any time.
     pub workspace_spilled: u64,
+    /// Most bytes of linear memory that the agent's guests had together at any time.
+    pub guest_memory: u64,
     /// Objects that the agent's workers had at hand.
     pub cache: CacheUse,
     /// The agent's conversations as they went.
@@ -144,6 +146,7 @@ impl RolloutSummary {
             workspace_protected: 0,
             workspace_memory: 0,
             workspace_spilled: 0,
+            guest_memory: 0,
             cache: CacheUse::default(),
             histories: Histories::default(),
             logs: Vec::new(),
@@ -260,6 +263,7 @@ impl Fold {
         summary.workspace_entries = summary.workspace_entries.max(session.workspace_entries);
         summary.workspace_refused += session.workspace_refused;
         summary.workspace_protected += session.workspace_protected;
+        summary.guest_memory = summary.guest_memory.max(session.guest_memory);
         summary.workspace_memory = summary.workspace_memory.max(session.workspace_memory);
         summary.workspace_spilled = summary.workspace_spilled.max(session.workspace_spilled);
         summary.cache.add(&session.cache);

@@ -107,6 +107,10 @@ pub enum Attack {
 impl Job {
     /// What it needs of the machine.
     pub(crate) fn needs(&self) -> Needs {
+        let together = match self {
+            Self::Attempt(job) => job.start.guest_memory,
+            _ => u64::MAX,
+        };
         let (plugins, memory, disk): (Vec<&PluginSpec>, u64, u64) = match self {
             Self::Attempt(job) => {
                 let plugins = once(&job.scaffold).chain(&job.tools).chain(&job.programs);
@@ -129,9 +133,10 @@ impl Job {
             Self::Attack(_) => (Vec::new(), 0, 0),
         };
         let of_guests = plugins.iter().map(|plugin| plugin.limits.memory.0);
+        let of_guests = of_guests.fold(0, u64::saturating_add).min(together);
         Needs {
             files: plugins.iter().map(|plugin| plugin.compiled.clone()).collect(),
-            memory: of_guests.fold(memory, u64::saturating_add),
+            memory: memory.saturating_add(of_guests),
             file: disk.saturating_mul(DISK_PER_QUOTA),
         }
     }

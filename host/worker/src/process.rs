@@ -11,9 +11,9 @@ use catena_model::{ModelError, Reply};
 use catena_plugin::engine::GUEST_THREAD_STACK;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    Attempt, BeforeTool, CompileError, CompileHere, Compiler as _, Engine, Event, Exchange,
-    LoadedPlugin, NativeEnd, NativeStart, NewObject, Outside, Session, ToolStart, attempt,
-    evaluate, write_queries,
+    Attempt, BeforeTool, CompileError, CompileHere, Compiler as _, Enforced, Engine, Event,
+    Exchange, LoadedPlugin, NativeEnd, NativeStart, NewObject, Outside, Session, ToolStart,
+    attempt, evaluate, write_queries,
 };
 use catena_tree::{
     BlobId, CacheBudget, CacheUse, ObjectCache, ObjectError, Objects, TreeEntry, TreeId,
@@ -150,7 +150,7 @@ fn run_compile(threshold: Threshold, job: &CompileJob, file: &File) -> Result<Jo
     let failed = |err: std::io::Error| in_one_line(&err);
     let mut component = vec![0; usize::try_from(job.size).map_err(|err| in_one_line(&err))?];
     file.read_exact_at(&mut component, 0).map_err(failed)?;
-    let compiled = match CompileHere.compile(&component) {
+    let compiled = match CompileHere(Enforced::ALL).compile(&component) {
         Ok(compiled) => compiled,
         Err(CompileError::Invalid(reason)) => return Ok(JobResult::Compiled(Err(reason))),
         Err(err) => return Err(in_one_line(&err)),

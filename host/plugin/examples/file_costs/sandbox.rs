@@ -8,8 +8,8 @@ use catena_model::{ModelError, Reply, ToolCall};
 use catena_plugin::resolved::ResolvedPlugin;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    CompileHere, ComponentCache, Effective, Engine, Event, Exchange, Limits, LoadedPlugin,
-    NewObject, Outside, Session, SessionStart, WorkspaceAccess, run_tool,
+    CompileHere, ComponentCache, Effective, Enforced, Engine, Event, Exchange, Limits,
+    LoadedPlugin, NewObject, Outside, Session, SessionStart, WorkspaceAccess, run_tool,
 };
 use catena_tree::{BlobId, ObjectError, Objects, TreeEntry, TreeId};
 use serde_json::{Value, json};
@@ -28,8 +28,9 @@ impl Sandbox {
         let plugin = ResolvedPlugin::load(plugin)?;
         let engine = Engine::new()?;
         let dir = tempfile::tempdir()?;
-        let compiled =
-            ComponentCache::open(dir.path())?.compiled(&engine, &plugin, &CompileHere)?.file;
+        let compiled = ComponentCache::open(dir.path())?
+            .compiled(&engine, &plugin, &CompileHere(Enforced::ALL))?
+            .file;
         let spec = PluginSpec {
             compiled,
             rights: Effective { workspace: WorkspaceAccess::ReadWrite, ..Effective::default() },

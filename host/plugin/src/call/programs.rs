@@ -16,7 +16,7 @@ use crate::bindings::control::catena::plugin::process::{
 use crate::capability::Effective;
 use crate::check::COMMAND;
 use crate::imports::output::{Capture, Output};
-use crate::limits::{Limiter, Limits, LimitsRequest};
+use crate::limits::{Limits, LimitsRequest, Meter, Used};
 use crate::outside::Event;
 use crate::program::{DirectoryUse, MAX_DEPTH};
 use crate::refusals::Refusals;
@@ -35,26 +35,41 @@ pub(crate) struct Caller<'a> {
     pub(crate) deadline: Instant,
     pub(crate) fuel: u64,
     pub(crate) memory: u64,
+    pub(crate) transfer: u64,
+    pub(crate) processes: u32,
 }
 
-/// A program's end, and the fuel it took.
+/// A program's end, and what it took of its caller's limits.
 pub(crate) struct Ran {
     pub(crate) answer: Result<Finished, ProcessError>,
     pub(crate) fuel: u64,
+    pub(crate) transferred: u64,
+    /// Programs that were started, itself included.
+    pub(crate) processes: u64,
+}
+
+impl Ran {
+    /// What was not started.
+    fn not(err: ProcessError) -> Self {
+        Self { answer: Err(err), fuel: 0, transferred: 0, processes: 0 }
+    }
 }
 
 /// Runs a program to its end, and records that.
 pub(crate) fn run_program(session: &Arc<Session>, caller: &Caller<'_>, command: Command) -> Ran {
+    if caller.processes == 0 {
+        return Ran::not(ProcessError::LimitReached("started programs".to_owned()));
+    }
     let native = session.programs.native(&command.program, caller.rights);
     if let Some(offer) = native.filter(|_| caller.depth == 0) {
         let begin = Instant::now();
         let answer = run_native(session, caller, offer, command);
         record(session, caller, &offer.name, &answer, begin.elapsed());
-        return Ran { answer, fuel: 0 };
+        return Ran { answer, fuel: 0, transferred: 0, processes: 1 };
     }
     let program = match find(session, caller, &command) {
         Ok(program) => program,
-        Err(err) => return Ran { answer: Err(err), fuel: 0 },
+        Err(err) => return Ran::not(err),
     };
     let begin = Instant::now();
     let limits = limits(&program, caller, command.timeout_ms);
@@ -89,6 +104,8 @@ fn limits(program: &LoadedProgram, caller: &Caller<'_>, timeout_ms: Option<u64>)
     program.plugin.spec.limits.lowered_to(&LimitsRequest {
         memory: Some(ByteSize(caller.memory)),
         fuel: Some(caller.fuel),
+        transfer: Some(ByteSize(caller.transfer)),
+        processes: Some(caller.processes.saturating_sub(1)),
         wall: Some(Span(wall)),
         ..LimitsRequest::default()
     })
@@ -105,7 +122,7 @@ fn start(
     let rights = plugin.spec.rights.intersection(caller.rights);
     let Some(mounts) = session.program_mounts(program, &rights, &command.directory) else {
         let what = format!("there is no directory `{}`", absolute(&command.directory));
-        return Ran { answer: Err(ProcessError::Other(what)), fuel: 0 };
+        return Ran::not(ProcessError::Other(what));
     };
     let capture = Capture::new(limits.output.0);
     let mut wasi = deterministic_wasi(session);
@@ -121,7 +138,7 @@ fn start(
         plugin: plugin.name().to_owned(),
         // What it writes goes to the caller; this is for its log.
         output: Arc::new(Output::new(session.outside.clone(), plugin.name(), limits.output.0)),
-        limiter: Limiter::new(limits),
+        meter: Meter::new(limits, session.guest_memory.clone()),
         refused: Refusals::default(),
         missing: Vec::new(),
         depth: caller.depth + 1,
@@ -135,7 +152,8 @@ fn start(
         Ok(status) => Ok(capture.finished(status)),
         Err(err) => ended_by(classify(&err, limits, done.memory_refused), &capture),
     };
-    Ran { answer, fuel: done.used.fuel }
+    let Used { fuel, transferred, processes, .. } = done.used;
+    Ran { answer, fuel, transferred, processes: processes + 1 }
 }
 
 /// Arguments, environment, standard input and working directory.
@@ -199,6 +217,7 @@ fn ended_by(failure: CallFailure, capture: &Capture) -> Result<Finished, Process
         }
         CallFailure::OutOfFuel(_) => Err(ProcessError::LimitReached("fuel".to_owned())),
         CallFailure::OutOfMemory(_) => Err(ProcessError::LimitReached("memory".to_owned())),
+        CallFailure::LimitReached(what) => Err(ProcessError::LimitReached(what)),
         CallFailure::Trapped(how) => {
             let mut finished = capture.finished(ABORTED);
             finished.stderr.extend(format!("aborted: {how}\n").into_bytes());

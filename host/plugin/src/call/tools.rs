@@ -218,7 +218,7 @@ fn tool_error(failure: CallFailure) -> wit::ToolError {
     match failure {
         CallFailure::TimedOut(_) => wit::ToolError::TimedOut(String::new()),
         CallFailure::Trapped(reason) => wit::ToolError::Trapped(reason),
-        CallFailure::OutOfFuel(_) | CallFailure::OutOfMemory(_) => {
+        CallFailure::OutOfFuel(_) | CallFailure::OutOfMemory(_) | CallFailure::LimitReached(_) => {
             wit::ToolError::LimitReached(failure.to_string())
         }
         CallFailure::Contract(reason) => wit::ToolError::Other(reason),

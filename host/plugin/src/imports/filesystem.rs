@@ -154,6 +154,7 @@ impl State {
 
     fn push_node(&mut self, node: OpenNode) -> FsResult<Descriptor> {
         let pushed = self.table.push(node)?;
+        self.meter.count_handle(pushed.rep());
         Ok(Resource::new_own(pushed.rep()))
     }
 }

@@ -31,6 +31,10 @@ fn settle<F: Future>(clock: &LogicalClock, work: F) -> wasmtime::Result<F::Outpu
     }
 }
 
+fn size(len: u64) -> usize {
+    usize::try_from(len).unwrap_or(usize::MAX)
+}
+
 fn settle_stream<T>(
     clock: &LogicalClock,
     work: impl Future<Output = StreamResult<T>>,
@@ -88,7 +92,9 @@ impl streams::HostInputStream for State {
     }
 
     fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
-        waiting::streams::HostInputStream::read(&mut self.table, stream, len)
+        let bytes = waiting::streams::HostInputStream::read(&mut self.table, stream, len)?;
+        self.transfer(bytes.len()).map_err(StreamError::Trap)?;
+        Ok(bytes)
     }
 
     fn blocking_read(
@@ -97,13 +103,15 @@ impl streams::HostInputStream for State {
         len: u64,
     ) -> StreamResult<Vec<u8>> {
         // Most often there is no need for a future.
-        let most = usize::try_from(len).unwrap_or(usize::MAX);
-        let bytes = self.table.get_mut(&stream)?.read(most)?;
+        let bytes = self.table.get_mut(&stream)?.read(size(len))?;
         if !bytes.is_empty() || len == 0 {
+            self.transfer(bytes.len()).map_err(StreamError::Trap)?;
             return Ok(bytes.into());
         }
         let work = waiting::streams::HostInputStream::blocking_read(&mut self.table, stream, len);
-        settle_stream(&self.session.clock, work)
+        let bytes = settle_stream(&self.session.clock, work)?;
+        self.transfer(bytes.len()).map_err(StreamError::Trap)?;
+        Ok(bytes)
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
@@ -134,6 +142,7 @@ impl streams::HostOutputStream for State {
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
+        self.transfer(bytes.len()).map_err(StreamError::Trap)?;
         waiting::streams::HostOutputStream::write(&mut self.table, stream, bytes)
     }
 
@@ -142,6 +151,7 @@ impl streams::HostOutputStream for State {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
+        self.transfer(bytes.len()).map_err(StreamError::Trap)?;
         let table = &mut self.table;
         let work =
             waiting::streams::HostOutputStream::blocking_write_and_flush(table, stream, bytes);
@@ -149,6 +159,7 @@ impl streams::HostOutputStream for State {
     }
 
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
+        self.transfer(size(len)).map_err(StreamError::Trap)?;
         waiting::streams::HostOutputStream::write_zeroes(&mut self.table, stream, len)
     }
 
@@ -157,6 +168,7 @@ impl streams::HostOutputStream for State {
         stream: Resource<DynOutputStream>,
         len: u64,
     ) -> StreamResult<()> {
+        self.transfer(size(len)).map_err(StreamError::Trap)?;
         let table = &mut self.table;
         let work =
             waiting::streams::HostOutputStream::blocking_write_zeroes_and_flush(table, stream, len);
@@ -183,7 +195,9 @@ impl streams::HostOutputStream for State {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        waiting::streams::HostOutputStream::splice(&mut self.table, to, from, len)
+        let moved = waiting::streams::HostOutputStream::splice(&mut self.table, to, from, len)?;
+        self.transfer(size(moved)).map_err(StreamError::Trap)?;
+        Ok(moved)
     }
 
     fn blocking_splice(
@@ -194,7 +208,9 @@ impl streams::HostOutputStream for State {
     ) -> StreamResult<u64> {
         let table = &mut self.table;
         let work = waiting::streams::HostOutputStream::blocking_splice(table, to, from, len);
-        settle_stream(&self.session.clock, work)
+        let moved = settle_stream(&self.session.clock, work)?;
+        self.transfer(size(moved)).map_err(StreamError::Trap)?;
+        Ok(moved)
     }
 
     fn subscribe(

@@ -42,11 +42,13 @@ fn run(
 ) -> wasmtime::Result<Result<Finished, ProcessError>> {
     let fuel = store.get_fuel()?;
     let state = store.data_mut();
+    state.transfer(command.stdin.len())?;
     let left = state.time_left();
     if left.is_zero() {
         return Err(wasmtime::Trap::Interrupt.into());
     }
     let session = state.session.clone();
+    let left_to_start = state.meter.processes_left();
     let caller = Caller {
         plugin: &state.plugin,
         rights: &state.rights,
@@ -54,7 +56,9 @@ fn run(
         deadline: Instant::now()
             + left.saturating_sub((left / RESERVED_PART).min(MOST_TIME_RESERVED)),
         fuel: fuel - (fuel / u64::from(RESERVED_PART)).min(MOST_FUEL_RESERVED),
-        memory: state.limiter.memory_left(),
+        memory: state.meter.limiter.memory_left(),
+        transfer: state.meter.transfer_left(),
+        processes: left_to_start,
     };
     let ran = run_program(&session, &caller, command);
     match &ran.answer {
@@ -62,8 +66,14 @@ fn run(
         Err(ProcessError::LimitReached(_)) if state.depth >= MAX_DEPTH => {
             state.refuse(Refusal::Limit("depth"));
         }
+        Err(ProcessError::LimitReached(_)) if left_to_start == 0 => {
+            state.refuse(Refusal::Limit("processes"));
+        }
         _ => {}
     }
+    state.meter.count_processes(ran.processes);
+    let output = ran.answer.as_ref().map_or(0, |end| end.stdout.len() + end.stderr.len());
+    state.meter.transfer(ran.transferred.saturating_add(output as u64))?;
     store.set_fuel(fuel.saturating_sub(ran.fuel))?;
     Ok(ran.answer)
 }

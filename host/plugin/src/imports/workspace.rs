@@ -179,7 +179,9 @@ impl wit::Host for State {
         if let Err(err) = self.check_workspace(WorkspaceAccess::Read) {
             return Ok(requests.iter().map(|_| Err(err.clone())).collect());
         }
-        Ok(self.read_all(&at, &requests))
+        let read = self.read_all(&at, &requests);
+        self.transfer(read.iter().flatten().map(|slice| slice.bytes.len()).sum())?;
+        Ok(read)
     }
 
     fn glob(
@@ -195,6 +197,7 @@ impl wit::Host for State {
     }
 
     fn apply_patch(&mut self, patch: Vec<u8>) -> wasmtime::Result<Answer<Vec<String>>> {
+        self.transfer(patch.len())?;
         Ok(self.apply(&patch))
     }
 
@@ -246,7 +249,9 @@ impl wit::Host for State {
         to: wit::SnapshotRef,
         options: wit::DiffOptions,
     ) -> wasmtime::Result<Answer<Vec<u8>>> {
-        Ok(self.diff_of(&from, &to, &options))
+        let diff = self.diff_of(&from, &to, &options);
+        self.transfer(diff.as_ref().map_or(0, Vec::len))?;
+        Ok(diff)
     }
 
     fn changes(

@@ -8,8 +8,8 @@ use catena_model::{ModelError, Reply, ToolCall};
 use catena_plugin::resolved::ResolvedPlugin;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    CompileHere, ComponentCache, Effective, Engine, Event, Exchange, Limits, LoadedPlugin,
-    NewObject, Outside, Session, SessionStart, WorkspaceAccess, run_tool,
+    CompileHere, ComponentCache, Effective, Enforced, Engine, Event, Exchange, Limits,
+    LoadedPlugin, NewObject, Outside, Session, SessionStart, WorkspaceAccess, run_tool,
 };
 use catena_tree::objects::NoObjects;
 use catena_tree::{BlobId, MemoryObjects, ObjectError, Objects, TreeEntry, TreeId};
@@ -126,6 +126,6 @@ fn load() -> (Engine, ResolvedPlugin, PathBuf) {
         .expect("`cargo xtask guests` builds the plugins");
     let engine = Engine::new().unwrap();
     let cache = ComponentCache::open(&target().join("tmp/components")).unwrap();
-    let compiled = cache.compiled(&engine, &plugin, &CompileHere).unwrap().file;
+    let compiled = cache.compiled(&engine, &plugin, &CompileHere(Enforced::ALL)).unwrap().file;
     (engine, plugin, compiled)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use catena_native::NativeUse;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    ComponentCache, Engine, Limits, PluginKind, ProgramStore, ResolvedPlugin, check,
+    ComponentCache, Engine, Granted, Limits, PluginKind, ProgramStore, ResolvedPlugin, check,
 };
 use catena_worker::ConfinedCompiler;
 
@@ -82,7 +82,8 @@ pub(super) fn prepare(
         return Err(RunError::NameTwice(name.clone()));
     }
     let programs = granted.iter().filter(|name| !native.contains_key(*name));
-    let programs = programs.map(|name| preparation.program(name, file, &options.programs));
+    let programs =
+        programs.map(|name| preparation.program(name, &granted, file, &options.programs));
     let programs = programs.collect::<Result<_, _>>()?;
     let engine = preparation.engine.name();
     let planned = preparation.planned;
@@ -124,16 +125,17 @@ impl Preparation {
     fn program(
         &mut self,
         name: &str,
+        granted: &BTreeSet<String>,
         file: &RunFile,
         store: &ProgramStore,
     ) -> Result<PluginSpec, RunError> {
         let plugin = store.load(name)?;
-        let asked = plugin.manifest.capabilities.clone();
-        let limits = file.programs.get(name).map(|used| used.limits.clone()).unwrap_or_default();
         // Its caller's rights are its bounds, at each start.
+        let grant = Granted { programs: granted.clone(), ..plugin.manifest.capabilities.clone() };
+        let limits = file.programs.get(name).map(|used| used.limits.clone()).unwrap_or_default();
         let used = PluginUse {
             plugin: name.into(),
-            grant: asked,
+            grant,
             limits,
             model: None,
             weight: None,

@@ -8,7 +8,7 @@ use catena_tree::worktree::{Links, Metadata, NodeKind};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode as Code;
 use wasmtime_wasi::p2::bindings::sync::filesystem::types as wasi;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsResult};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use super::convert::{code, descriptor_type, identity, links, open_options, set_time, stat};
 use super::streams::{FileReader, FileWriter, MAX_CHUNK, WriteAt};
@@ -42,7 +42,9 @@ impl State {
         let open = self.open_node(fd)?;
         open.check_writable()?;
         let writer: DynOutputStream = Box::new(FileWriter::new(open.again()?, at));
-        Ok(self.table.push(writer)?)
+        let pushed = self.table.push(writer)?;
+        self.meter.count_handle(pushed.rep());
+        Ok(pushed)
     }
 }
 
@@ -173,6 +175,7 @@ impl wasi::HostDescriptor for State {
         });
         let listing = Listing(shown.collect::<Vec<_>>().into_iter());
         let pushed = self.table.push(listing)?;
+        self.meter.count_handle(pushed.rep());
         Ok(Resource::new_own(pushed.rep()))
     }
 
@@ -183,10 +186,12 @@ impl wasi::HostDescriptor for State {
         check_place(offset, len)?;
         let bytes = open.worktree().read(open.node, offset, len).map_err(code)?;
         let at_end = (bytes.len() as u64) < len;
+        self.transfer(bytes.len()).map_err(FsError::trap)?;
         Ok((bytes.to_vec(), at_end))
     }
 
     fn write(&mut self, fd: Descriptor, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
+        self.transfer(bytes.len()).map_err(FsError::trap)?;
         let open = self.open_node(&fd)?;
         open.check_writable()?;
         check_place(offset, bytes.len() as u64)?;
@@ -216,7 +221,9 @@ impl wasi::HostDescriptor for State {
         let open = self.open_node(&fd)?;
         open.check_open_for(wasi::DescriptorFlags::READ)?;
         let reader: DynInputStream = Box::new(FileReader::new(open.again()?, offset));
-        Ok(self.table.push(reader)?)
+        let pushed = self.table.push(reader)?;
+        self.meter.count_handle(pushed.rep());
+        Ok(pushed)
     }
 
     fn write_via_stream(

@@ -15,7 +15,7 @@ use wasmtime_wasi::p2::StreamError;
 use super::*;
 use crate::capability::{Effective, WorkspaceAccess};
 use crate::imports::output::Output;
-use crate::limits::{Limiter, Limits};
+use crate::limits::{Limits, Meter};
 use crate::manifest::PluginKind;
 use crate::outside::{Event, Exchange, NewObject, Outside};
 use crate::refusals::Refusals;
@@ -64,7 +64,7 @@ fn state(session: &Arc<Session>, workspace: WorkspaceAccess) -> State {
         rights,
         config: "{}".to_owned(),
         output: Arc::new(Output::new(session.outside.clone(), "test", 0)),
-        limiter: Limiter::new(&Limits::defaults(PluginKind::Tool)),
+        meter: Meter::new(&Limits::defaults(PluginKind::Tool), session.guest_memory.clone()),
         refused: Refusals::default(),
         missing: Vec::new(),
         depth: 0,
