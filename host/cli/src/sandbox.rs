@@ -1,21 +1,22 @@
-//! One tool with its programs in this process, without a model and without a run.
+//! One tool with its programs in a worker, without a model and without a run.
 //!
-//! The process holds no key, and what the guests make goes into an object database
-//! that is gone with the value.
+//! What the guests make goes into an object database that is gone with the value.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use catena_model::{ModelError, Reply};
-use catena_plugin::session::{LoadedPlugin, PluginSpec};
+use catena_model::ToolCall;
+use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    Asked, Engine, Event, Exchange, Limits, LimitsRequest, NewObject, Outside, PluginKind,
-    ResolvedPlugin, Session, SessionStart, WorkspaceAccess,
+    Asked, Engine, Event, Limits, LimitsRequest, NewObject, PluginKind, ResolvedPlugin,
+    SessionStart, WorkspaceAccess,
 };
-use catena_tree::{BlobId, ObjectDatabase, ObjectError, Objects, TreeEntry, TreeId};
-use catena_worker::Gate;
+use catena_tree::{BlobId, ObjectDatabase, ObjectError, TreeEntry, TreeId};
+use catena_worker::{
+    Gate, HostError, HostSide, Job, JobResult, TryJob, TryResult, Walls, Worker, WorkerCommand,
+};
 
 use crate::component::compile;
 use crate::failure::Failure;
@@ -26,11 +27,12 @@ const MEMORY: u64 = 256 << 20;
 
 /// A tool that can be called over trees.
 pub(crate) struct ToolSandbox {
-    engine: Engine,
     tool: PluginSpec,
     programs: Vec<PluginSpec>,
     database: ObjectDatabase,
-    _scratch: tempfile::TempDir,
+    worker: WorkerCommand,
+    runtime: tokio::runtime::Runtime,
+    scratch: tempfile::TempDir,
 }
 
 impl ToolSandbox {
@@ -58,7 +60,9 @@ impl ToolSandbox {
         let borrowed: Vec<PathBuf> = borrowed.iter().cloned().chain(store.objects()).collect();
         let database = ObjectDatabase::create(&scratch.path().join("objects.git"), &borrowed)
             .map_err(anyhow::Error::new)?;
-        Ok(Self { engine, tool, programs, database, _scratch: scratch })
+        let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
+        let worker = machine.worker_command();
+        Ok(Self { tool, programs, database, worker, runtime, scratch })
     }
 
     /// Where trees come from, and where those that calls leave go.
@@ -66,19 +70,28 @@ impl ToolSandbox {
         &self.database
     }
 
-    /// A session over a tree.
-    pub(crate) fn session(&self, tree: TreeId) -> Result<Arc<Session>, Failure> {
-        let load = |spec: &PluginSpec| {
-            LoadedPlugin::load(&self.engine, spec.clone()).map_err(anyhow::Error::new)
-        };
-        let tools = vec![load(&self.tool)?];
-        let programs = self.programs.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        let start = SessionStart { memory: MEMORY, ..SessionStart::on(tree) };
+    /// Makes calls over a tree, each going on with what the one before left.
+    pub(crate) fn call(&self, tree: TreeId, calls: Vec<ToolCall>) -> Result<TryResult, Failure> {
         let files = self.programs.iter().flat_map(|spec| spec.manifest.program.files.values());
         let roots = files.copied().chain([tree]);
-        let gate = Mutex::new(Gate::new(self.database.clone(), roots));
-        let objects = Arc::new(Inside { database: self.database.clone(), gate });
-        Ok(Arc::new(Session::new(objects, start, tools).with_programs(programs)))
+        let mut host = Files { gate: Gate::new(self.database.clone(), roots) };
+        let wall = self.tool.limits.wall.0 * u32::try_from(calls.len()).unwrap_or(u32::MAX);
+        let job = Job::Try(TryJob {
+            tool: self.tool.clone(),
+            programs: self.programs.clone(),
+            start: SessionStart { memory: MEMORY, ..SessionStart::on(tree) },
+            calls,
+        });
+        let done = self.runtime.block_on(async {
+            Worker::start(&self.worker, self.scratch.path())?.run(job, wall, &mut host).await
+        });
+        match done.map_err(anyhow::Error::new)? {
+            JobResult::Tried(TryResult { failed: Some((plugin, failure)), .. }) => {
+                Err(anyhow::Error::new(failure).context(format!("plugin `{plugin}`")).into())
+            }
+            JobResult::Tried(result) => Ok(result),
+            _ => Err(anyhow::anyhow!("the worker did another job; this is a bug").into()),
+        }
     }
 }
 
@@ -105,38 +118,39 @@ fn spec(
     Ok(PluginSpec { rights, limits, config, compiled, manifest })
 }
 
-/// The object database, and a gate for what comes back; no model.
-struct Inside {
-    database: ObjectDatabase,
-    gate: Mutex<Gate>,
+/// The object database behind a gate; no model.
+struct Files {
+    gate: Gate,
 }
 
-impl Objects for Inside {
-    fn tree(&self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner).tree(id)
+impl HostSide for Files {
+    fn tree(&mut self, id: TreeId) -> Result<Arc<[TreeEntry]>, ObjectError> {
+        self.gate.tree(id)
     }
 
-    fn blob(&self, id: BlobId) -> Result<Bytes, ObjectError> {
-        self.database.blob(id)
+    fn blob(&mut self, id: BlobId) -> Result<Bytes, ObjectError> {
+        self.gate.blob(id)
     }
 
-    fn blob_size(&self, id: BlobId) -> Result<u64, ObjectError> {
-        self.database.blob_size(id)
-    }
-}
-
-impl Outside for Inside {
-    fn complete(&self, _: Exchange) -> Result<Reply, ModelError> {
-        Err(ModelError::Unavailable("there is no model here".to_owned()))
+    fn blob_size(&mut self, id: BlobId) -> Result<u64, ObjectError> {
+        self.gate.blob_size(id)
     }
 
-    fn put(&self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner).put(objects)
+    fn put(&mut self, objects: Vec<NewObject>) -> Result<(), ObjectError> {
+        self.gate.put(objects)
     }
 
-    fn record(&self, event: Event) {
+    fn walled(&mut self, walls: Walls) -> Result<(), HostError> {
+        if !walls.stand() {
+            tracing::warn!(%walls, "not all walls stand around the guests");
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, event: Event) -> Result<(), HostError> {
         if let Event::Log { plugin, level, text } = event {
             tracing::info!(plugin, level, text);
         }
+        Ok(())
     }
 }

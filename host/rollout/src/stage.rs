@@ -321,7 +321,7 @@ impl Rollout<'_> {
             Job::Judge(job) => (Side::Judge, job.start.base, vec![&job.judge]),
             Job::Write(job) => (Side::Agent, job.start.stage_start, Vec::new()),
             // None of a rollout's.
-            Job::Compile(_) | Job::Load(_) | Job::Attack(_) => {
+            Job::Try(_) | Job::Compile(_) | Job::Load(_) | Job::Attack(_) => {
                 (Side::Agent, TreeId::EMPTY, Vec::new())
             }
         };

@@ -85,11 +85,14 @@ pub enum WorkerError {
     Failed(String),
     /// The host's own side can't go on, such as a journal that can't be written.
     #[error(transparent)]
-    Host(#[from] Box<dyn std::error::Error + Send + Sync>),
+    Host(#[from] HostError),
 }
 
+/// Why a host can't serve a worker any more.
+pub type HostError = Box<dyn std::error::Error + Send + Sync>;
+
 /// What the host does for a worker. An error ends the job. A host has no tree but the
-/// empty one and stores nothing, unless it says otherwise.
+/// empty one, no model and no commands, and stores nothing, unless it says otherwise.
 #[async_trait]
 pub trait HostSide: Send {
     /// Serves a tree.
@@ -115,23 +118,28 @@ pub trait HostSide: Send {
     /// Has a model take its turn. The inner result is the guest's.
     async fn complete(
         &mut self,
-        exchange: Exchange,
-    ) -> Result<Result<Reply, ModelError>, Box<dyn std::error::Error + Send + Sync>>;
+        _exchange: Exchange,
+    ) -> Result<Result<Reply, ModelError>, HostError> {
+        Ok(Err(ModelError::Unavailable("there is no model here".to_owned())))
+    }
     /// Says whether a tool call is to be made.
-    fn before_tool(
-        &mut self,
-        start: ToolStart,
-    ) -> Result<BeforeTool, Box<dyn std::error::Error + Send + Sync>>;
+    fn before_tool(&mut self, _start: ToolStart) -> Result<BeforeTool, HostError> {
+        Ok(BeforeTool::Run)
+    }
     /// Runs a command outside the sandbox. The inner result is the guest's.
     async fn native(
         &mut self,
-        start: NativeStart,
-    ) -> Result<Result<NativeEnd, ObjectError>, Box<dyn std::error::Error + Send + Sync>>;
+        _start: NativeStart,
+    ) -> Result<Result<NativeEnd, ObjectError>, HostError> {
+        Err("there are no commands outside the sandbox".into())
+    }
     /// Takes note of what stands between the worker and the machine. No guest has run by
     /// then; an error keeps them from it.
-    fn walled(&mut self, walls: Walls) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    fn walled(&mut self, walls: Walls) -> Result<(), HostError>;
     /// Takes note of what happened.
-    fn record(&mut self, event: Event) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    fn record(&mut self, _event: Event) -> Result<(), HostError> {
+        Ok(())
+    }
 }
 
 /// A started worker process. Dropping it kills it.
@@ -344,37 +352,13 @@ pub(crate) struct Onlooker {
     pub(crate) require_walls: bool,
 }
 
-type HostError = Box<dyn std::error::Error + Send + Sync>;
-
 #[async_trait]
 impl HostSide for Onlooker {
-    async fn complete(
-        &mut self,
-        _exchange: Exchange,
-    ) -> Result<Result<Reply, ModelError>, HostError> {
-        Err("there is no model".into())
-    }
-
-    fn before_tool(&mut self, _start: ToolStart) -> Result<BeforeTool, HostError> {
-        Ok(BeforeTool::Run)
-    }
-
-    async fn native(
-        &mut self,
-        _start: NativeStart,
-    ) -> Result<Result<NativeEnd, ObjectError>, HostError> {
-        Err("there are no commands".into())
-    }
-
     fn walled(&mut self, walls: Walls) -> Result<(), HostError> {
         self.walls = walls;
         if self.require_walls && !self.walls.stand() {
             return Err(format!("not all walls stand: {}", self.walls).into());
         }
-        Ok(())
-    }
-
-    fn record(&mut self, _event: Event) -> Result<(), HostError> {
         Ok(())
     }
 }

@@ -28,8 +28,9 @@ pub mod walls;
 pub use causes::in_one_line;
 pub use compiler::{CompileLimits, ConfinedCompiler};
 pub use gate::Gate;
-pub use host::{HostSide, Worker, WorkerCommand, WorkerError};
+pub use host::{HostError, HostSide, Worker, WorkerCommand, WorkerError};
 pub use message::{
-    Attack, AttemptJob, CompileJob, Job, JobResult, JudgeJob, JudgeResult, WriteJob, WriteResult,
+    Attack, AttemptJob, CompileJob, Job, JobResult, JudgeJob, JudgeResult, TryJob, TryResult,
+    WriteJob, WriteResult,
 };
 pub use walls::Walls;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::iter::once;
 
 use bytes::Bytes;
-use catena_model::{ConversationId, Edit, ModelError, Reply};
-use catena_plugin::session::{DISK_PER_QUOTA, JudgeStart, PluginSpec, SessionStart};
+use catena_model::{ConversationId, Edit, ModelError, Reply, ToolCall};
+use catena_plugin::session::{DISK_PER_QUOTA, JudgeStart, PluginSpec, SessionEnd, SessionStart};
 use catena_plugin::{
-    Attempt, BeforeTool, ChainBrief, Event, Exchange, Face, Judged, NativeEnd, NativeOffer,
-    NativeStart, NewObject, Submission, Task, TestResult, ToolStart, Used, Written,
+    Attempt, BeforeTool, CallFailure, ChainBrief, Event, Exchange, Face, Judged, NativeEnd,
+    NativeOffer, NativeStart, NewObject, Submission, Task, TestResult, ToolStart, Tried, Used,
+    Written,
 };
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,8 @@ pub enum Job {
     Write(WriteJob),
     /// The compiling of a component.
     Compile(CompileJob),
+    /// Calls of a tool, without a rollout.
+    Try(TryJob),
     /// The loading of a plugin, to see that it fits.
     Load(PluginSpec),
     /// An attempt at what the walls forbid.
@@ -122,6 +125,10 @@ impl Job {
                 (plugins.collect(), start.memory, start.quota_bytes)
             }
             Self::Write(job) => (vec![&job.writer], job.start.memory, job.start.quota_bytes),
+            Self::Try(job) => {
+                let plugins = once(&job.tool).chain(&job.programs);
+                (plugins.collect(), job.start.memory, job.start.quota_bytes)
+            }
             Self::Load(plugin) => (vec![plugin], 0, 0),
             Self::Compile(job) => {
                 return Needs {
@@ -190,6 +197,30 @@ pub struct WriteJob {
     pub chain: ChainBrief,
 }
 
+/// Calls of a tool over a worktree.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TryJob {
+    /// The tool.
+    pub tool: PluginSpec,
+    /// Programs that it may start.
+    pub programs: Vec<PluginSpec>,
+    /// What the first begins with; each goes on with what the one before left.
+    pub start: SessionStart,
+    /// The calls. One without a name is of the tool's first.
+    pub calls: Vec<ToolCall>,
+}
+
+/// What came of calls, up to one of a plugin that could not say what it offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TryResult {
+    /// Of each call.
+    pub tried: Vec<Tried>,
+    /// The plugin that failed, and how.
+    pub failed: Option<(String, CallFailure)>,
+    /// What they left.
+    pub end: SessionEnd,
+}
+
 /// The compiling of the component that the handed file holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CompileJob {
@@ -208,6 +239,8 @@ pub enum JobResult {
     Judge(JudgeResult),
     /// Of [`Job::Write`].
     Write(WriteResult),
+    /// Of [`Job::Try`].
+    Tried(TryResult),
     /// Of [`Job::Compile`]: the code is in the handed file, or why it is not a component.
     Compiled(Result<Face, String>),
     /// Of [`Job::Load`].

@@ -13,7 +13,7 @@ use catena_plugin::session::PluginSpec;
 use catena_plugin::{
     Attempt, BeforeTool, CompileError, CompileHere, Compiler as _, Enforced, Engine, Event,
     Exchange, LoadedPlugin, NativeEnd, NativeStart, NewObject, Outside, Session, ToolStart,
-    attempt, evaluate, write_queries,
+    attempt, evaluate, try_tool, write_queries,
 };
 use catena_tree::{
     BlobId, CacheBudget, CacheUse, ObjectCache, ObjectError, Objects, TreeEntry, TreeId,
@@ -25,7 +25,7 @@ use crate::frame::{FrameError, receive, send};
 use crate::handover::take_file;
 use crate::message::{
     Attack, AttemptJob, CompileJob, FromWorker, Job, JobResult, JudgeJob, JudgeResult, ToWorker,
-    WriteJob, WriteResult,
+    TryJob, TryResult, WriteJob, WriteResult,
 };
 use crate::walls::{self, Walls};
 
@@ -88,6 +88,7 @@ fn do_job(threshold: Threshold, job: Job, spill: File) -> JobResult {
         Job::Attempt(job) => run_attempt(threshold, job, spill),
         Job::Judge(job) => run_judge(threshold, job, spill),
         Job::Write(job) => run_write(threshold, job, spill),
+        Job::Try(job) => run_try(threshold, job, spill),
         Job::Compile(job) => run_compile(threshold, &job, &spill),
         Job::Load(spec) => run_load(threshold, spec),
         Job::Attack(attack) => run_attack(threshold, attack),
@@ -140,6 +141,27 @@ fn run_write(threshold: Threshold, job: WriteJob, spill: File) -> Result<JobResu
     let written = write_queries(&session, &writer, &job.chain);
     let (_, used) = session.conversations_and_use();
     Ok(JobResult::Write(WriteResult { written, used }))
+}
+
+fn run_try(threshold: Threshold, job: TryJob, spill: File) -> Result<JobResult, String> {
+    let engine = engine()?;
+    let tool = load(&engine, job.tool)?;
+    let programs = load_all(&engine, job.programs)?;
+    let outside = threshold.cross()?;
+    let session = Session::with_spill(outside, job.start, vec![tool], Some(spill));
+    let session = Arc::new(session.with_programs(programs));
+    let (mut tried, mut failed) = (Vec::new(), None);
+    for call in &job.calls {
+        match try_tool(&session, call) {
+            Ok(one) => tried.push(one),
+            Err(failure) => {
+                failed = Some(failure);
+                break;
+            }
+        }
+    }
+    let end = session.finish().map_err(|err| in_one_line(&err))?;
+    Ok(JobResult::Tried(TryResult { tried, failed, end }))
 }
 
 /// Compiles what the file holds, and has it hold the code instead.

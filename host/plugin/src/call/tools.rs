@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use catena_model::{ToolCall, ToolDefinition};
 use catena_tree::TreeId;
+use serde::{Deserialize, Serialize};
 
 use super::{CallFailure, with_instance};
 use crate::bindings::control::catena::plugin::types as wit;
@@ -45,7 +46,7 @@ pub fn run_tool(session: &Arc<Session>, call: &ToolCall) -> Result<String, ToolF
 }
 
 /// What came of a tool that was tried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
     /// `ok`, `error` or the case of the tool error.
     pub outcome: String,

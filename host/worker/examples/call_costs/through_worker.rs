@@ -3,14 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use catena_model::{ModelError, Reply};
-use catena_plugin::{
-    Attempt, AttemptEnd, BeforeTool, Ending, Event, Exchange, NativeEnd, NativeStart, SessionStart,
-    ToolStart,
+use catena_plugin::{Attempt, AttemptEnd, BeforeTool, Ending, SessionStart, ToolStart};
+use catena_tree::TreeId;
+use catena_worker::{
+    AttemptJob, HostError, HostSide, Job, JobResult, Walls, Worker, WorkerCommand,
 };
-use catena_tree::{ObjectError, TreeId};
-use catena_worker::{AttemptJob, HostSide, Job, JobResult, Walls, Worker, WorkerCommand};
 
 use crate::Failure;
 use crate::guests::{Begun, Calls, between, task};
@@ -57,33 +54,15 @@ struct Onlooker {
     walled: Option<Instant>,
 }
 
-type HostError = Box<dyn std::error::Error + Send + Sync>;
-
-#[async_trait]
 impl HostSide for Onlooker {
-    async fn complete(&mut self, _: Exchange) -> Result<Result<Reply, ModelError>, HostError> {
-        Err("there is no model".into())
-    }
-
     fn before_tool(&mut self, _: ToolStart) -> Result<BeforeTool, HostError> {
         let mut begun = self.begun.lock().map_err(|err| err.to_string())?;
         begun.push(Instant::now());
         Ok(BeforeTool::Run)
     }
 
-    async fn native(
-        &mut self,
-        _: NativeStart,
-    ) -> Result<Result<NativeEnd, ObjectError>, HostError> {
-        Err("there are no commands".into())
-    }
-
     fn walled(&mut self, _: Walls) -> Result<(), HostError> {
         self.walled = Some(Instant::now());
-        Ok(())
-    }
-
-    fn record(&mut self, _: Event) -> Result<(), HostError> {
         Ok(())
     }
 }

@@ -12,13 +12,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use catena_chain::{ChainFile, Stage};
 use catena_model::ToolCall;
-use catena_plugin::engine::GUEST_THREAD_STACK;
-use catena_plugin::{Session, try_tool};
 use catena_tree::diff::{DiffOptions, Renames, changes};
 use catena_tree::gitignore::PathKind;
 use catena_tree::objects::entry_named;
 use catena_tree::worktree::{PathPatterns, Worktree, WorktreeOptions};
 use catena_tree::{EntryKind, ObjectDatabase, Objects as _, RepoPath, TreeId};
+use catena_worker::TryResult;
 use clap::ValueHint;
 use serde::Serialize;
 use serde_json::json;
@@ -145,11 +144,7 @@ pub(crate) fn run(
         sandbox,
         arguments,
     };
-    // Guests need more stack than a main thread has.
-    let work = move || check.all(&file, format);
-    let thread = std::thread::Builder::new().stack_size(GUEST_THREAD_STACK).spawn(work);
-    let thread = thread.context("can't start a thread")?;
-    thread.join().map_err(|_| anyhow::anyhow!("the thread of the guests panicked"))?
+    check.all(&file, format)
 }
 
 struct Check {
@@ -261,25 +256,22 @@ impl Check {
         let files: Vec<String> = files.iter().map(|file| quoted(file)).collect();
         let command = self.arguments.tests.replace("{report}", REPORT);
         let command = command.replace("{files}", &files.join(" "));
-        let session = self.sandbox.session(tree)?;
         let arguments = json!({"command": command, "timeout_seconds": TIMEOUT});
         let call = ToolCall {
             id: "tests".to_owned(),
             name: String::new(),
             arguments: arguments.to_string(),
         };
-        let tried = try_tool(&session, &call).map_err(|(plugin, failure)| {
-            anyhow::Error::new(failure).context(format!("plugin `{plugin}`"))
-        })?;
-        Ok((self.report(&session)?, tried.content))
+        let TryResult { tried, end, .. } = self.sandbox.call(tree, vec![call])?;
+        let said = tried.into_iter().next().map(|tried| tried.content).unwrap_or_default();
+        Ok((self.report(end.scratch)?, said))
     }
 
     /// The report that a command left in scratch.
-    fn report(&self, session: &Arc<Session>) -> Result<Option<Report>, Failure> {
-        let end = session.finish().map_err(anyhow::Error::new)?;
+    fn report(&self, scratch: TreeId) -> Result<Option<Report>, Failure> {
         let path: RepoPath = REPORT.trim_start_matches('/').parse().map_err(anyhow::Error::new)?;
         let database = self.sandbox.database();
-        let Some(EntryKind::File { id, .. }) = entry_at(database, end.scratch, &path)? else {
+        let Some(EntryKind::File { id, .. }) = entry_at(database, scratch, &path)? else {
             return Ok(None);
         };
         let text = database.blob(id).map_err(anyhow::Error::new)?;

@@ -6,12 +6,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use catena_model::ToolCall;
-use catena_plugin::engine::GUEST_THREAD_STACK;
-use catena_plugin::{Session, Tried, try_tool};
+use catena_plugin::Tried;
 use catena_tree::TreeId;
 use clap::ValueHint;
 use serde_json::json;
@@ -56,12 +54,7 @@ pub(super) fn run(arguments: Try, machine: &Machine, format: Format) -> Result<E
             .map_err(Failure::input)?;
         calls.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
     }
-    let trial = Trial::new(arguments, machine)?;
-    // Guests need more stack than a main thread has.
-    let work = move || trial.run_all(&calls, format);
-    let thread = std::thread::Builder::new().stack_size(GUEST_THREAD_STACK).spawn(work);
-    let thread = thread.context("can't start a thread")?;
-    thread.join().map_err(|_| anyhow::anyhow!("the thread of the guests panicked"))?
+    Trial::new(arguments, machine)?.run_all(&calls, format)
 }
 
 /// What all calls have in common.
@@ -89,44 +82,44 @@ impl Trial {
     }
 
     fn run_all(&self, calls: &[String], format: Format) -> Result<ExitCode, Failure> {
+        let calls: Vec<ToolCall> = calls.iter().enumerate().map(|it| self.call(it)).collect();
+        let at_once = if self.keep { calls.len() } else { 1 };
         let mut status = 0;
-        let mut session = self.sandbox.session(self.tree)?;
-        for (position, call) in calls.iter().enumerate() {
-            if position > 0 && !self.keep {
-                session = self.sandbox.session(self.tree)?;
-            }
-            let tried = self.call(&session, position, call)?;
-            status = tried.exit_status.unwrap_or(i32::from(tried.outcome != "ok"));
-            match format {
-                Format::Text => {
-                    say!("{}", tried.content.trim_end_matches('\n'));
-                    if status != 0 {
-                        eprintln!("{}: exit status {:?}", tried.outcome, tried.exit_status);
-                    }
-                }
-                Format::Json => say!(
-                    "{}",
-                    json!({
-                        "content": tried.content,
-                        "outcome": tried.outcome,
-                        "exit_status": tried.exit_status,
-                        "tree": tried.tree,
-                        "wall_us": tried.wall_us,
-                    })
-                ),
+        for calls in calls.chunks(at_once.max(1)) {
+            for tried in self.sandbox.call(self.tree, calls.to_vec())?.tried {
+                status = tried.exit_status.unwrap_or(i32::from(tried.outcome != "ok"));
+                tell(&tried, status, format);
             }
         }
         Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
     }
 
-    fn call(&self, session: &Arc<Session>, position: usize, call: &str) -> anyhow::Result<Tried> {
-        let call = ToolCall {
+    fn call(&self, (position, arguments): (usize, &String)) -> ToolCall {
+        ToolCall {
             id: position.to_string(),
             name: self.name.clone().unwrap_or_default(),
-            arguments: call.to_owned(),
-        };
-        try_tool(session, &call).map_err(|(plugin, failure)| {
-            anyhow::Error::new(failure).context(format!("plugin `{plugin}`"))
-        })
+            arguments: arguments.clone(),
+        }
+    }
+}
+
+fn tell(tried: &Tried, status: i32, format: Format) {
+    match format {
+        Format::Text => {
+            say!("{}", tried.content.trim_end_matches('\n'));
+            if status != 0 {
+                eprintln!("{}: exit status {:?}", tried.outcome, tried.exit_status);
+            }
+        }
+        Format::Json => say!(
+            "{}",
+            json!({
+                "content": tried.content,
+                "outcome": tried.outcome,
+                "exit_status": tried.exit_status,
+                "tree": tried.tree,
+                "wall_us": tried.wall_us,
+            })
+        ),
     }
 }
