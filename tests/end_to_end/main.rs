@@ -38,6 +38,7 @@ mod models;
 mod native;
 mod plugins;
 mod programs;
+mod redteam;
 mod replay;
 mod rights;
 mod runs;

@@ -13,6 +13,7 @@ pub(crate) mod mine;
 pub(crate) mod native;
 pub(crate) mod plugin;
 pub(crate) mod program;
+pub(crate) mod redteam;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod show;

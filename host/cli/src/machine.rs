@@ -64,6 +64,26 @@ impl Machine {
         }
     }
 
+    /// This program's own file.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Fails where a plugin of these names is not to be found.
+    pub(crate) fn need_plugins(&self, names: &[&str]) -> Result<(), Failure> {
+        for name in names {
+            if !self.find_plugin(Path::new(name)).join("plugin.toml").exists() {
+                let places: Vec<String> =
+                    self.plugin_dirs.iter().map(|dir| dir.display().to_string()).collect();
+                let reason = format!("plugin `{name}` is not in {}", places.join(", "));
+                return Err(Failure::input(anyhow::anyhow!(reason)).with_hint(
+                    "`cargo xtask demo` builds the plugins; `--plugins DIR` says where others are",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// How a worker process is started.
     pub(crate) fn worker_command(&self) -> WorkerCommand {
         WorkerCommand { program: self.program.clone(), arguments: vec!["worker".into()] }

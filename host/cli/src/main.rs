@@ -15,6 +15,7 @@ mod demo;
 mod failure;
 mod machine;
 mod output;
+mod redteam;
 mod refused;
 mod sandbox;
 mod watch;
@@ -79,6 +80,8 @@ enum Command {
     Stats(commands::stats::Arguments),
     /// Find out what this machine can do, or what a model's server can
     Doctor(commands::doctor::Arguments),
+    /// Attack this machine's own sandbox and print a scorecard
+    Redteam(commands::redteam::Arguments),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
@@ -127,6 +130,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Import(arguments) => commands::import::run(&arguments, format),
         Command::Stats(arguments) => commands::stats::run(&arguments, format),
         Command::Doctor(arguments) => commands::doctor::run(&arguments, &machine, format),
+        Command::Redteam(arguments) => commands::redteam::run(&arguments, &machine, format),
         Command::Plugin(command) => commands::plugin::run(command, &machine, format),
         Command::Program(command) => commands::program::run(command, &machine, format),
         Command::Worker => Ok(commands::worker::run()),

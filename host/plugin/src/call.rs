@@ -284,8 +284,13 @@ fn refused<R>(
     refused
 }
 
+/// The longest time between two looks at the clock, in ticks: on a machine with more to
+/// do than it can, ticks come late, and a long wait for them would end later still.
+const LOOK: u64 = 20;
+
 fn ticks(wall: Duration) -> u64 {
-    u64::try_from(wall.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    let ticks = u64::try_from(wall.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX);
+    ticks.saturating_add(1).min(LOOK)
 }
 
 fn new_state(session: &Arc<Session>, plugin: &LoadedPlugin, begin: Instant) -> State {

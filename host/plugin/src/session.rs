@@ -35,7 +35,7 @@ use crate::outside::Outside;
 use crate::refusals::OfFiles;
 use crate::state::{State, deny_sockets, link};
 
-pub(crate) use conversations::Conversations;
+pub(crate) use conversations::{Conversations, Full};
 use judging::Judging;
 pub use judging::{JudgeSetting, JudgeStart};
 pub(crate) use mounts::{Mode, Mount};

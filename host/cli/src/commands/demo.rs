@@ -44,7 +44,7 @@ pub(crate) fn run(
         return Err(Failure::input(anyhow::anyhow!("`{}` exists already", dir.display()))
             .with_hint("name another directory with `--dir`"));
     }
-    check_plugins(machine)?;
+    machine.need_plugins(&["scaffold-mini", "tool-bash", "judge-diff"])?;
     fs::create_dir_all(&dir).with_context(|| format!("can't create `{}`", dir.display()))?;
     prepare(&dir)?;
     if format == Format::Text {
@@ -90,20 +90,6 @@ fn prepare(dir: &Path) -> Result<(), Failure> {
     for (name, text) in [("lists.json", CHAINS), ("script.json", SCRIPT), ("run.toml", RUN_FILE)] {
         let path = dir.join(name);
         fs::write(&path, text).with_context(|| format!("can't write `{}`", path.display()))?;
-    }
-    Ok(())
-}
-
-fn check_plugins(machine: &Machine) -> Result<(), Failure> {
-    for name in ["scaffold-mini", "tool-bash", "judge-diff"] {
-        if !machine.find_plugin(Path::new(name)).join("plugin.toml").exists() {
-            let places: Vec<String> =
-                machine.plugin_dirs().iter().map(|dir| dir.display().to_string()).collect();
-            let reason = format!("plugin `{name}` is not in {}", places.join(", "));
-            return Err(Failure::input(anyhow::anyhow!(reason)).with_hint(
-                "`cargo xtask demo` builds the plugins; `--plugins DIR` says where others are",
-            ));
-        }
     }
     Ok(())
 }

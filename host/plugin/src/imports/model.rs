@@ -11,7 +11,7 @@ use crate::bindings::control::catena::plugin::types as wit_types;
 use crate::imports::convert::{definition_from_wit, usage_to_wit};
 use crate::outside::Exchange;
 use crate::refusals::Refusal;
-use crate::session::lock;
+use crate::session::{Full, lock};
 use crate::state::State;
 
 /// Roles with a case of their own.
@@ -41,6 +41,14 @@ impl State {
         }
     }
 
+    /// Counts what conversations have no more room for.
+    fn taken<T>(&mut self, result: Result<T, Full>) -> Result<T, Full> {
+        if result.is_err() {
+            self.refuse(Refusal::Limit("conversations"));
+        }
+        result
+    }
+
     fn push_handle(
         &mut self,
         id: ConversationId,
@@ -62,7 +70,8 @@ impl wit::HostConversation for State {
         if let Err(err) = self.granted_model() {
             return Ok(Err(err));
         }
-        let id = lock(&self.session.conversations).open();
+        let opened = lock(&self.session.conversations).open();
+        let id = self.taken(opened)?;
         Ok(Ok(self.push_handle(id)?))
     }
 
@@ -73,8 +82,8 @@ impl wit::HostConversation for State {
     ) -> wasmtime::Result<()> {
         let id = self.conversation(&handle)?;
         let message = message_from_wit(message)?;
-        lock(&self.session.conversations).push(id, message);
-        Ok(())
+        let pushed = lock(&self.session.conversations).push(id, message);
+        Ok(self.taken(pushed)?)
     }
 
     fn complete(
@@ -116,7 +125,8 @@ impl wit::HostConversation for State {
         handle: Resource<ConversationHandle>,
     ) -> wasmtime::Result<Resource<ConversationHandle>> {
         let id = self.conversation(&handle)?;
-        let copy = lock(&self.session.conversations).fork(id);
+        let forked = lock(&self.session.conversations).fork(id);
+        let copy = self.taken(forked)?;
         self.push_handle(copy)
     }
 
@@ -127,8 +137,8 @@ impl wit::HostConversation for State {
     ) -> wasmtime::Result<()> {
         let id = self.conversation(&handle)?;
         let messages = messages.into_iter().map(message_from_wit).collect::<Result<_, _>>()?;
-        lock(&self.session.conversations).replace(id, messages);
-        Ok(())
+        let replaced = lock(&self.session.conversations).replace(id, messages);
+        Ok(self.taken(replaced)?)
     }
 
     fn history(

@@ -21,6 +21,9 @@ const MAX_READ: u64 = 16 << 20;
 /// Most named snapshots of a rollout.
 const MAX_SNAPSHOTS: usize = 1000;
 
+/// Longest name of one in bytes.
+const MAX_SNAPSHOT_NAME: usize = 1024;
+
 type Answer<T> = Result<T, wit::WorkspaceError>;
 
 impl State {
@@ -148,6 +151,11 @@ impl State {
     }
 
     fn name_snapshot(&mut self, name: String, tree: TreeId) -> Answer<String> {
+        if name.len() > MAX_SNAPSHOT_NAME {
+            let why = format!("a snapshot's name has {MAX_SNAPSHOT_NAME} bytes at most");
+            self.refuse(Refusal::Limit("snapshots"));
+            return Err(wit::WorkspaceError::InvalidArgument(why));
+        }
         let session = self.session.clone();
         let mut snapshots = lock(&session.snapshots);
         if snapshots.len() >= MAX_SNAPSHOTS && !snapshots.contains_key(&name) {

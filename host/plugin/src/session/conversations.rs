@@ -1,8 +1,29 @@
 //! The worker's copies of conversations, and the edits the host has not seen yet.
+//!
+//! Both are bounded, whatever guests write into them: they lie in the memory of the
+//! worker, and of the host, not in the guest's.
 
 use std::collections::BTreeMap;
 
 use catena_model::{Conversation, ConversationId, Edit, Message, Reply};
+
+/// Bytes of text that all conversations may hold together: many times what a model
+/// takes in, for agents that fork.
+const MOST_HELD: usize = 128 << 20;
+
+/// Bytes of text that edits may have which the host has not seen.
+const MOST_UNSENT: usize = 64 << 20;
+
+/// What a message, a conversation or an edit counts beside its text.
+const OVERHEAD: usize = 256;
+
+/// Why conversations can't take any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the conversations of a rollout hold {most} bytes of text at most, {what}")]
+pub(crate) struct Full {
+    most: usize,
+    what: &'static str,
+}
 
 /// All conversations of a session. The host's copies are the ones that count;
 /// these serve `history`, `length` and `usage` without crossing the pipe.
@@ -12,11 +33,22 @@ pub(crate) struct Conversations {
     unsent: Vec<(ConversationId, Edit)>,
     next: u32,
     random_streams: u64,
+    /// Bytes of what is held, and of what is unsent.
+    held_bytes: usize,
+    unsent_bytes: usize,
 }
 
 impl Conversations {
     pub(crate) fn new(main: ConversationId, history: Conversation, next: u32) -> Self {
-        Self { main, held: [(main, history)].into(), unsent: Vec::new(), next, random_streams: 0 }
+        Self {
+            main,
+            held_bytes: size_of_all(&history.messages),
+            held: [(main, history)].into(),
+            unsent: Vec::new(),
+            next,
+            random_streams: 0,
+            unsent_bytes: 0,
+        }
     }
 
     /// The conversation the host handed to the scaffold.
@@ -25,22 +57,38 @@ impl Conversations {
     }
 
     /// Starts an empty conversation.
-    pub(crate) fn open(&mut self) -> ConversationId {
+    pub(crate) fn open(&mut self) -> Result<ConversationId, Full> {
         self.add(Conversation::default(), Edit::Push(Vec::new()))
     }
 
     /// Starts a conversation with the history of another.
-    pub(crate) fn fork(&mut self, of: ConversationId) -> ConversationId {
+    pub(crate) fn fork(&mut self, of: ConversationId) -> Result<ConversationId, Full> {
+        let bytes = size_of_all(&self.get(of).messages);
+        self.take(bytes, 0)?;
         let copy = self.get(of).fork();
         self.add(copy, Edit::ForkOf(of))
     }
 
-    fn add(&mut self, conversation: Conversation, edit: Edit) -> ConversationId {
+    fn add(&mut self, conversation: Conversation, edit: Edit) -> Result<ConversationId, Full> {
+        self.take(OVERHEAD, OVERHEAD)?;
         let id = ConversationId(self.next);
         self.next += 1;
         self.held.insert(id, conversation);
         self.unsent.push((id, edit));
-        id
+        Ok(id)
+    }
+
+    /// Counts what is about to be kept, if there is room for it.
+    fn take(&mut self, held: usize, unsent: usize) -> Result<(), Full> {
+        let (held, unsent) = (self.held_bytes + held, self.unsent_bytes + unsent);
+        if held > MOST_HELD {
+            return Err(Full { most: MOST_HELD, what: "all of them together" });
+        }
+        if unsent > MOST_UNSENT {
+            return Err(Full { most: MOST_UNSENT, what: "added before a model is asked" });
+        }
+        (self.held_bytes, self.unsent_bytes) = (held, unsent);
+        Ok(())
     }
 
     /// What a conversation holds.
@@ -49,22 +97,35 @@ impl Conversations {
     }
 
     /// Appends a message that a plugin wrote.
-    pub(crate) fn push(&mut self, id: ConversationId, message: Message) {
+    pub(crate) fn push(&mut self, id: ConversationId, message: Message) -> Result<(), Full> {
+        let bytes = size_of(&message);
+        self.take(bytes, bytes)?;
         self.get(id).push(message.clone());
         match self.unsent.last_mut() {
             Some((last, Edit::Push(messages))) if *last == id => messages.push(message),
             _ => self.unsent.push((id, Edit::Push(vec![message]))),
         }
+        Ok(())
     }
 
     /// Puts other messages in the place of the history.
-    pub(crate) fn replace(&mut self, id: ConversationId, messages: Vec<Message>) {
+    pub(crate) fn replace(
+        &mut self,
+        id: ConversationId,
+        messages: Vec<Message>,
+    ) -> Result<(), Full> {
+        let (bytes, before) = (size_of_all(&messages), size_of_all(&self.get(id).messages));
+        self.take(bytes, bytes + OVERHEAD)?;
+        self.held_bytes = self.held_bytes.saturating_sub(before);
         self.get(id).messages.clone_from(&messages);
         self.unsent.push((id, Edit::Replace(messages)));
+        Ok(())
     }
 
     /// Appends what the model said.
     pub(crate) fn reply(&mut self, id: ConversationId, reply: &Reply) {
+        // The model's words are bounded by what it takes in, and are counted with the rest.
+        self.held_bytes += reply.message.text_len() + OVERHEAD;
         self.get(id).push_reply(reply.message.clone(), reply.usage);
     }
 
@@ -86,6 +147,64 @@ impl Conversations {
 
     /// The edits since the last call, in order.
     pub(crate) fn take_edits(&mut self) -> Vec<(ConversationId, Edit)> {
+        self.unsent_bytes = 0;
         std::mem::take(&mut self.unsent)
+    }
+}
+
+fn size_of(message: &Message) -> usize {
+    message.text_len() + OVERHEAD
+}
+
+fn size_of_all(messages: &[Message]) -> usize {
+    messages.iter().map(size_of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAIN: ConversationId = ConversationId(0);
+
+    fn conversations() -> Conversations {
+        Conversations::new(MAIN, Conversation::default(), 1)
+    }
+
+    fn message(bytes: usize) -> Message {
+        Message::User { content: "x".repeat(bytes) }
+    }
+
+    #[test]
+    fn messages_without_end_are_refused_at_a_bound() {
+        let mut conversations = conversations();
+        let pushed = (0..1000).take_while(|_| conversations.push(MAIN, message(1 << 20)).is_ok());
+        assert_eq!(pushed.count(), 63);
+        conversations.take_edits();
+        assert!(conversations.push(MAIN, message(1 << 20)).is_ok());
+    }
+
+    #[test]
+    fn forks_count_what_they_copy() {
+        let mut conversations = conversations();
+        conversations.push(MAIN, message(20 << 20)).unwrap();
+        let forked = (0..1000).take_while(|_| conversations.fork(MAIN).is_ok());
+        assert_eq!(forked.count(), 5);
+    }
+
+    #[test]
+    fn history_that_is_replaced_makes_room_but_not_before_the_host_saw_it() {
+        let mut conversations = conversations();
+        for _ in 0..20 {
+            conversations.replace(MAIN, vec![message(40 << 20)]).unwrap();
+            assert!(conversations.replace(MAIN, vec![message(40 << 20)]).is_err());
+            conversations.take_edits();
+        }
+    }
+
+    #[test]
+    fn empty_conversations_are_not_free() {
+        let mut conversations = conversations();
+        let opened = (0..1_000_000).take_while(|_| conversations.open().is_ok());
+        assert_eq!(opened.count(), MOST_UNSENT / OVERHEAD);
     }
 }

@@ -1,0 +1,283 @@
+//! Attacks by files: too many, too large, too deep, and paths that lead elsewhere.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use catena_sdk::workspace::{self, ROOT, SCRATCH};
+
+use crate::Outcome;
+
+/// Directories in one chain, as long as a path may be.
+const LEVELS: usize = 1_500;
+
+/// Makes empty files without end, which take no bytes.
+pub(crate) fn empty_files() -> Outcome {
+    for number in 0_u32.. {
+        if let Err(err) = File::create(workspace::file(&format!("empty-{number}"))) {
+            return Outcome::Refused(format!("after {number} files: {err}"));
+        }
+    }
+    Outcome::Reached("four billion files".to_owned())
+}
+
+/// Makes a file longer than any disk, by its length, by a far write and by bytes.
+pub(crate) fn endless_file() -> Outcome {
+    let make = || -> io::Result<&str> {
+        let mut file = File::create(workspace::file("endless"))?;
+        if file.set_len(1 << 62).is_ok() {
+            return Ok("a file of 4 EiB by its length");
+        }
+        file.seek(SeekFrom::Start(1 << 61))?;
+        if file.write_all(b"far").is_ok() {
+            return Ok("a file of 2 EiB by a far write");
+        }
+        file.rewind()?;
+        loop {
+            file.write_all(&[1; 1 << 16])?;
+        }
+    };
+    match make() {
+        Ok(what) => Outcome::Reached(what.to_owned()),
+        Err(err) => Outcome::Refused(format!("by length, by a far write, by bytes: {err}")),
+    }
+}
+
+/// Hangs chains of directories below each other, so that what walks them by calling
+/// itself runs out of stack, here or in the host.
+pub(crate) fn deep_directories() -> Outcome {
+    let chain = |name: &str| workspace::file(name).join("d/".repeat(LEVELS));
+    let mut depth = 0;
+    let mut hang = |number: usize| -> io::Result<()> {
+        let (below, above) = (format!("chain-{number}"), format!("chain-{}", number + 1));
+        fs::create_dir_all(chain(&above))?;
+        fs::rename(workspace::file(&below), chain(&above).join("x"))?;
+        depth += LEVELS;
+        Ok(())
+    };
+    let begun = fs::create_dir_all(chain("chain-0"))
+        .and_then(|()| fs::write(workspace::file("chain-0/d/file"), "deep\n"));
+    let hung = begun.and_then(|()| (0..25).try_for_each(&mut hang));
+    let seen = workspace::take_snapshot("deep").map_err(|err| format!("{err:?}"));
+    let seen = seen.map_or_else(|err| err, |_| "a snapshot was taken".to_owned());
+    match hung {
+        Ok(()) => Outcome::Harmless(format!("{depth} levels; {seen}")),
+        Err(err) => Outcome::Refused(format!("at {depth} levels: {err}; {seen}")),
+    }
+}
+
+/// Paths that leave what they are below.
+pub(crate) fn leave_by_path() -> Outcome {
+    let outside = [
+        "../secret",
+        "../../secret",
+        "a/../../../secret",
+        "/secret",
+        "//secret",
+        "./../secret",
+        "src/../../secret/",
+        "..//secret",
+        "../workspace-secret",
+        "\0/../secret",
+        "..\\secret",
+        ".. /secret",
+        "%2e%2e/secret",
+        "\u{ff0e}\u{ff0e}/secret",
+        "src/..;/secret",
+    ];
+    let mut made = Vec::new();
+    for path in outside {
+        let path = Path::new(ROOT).join(path);
+        if fs::write(&path, "left").is_ok() && !is_below(&path) {
+            made.push(path.display().to_string());
+        }
+    }
+    let made_dirs = ["../made", "/made", "../../made/"]
+        .into_iter()
+        .filter(|path| fs::create_dir(Path::new(ROOT).join(path)).is_ok());
+    made.extend(made_dirs.map(str::to_owned));
+    told(made, "paths")
+}
+
+/// Whether a path, with its `..` taken literally, is of the guest's own mounts.
+fn is_below(path: &Path) -> bool {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    [ROOT, SCRATCH, workspace::HOME].iter().any(|mount| plain.starts_with(mount))
+}
+
+/// Symlinks to what is outside, read and written through.
+pub(crate) fn leave_by_link() -> Outcome {
+    let mut reached = Vec::new();
+    let targets = [
+        "/etc/passwd",
+        "../../../etc/passwd",
+        "/proc/self/root/etc/passwd",
+        "../..",
+        "/",
+        "loop",
+        "/proc/self/cwd",
+        "/dev/null/../../etc/passwd",
+    ];
+    for (number, target) in targets.into_iter().enumerate() {
+        let link = workspace::file(&if target == "loop" {
+            "loop".to_owned()
+        } else {
+            format!("link-{number}")
+        });
+        if symlink(target, &link).is_err() {
+            continue;
+        }
+        let ways = [link.clone(), link.join("etc/passwd"), link.join("")];
+        for way in ways {
+            if fs::read(&way).is_ok() {
+                reached.push(format!("read {} -> {target}", way.display()));
+            }
+            let opened = OpenOptions::new().write(true).truncate(true).open(&way);
+            if opened.is_ok() && target != "loop" {
+                reached.push(format!("wrote {} -> {target}", way.display()));
+            }
+        }
+    }
+    told(reached, "links")
+}
+
+fn symlink(target: &str, link: &Path) -> io::Result<()> {
+    // `std` makes none on this target by a path alone; a patch does.
+    let name = link.strip_prefix(ROOT).map_err(io::Error::other)?.display().to_string();
+    let patch = format!(
+        "diff --git a/{name} b/{name}\nnew file mode 120000\n--- /dev/null\n+++ b/{name}\n\
+         @@ -0,0 +1 @@\n+{target}\n\\ No newline at end of file\n"
+    );
+    let applied = workspace::apply_patch(patch.as_bytes());
+    applied.map(|_| ()).map_err(|err| io::Error::other(format!("{err:?}")))
+}
+
+/// Links and renames from one mount to another, and through what is a file.
+pub(crate) fn link_across() -> Outcome {
+    let (own, other) = (workspace::file("own"), Path::new(SCRATCH).join("other"));
+    let mut reached = Vec::new();
+    let _ = fs::write(&own, "own\n");
+    if fs::hard_link(&own, &other).is_ok() {
+        reached.push("a hard link between mounts".to_owned());
+    }
+    if fs::rename(&own, &other).is_ok() {
+        reached.push("a rename between mounts".to_owned());
+    }
+    for path in ["own/", "own/.", "own/..", "own/../own/", "own/x"] {
+        if fs::write(Path::new(ROOT).join(path), "changed").is_ok() {
+            reached.push(format!("a write to `{path}`"));
+        }
+    }
+    if fs::read(&own).is_ok_and(|text| text != b"own\n") {
+        reached.push("another content of a file that was not opened".to_owned());
+    }
+    for path in [ROOT, SCRATCH, "/", "."] {
+        if fs::remove_dir_all(Path::new(path).join("..").join("home")).is_ok() {
+            reached.push(format!("removed what is beside `{path}`"));
+        }
+        if fs::rename(path, "/elsewhere").is_ok() {
+            reached.push(format!("renamed `{path}`"));
+        }
+    }
+    told(reached, "tricks")
+}
+
+/// Names that a terminal, a shell, git or a person would take for something else.
+pub(crate) fn odd_names() -> Outcome {
+    let names = [
+        "\u{1b}[2J\u{1b}]0;owned\u{7}.txt",
+        "line\nbreak",
+        "-rf",
+        "--output=x",
+        "$(reboot)",
+        "`id`",
+        "\u{202e}txt.exe",
+        "invisible\u{200b}\u{e0041}",
+        "a\tb",
+        "\"quoted\"",
+        ".GIT",
+        ".git ",
+        ".g\u{200c}it",
+        "git~1",
+        "con",
+        "x\r",
+        "diff --git a b",
+        "e\u{301}",
+    ];
+    let made = names
+        .into_iter()
+        .filter(|name| fs::write(workspace::file(name), format!("{name}\n")).is_ok());
+    let made = made.count();
+    Outcome::Harmless(format!("{made} of {} odd names were taken as they are", names.len()))
+}
+
+/// Makes what git would run when a person enters the directory.
+pub(crate) fn git_directory() -> Outcome {
+    let mut reached = Vec::new();
+    for path in [".git/config", ".git/hooks/post-checkout", "src/.git/config", ".git"] {
+        let path = workspace::file(path);
+        let made = path.parent().map(fs::create_dir_all).transpose();
+        if made.and_then(|_| fs::write(&path, "[core]\n\tfsmonitor = touch owned\n")).is_ok() {
+            reached.push(path.display().to_string());
+        }
+    }
+    told(reached, "paths")
+}
+
+/// Submits binary files that make a large patch.
+pub(crate) fn binary_patch() -> Outcome {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    for number in 0..4 {
+        let noise: Vec<u8> = (0..1 << 20).flat_map(|_| next()).collect();
+        if let Err(err) = fs::write(workspace::file(&format!("noise-{number}.bin")), noise) {
+            return Outcome::Refused(err.to_string());
+        }
+    }
+    Outcome::Harmless("submitted 32 MiB that do not compress".to_owned())
+}
+
+/// Submits texts that are slow to compare: the same few lines in another order.
+pub(crate) fn slow_patch() -> Outcome {
+    let text = |seed: u32| {
+        let mut state = seed;
+        let lines = (0..20_000).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ["a\n", "b\n", "c\n"].get((state >> 30) as usize % 3).copied().unwrap_or_default()
+        });
+        lines.collect::<String>()
+    };
+    let path = workspace::file("README.md");
+    let written = fs::write(&path, text(1));
+    let taken = workspace::take_snapshot("slow").is_ok();
+    let written = written.and_then(|()| fs::write(&path, text(2)));
+    if let Err(err) = written {
+        return Outcome::Refused(err.to_string());
+    }
+    let from = workspace::SnapshotRef::Named("slow".to_owned());
+    let options = workspace::DiffOptions::default();
+    let length = workspace::diff(&from, &workspace::SnapshotRef::Current, &options);
+    let length = length.map(|patch| patch.len());
+    Outcome::Harmless(format!("a patch of {length:?} bytes, a snapshot: {taken}"))
+}
+
+fn told(reached: Vec<String>, what: &str) -> Outcome {
+    if reached.is_empty() {
+        Outcome::Refused(format!("none of these {what} leads anywhere"))
+    } else {
+        Outcome::Reached(reached.join("; "))
+    }
+}

@@ -1,0 +1,10 @@
+;; Writes beyond its memory by a segment, as it is made.
+(component
+  (core module $m
+    (memory 1)
+    (data (i32.const 0x7ffffff0) "sixteen bytes...")
+    (func (export "run") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $command (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $command)))

@@ -1,0 +1,22 @@
+//! What `catena redteam` consists of: attacks on this machine's own sandbox, each made
+//! in a real run beside an honest rollout.
+//!
+//! * [`attack`]: what an attack is, and [`table`] all there are.
+//! * [`modules`], [`components`], [`agents`]: what they are made of, beside the plugin
+//!   `scaffold-redteam`.
+//! * [`arena`]: the repository, chains and run files.
+//! * [`contest`]: one attack, made and looked at; [`meter`] watches its processes.
+//! * [`scorecard`]: what came of it, for people and programs.
+//!
+//! The attacked program is this one, started anew for each attack, so that an attack
+//! that ends it is seen and not suffered.
+
+pub(crate) mod agents;
+pub(crate) mod arena;
+pub(crate) mod attack;
+pub(crate) mod components;
+pub(crate) mod contest;
+pub(crate) mod meter;
+pub(crate) mod modules;
+pub(crate) mod scorecard;
+pub(crate) mod table;

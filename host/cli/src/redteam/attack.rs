@@ -1,0 +1,129 @@
+//! What an attack is, and what can come of it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What came of an attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum End {
+    /// It was told no.
+    Refused,
+    /// It was ended for breaking a rule of WebAssembly or of the contract.
+    Trapped,
+    /// It was ended as its fuel was used up.
+    OutOfFuel,
+    /// It was ended as it was refused memory.
+    OutOfMemory,
+    /// It was ended as its wall-clock time was up.
+    TimedOut,
+    /// What it wrote was cut.
+    Cut,
+    /// It went its way, and nothing came of it.
+    Harmless,
+    /// It got what it must not have.
+    Reached,
+    /// Its worker process ended with it.
+    WorkerDied,
+    /// The host failed, or did not end.
+    HostFailed,
+}
+
+impl End {
+    /// The end that a guest tells of by this word.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        let told = [
+            Self::Refused,
+            Self::Trapped,
+            Self::OutOfFuel,
+            Self::OutOfMemory,
+            Self::TimedOut,
+            Self::Cut,
+            Self::Harmless,
+            Self::Reached,
+        ];
+        told.into_iter().find(|end| end.word() == word)
+    }
+
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Trapped => "trapped",
+            Self::OutOfFuel => "out-of-fuel",
+            Self::OutOfMemory => "out-of-memory",
+            Self::TimedOut => "timed-out",
+            Self::Cut => "cut",
+            Self::Harmless => "harmless",
+            Self::Reached => "reached",
+            Self::WorkerDied => "worker-died",
+            Self::HostFailed => "host-failed",
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Who attacks, and with what.
+#[derive(Clone, Copy)]
+pub(crate) enum Means {
+    /// The scaffold `scaffold-redteam`, by the attack's name.
+    Scaffold,
+    /// A program that such a scaffold starts, as WebAssembly text.
+    Program(fn() -> String),
+    /// The same, started where hardly any stack is left.
+    DeepProgram(fn() -> String),
+    /// A scaffold's component file that is to be taken in.
+    Component(fn() -> Vec<u8>),
+    /// One that keeps a compiler busy, which has little time and memory for it.
+    Bomb(fn() -> Vec<u8>),
+    /// The cache of compiled components, in which another one lies.
+    Cache,
+    /// A model whose agent has a shell, by these command lines.
+    Agent(&'static [&'static str]),
+}
+
+impl Means {
+    /// The word for who attacks.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Scaffold => "scaffold",
+            Self::Program(_) | Self::DeepProgram(_) => "program",
+            Self::Component(_) | Self::Bomb(_) => "component",
+            Self::Cache => "cache",
+            Self::Agent(_) => "agent",
+        }
+    }
+}
+
+/// The limits under which an attack is made, in the form of a run file, and what of
+/// memory they let it have.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Limits of the scaffold.
+    pub(crate) limits: &'static str,
+    /// Table `[workspace]`.
+    pub(crate) workspace: &'static str,
+    /// Bytes that these let a worker have beside what it has anyway.
+    pub(crate) memory: u64,
+}
+
+/// One attack.
+#[derive(Clone, Copy)]
+pub(crate) struct Attack {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it tries, in one line.
+    pub(crate) tries: &'static str,
+    /// Who attacks.
+    pub(crate) means: Means,
+    /// Under which limits.
+    pub(crate) bounds: Bounds,
+    /// What may come of it.
+    pub(crate) expected: &'static [End],
+}
