@@ -1,5 +1,9 @@
 //! Generated from `wit/`: the only place with `bindgen!`. One module per world
 //! that exports something else; all of them share the imports of `control`.
+//!
+//! Each call of an import is told to `tracing` with its arguments and its result, as
+//! those of WASI are, at the level `TRACE`. Where nobody listens that costs one look at a
+//! number.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated code")]
 
@@ -7,7 +11,8 @@ pub mod control {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "control-plugin",
-        imports: { default: trappable },
+        imports: { default: trappable | tracing },
+        verbose_tracing: true,
         with: {
             "catena:plugin/model.conversation": crate::imports::model::ConversationHandle,
         },
@@ -19,7 +24,8 @@ pub mod tool {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "tool-plugin",
-        imports: { default: trappable },
+        imports: { default: trappable | tracing },
+        verbose_tracing: true,
         with: {
             "catena:plugin/types": super::control::catena::plugin::types,
             "catena:plugin/log": super::control::catena::plugin::log,
@@ -35,7 +41,8 @@ pub mod judge {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "judge-plugin",
-        imports: { default: trappable },
+        imports: { default: trappable | tracing },
+        verbose_tracing: true,
         with: {
             "catena:plugin/types": super::control::catena::plugin::types,
             "catena:plugin/log": super::control::catena::plugin::log,
@@ -52,7 +59,8 @@ pub mod writer {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "writer-plugin",
-        imports: { default: trappable },
+        imports: { default: trappable | tracing },
+        verbose_tracing: true,
         with: {
             "catena:plugin/types": super::control::catena::plugin::types,
             "catena:plugin/log": super::control::catena::plugin::log,

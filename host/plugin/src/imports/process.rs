@@ -60,7 +60,9 @@ fn run(
         transfer: state.meter.transfer_left(),
         processes: left_to_start,
     };
+    tracing::event!(tracing::Level::TRACE, ?command, fuel, "call");
     let ran = run_program(&session, &caller, command);
+    tracing::event!(tracing::Level::TRACE, answer = ?ran.answer, ran.fuel, "return");
     match &ran.answer {
         Err(ProcessError::NotGranted(name)) => state.refuse(Refusal::Program(name)),
         Err(ProcessError::LimitReached(_)) if state.depth >= MAX_DEPTH => {
