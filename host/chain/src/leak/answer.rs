@@ -264,9 +264,11 @@ impl Base<'_> {
         let copied = copied.filter(|(word, _)| introduced.contains(*word) && words::is_code(word));
         let mut found: Vec<_> =
             copied.map(|(word, path)| suspicion(SuspicionKind::NewerCopy, word, path)).collect();
+        let entries = self.scan.paths().filter_map(|path| Some((files::entry_of(path)?, path)));
+        let entries: Vec<(u64, &RepoPath)> = entries.collect();
         for number in future {
             let reference = words::reference(*number);
-            let entry = self.scan.paths().filter(|path| files::entry_of(path) == Some(*number));
+            let entry = entries.iter().filter(|(of, _)| of == number).map(|(_, path)| *path);
             let path = self.vocabulary.first(self.scan, &reference).or(entry.min());
             found.extend(
                 path.map(|path| suspicion(SuspicionKind::FutureReference, &reference, path)),

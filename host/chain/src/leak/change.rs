@@ -6,6 +6,7 @@ use bstr::ByteSlice as _;
 use bytes::Bytes;
 use catena_tree::diff::{self, ChangeKind, DiffOptions};
 use catena_tree::{EntryKind, ObjectError, Objects, RepoPath};
+use foldhash::fast::RandomState;
 
 use super::code::{self, Language};
 use super::is_test_path;
@@ -93,18 +94,17 @@ fn content(
     Ok(text(objects, id)?.map(|text| Content { text, language, is_test }))
 }
 
-fn new_names(
-    before: &[Content],
-    after: &[Content],
+fn new_names<'a>(
+    before: &'a [Content],
+    after: &'a [Content],
     is_wanted: impl Fn(&Content) -> bool,
 ) -> HashSet<String> {
-    let names = |content: &'_ Content| -> Vec<String> {
-        words::names(&content.text).map(str::to_owned).collect()
-    };
+    let names = |content: &'a Content| words::names(&content.text);
     let before = before.iter().filter(|content| is_wanted(content));
-    let before: HashSet<String> = before.flat_map(names).collect();
-    let after = after.iter().filter(|content| is_wanted(content));
-    after.flat_map(names).filter(|name| !before.contains(name)).collect()
+    let before: HashSet<&str, RandomState> = before.flat_map(names).collect();
+    let after = after.iter().filter(|content| is_wanted(content)).flat_map(names);
+    let new: HashSet<&str, RandomState> = after.filter(|name| !before.contains(name)).collect();
+    new.into_iter().map(str::to_owned).collect()
 }
 
 /// Texts that no changed file had, in quotes or not.

@@ -148,7 +148,12 @@ fn is_part(c: char) -> bool {
 
 /// Whether `word` stands in `text` by itself, in any case.
 pub(super) fn has_word(text: &str, word: &str) -> bool {
-    let (text, word) = (text.to_lowercase(), word.to_lowercase());
+    has_small_word(&text.to_lowercase(), word)
+}
+
+/// Whether `word`, in any case, stands by itself in `text`, which is in small letters.
+pub(super) fn has_small_word(text: &str, word: &str) -> bool {
+    let word = word.to_lowercase();
     let is_part = |c: Option<char>| c.is_some_and(is_part);
     text.match_indices(&word).any(|(at, found)| {
         let before = text.get(..at).and_then(|text| text.chars().next_back());

@@ -11,19 +11,20 @@ use super::{marks, words};
 /// A text whose words are known.
 pub(super) struct Said<'t> {
     text: &'t str,
+    /// The text in small letters.
+    small: String,
     words: Vec<Range<usize>>,
-    /// The words in small letters.
-    small: Vec<String>,
+    small_words: Vec<String>,
     rows: HashSet<u64>,
 }
 
 impl<'t> Said<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let words: Vec<Range<usize>> = words::words(text.as_bytes()).collect();
-        let small = |range: &Range<usize>| text.get(range.clone()).map(str::to_lowercase);
-        let small = words.iter().filter_map(small).collect();
+        let small_word = |range: &Range<usize>| text.get(range.clone()).map(str::to_lowercase);
+        let small_words = words.iter().filter_map(small_word).collect();
         let rows = words::rows(text.as_bytes()).map(|(row, _)| row).collect();
-        Self { text, words, small, rows }
+        Self { text, small: text.to_lowercase(), words, small_words, rows }
     }
 
     pub(super) fn has_row(&self, row: u64) -> bool {
@@ -32,14 +33,14 @@ impl<'t> Said<'t> {
 
     /// What of the text says a literal: as it is, or word for word.
     pub(super) fn literal<'a>(&'a self, literal: &'a str) -> Option<&'a str> {
-        if marks::has_word(self.text, literal) {
+        if marks::has_small_word(&self.small, literal) {
             return Some(literal);
         }
         words::phrases(literal).into_iter().find_map(|phrase| self.phrase(&phrase))
     }
 
     fn phrase(&self, phrase: &[String]) -> Option<&'t str> {
-        let start = self.small.windows(phrase.len()).position(|row| row == phrase)?;
+        let start = self.small_words.windows(phrase.len()).position(|row| row == phrase)?;
         let last = self.words.get(start + phrase.len() - 1)?;
         self.text.get(self.words.get(start)?.start..last.end)
     }

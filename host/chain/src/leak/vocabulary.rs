@@ -14,6 +14,10 @@ use super::words;
 /// Longest content that is looked into, in bytes.
 pub(super) const MAX_CONTENT: u64 = 2 << 20;
 
+/// Most words of contents that are kept, in half a gigabyte: twice as many as the chains of
+/// a repository of fifteen thousand pull requests need. Beyond, all is read anew.
+const MAX_KEPT: usize = 1 << 26;
+
 /// Most directories that are looked into, which is more than the largest
 /// repositories have.
 const MAX_TREES: usize = 1 << 20;
@@ -62,6 +66,8 @@ pub struct Vocabulary {
     holders: HashMap<u64, Vec<u32>, RandomState>,
     /// Names behind an `@` that begin a line of a program.
     decorators: HashMap<u32, Vec<String>>,
+    /// Places in all of `holders`.
+    kept: usize,
 }
 
 /// What is looked for in a tree.
@@ -112,6 +118,9 @@ impl Vocabulary {
         tree: TreeId,
         wanted: &Wanted<'_>,
     ) -> Result<Scan, ObjectError> {
+        if self.kept > MAX_KEPT {
+            *self = Self::default();
+        }
         let mut scan = Scan::default();
         self.walk(objects, tree, Walk { wanted, beside: None }, &mut scan)?;
         Ok(scan)
@@ -190,6 +199,7 @@ impl Vocabulary {
         hashes.extend(words::references(&content).map(|it| words::hash(&words::reference(it))));
         hashes.sort_unstable();
         hashes.dedup();
+        self.kept += hashes.len();
         for hash in hashes {
             self.holders.entry(hash).or_default().push(place);
         }
