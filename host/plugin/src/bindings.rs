@@ -11,8 +11,7 @@ pub mod control {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "control-plugin",
-        imports: { default: trappable | tracing },
-        verbose_tracing: true,
+        imports: { default: trappable | tracing | verbose_tracing },
         with: {
             "catena:plugin/model.conversation": crate::imports::model::ConversationHandle,
         },
@@ -24,8 +23,7 @@ pub mod tool {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "tool-plugin",
-        imports: { default: trappable | tracing },
-        verbose_tracing: true,
+        imports: { default: trappable | tracing | verbose_tracing },
         with: {
             "catena:plugin/types": super::control::catena::plugin::types,
             "catena:plugin/log": super::control::catena::plugin::log,
@@ -41,8 +39,7 @@ pub mod judge {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "judge-plugin",
-        imports: { default: trappable | tracing },
-        verbose_tracing: true,
+        imports: { default: trappable | tracing | verbose_tracing },
         with: {
             "catena:plugin/types": super::control::catena::plugin::types,
             "catena:plugin/log": super::control::catena::plugin::log,
@@ -59,8 +56,7 @@ pub mod writer {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "writer-plugin",
-        imports: { default: trappable | tracing },
-        verbose_tracing: true,
+        imports: { default: trappable | tracing | verbose_tracing },
         with: {
             "catena:plugin/types": super::control::catena::plugin::types,
             "catena:plugin/log": super::control::catena::plugin::log,

@@ -35,9 +35,9 @@ fn every_shipped_plugin_has_the_same_trace_twice() {
     assert!(plugins.len() >= 13, "{plugins:?}");
     for plugin in plugins {
         let calls = assert_same_twice(&plugin);
-        // What only submits, or halves the answer, asks for little.
-        let least = if plugin == "scaffold-nop" { 0 } else { 2 };
-        assert!(calls >= least, "`{plugin}` made {calls} calls, which compares nothing");
+        let asks_for_nothing = ["scaffold-nop", "judge-diff"].contains(&plugin.as_str());
+        assert!(asks_for_nothing || calls > 2, "`{plugin}` made {calls} calls only");
+        println!("{plugin}: {calls} calls of imports");
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn run_with_seed(plugin: &str, seed: u64) -> Trace {
 
 fn play(trace: &Trace, name: &str, seed: u64) {
     let plugin = load(name, None);
-    match plugin.spec.manifest.plugin.kind {
+    match kind_of(name) {
         PluginKind::Scaffold => scaffold(trace, &plugin, seed),
         PluginKind::Tool => tool(trace, name, plugin, seed),
         PluginKind::Judge => judge(trace, &plugin, seed),
@@ -97,9 +97,14 @@ fn play(trace: &Trace, name: &str, seed: u64) {
     }
 }
 
+fn kind_of(name: &str) -> PluginKind {
+    let plugin = ResolvedPlugin::load(&target().join("plugins").join(name)).unwrap();
+    plugin.manifest.plugin.kind
+}
+
 fn scaffold(trace: &Trace, plugin: &LoadedPlugin, seed: u64) {
-    let mut replies: Vec<AssistantMessage> = vec![says("I look around first.")];
-    replies.extend(LINES.iter().map(|line| calls("bash", &json!({"command": line}))));
+    let lines = LINES.iter().map(|line| calls("bash", &json!({"command": line})));
+    let mut replies: Vec<AssistantMessage> = lines.collect();
     replies.extend(file_calls().iter().map(|(name, arguments)| calls(name, arguments)));
     let submit = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT";
     replies.push(calls("bash", &json!({"command": submit})));
