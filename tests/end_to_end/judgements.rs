@@ -3,12 +3,20 @@
 use serde_json::{Value, json};
 
 use crate::environment::{Outcome, TestEnvironment};
+use crate::journal::lines;
 use crate::judging::speaker;
 use crate::small_run::{self, RunFile};
 
 fn environment() -> TestEnvironment {
     let environment = TestEnvironment::new();
     small_run::grow(&environment);
+    environment
+}
+
+/// One whose chain is long enough for calibrations to count.
+fn long_environment() -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    small_run::grow_long(&environment);
     environment
 }
 
@@ -40,8 +48,30 @@ fn stored_submissions_are_judged_again_without_a_rollout() {
     assert!(is("alpha_scores", -0.5) && is("alpha_accepted", -0.5), "{told}");
     assert_eq!(environment.read("run/rollouts/notes.1.journal"), before);
     judge(&environment, "judge-diff", &[]).succeeds().prints("0.90").prints("yes → no");
-    environment.catena(&["verify", "run"]).succeeds();
     environment.catena(&["show", "run/judgements/judge-diff"]).succeeds();
+}
+
+#[test]
+fn judgements_are_verified_with_their_run_and_alone() {
+    let environment = environment();
+    accepted_nothing(&environment);
+    judge(&environment, "judge-diff", &[]).succeeds();
+    for dir in ["run", "run/judgements/judge-diff"] {
+        environment
+            .catena(&["verify", dir])
+            .succeeds()
+            .prints("judgements `judge-diff`, rollout notes.1: every record reproduced");
+    }
+    let journal = "run/judgements/judge-diff/rollouts/notes.1.journal";
+    let mut altered = lines(&environment, journal);
+    let judged = altered.iter_mut().find(|line| line.contains("\"record\":\"judged\"")).unwrap();
+    let json = judged[9..].trim_end().replacen("\"score\":0.0", "\"score\":1.0", 1);
+    assert!(json.contains("\"score\":1.0"), "{json}");
+    *judged = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+    environment.write(journal, altered.concat());
+    let told = environment.catena(&["verify", "run", "--json"]).ends_with(4).json();
+    assert_eq!(told["judgements"]["judge-diff"][0]["reproduced"], false);
+    assert_eq!(told["rollouts"][0]["reproduced"], true);
 }
 
 #[test]
@@ -112,12 +142,12 @@ fn row<'a>(calibration: &'a Value, kind: &str) -> &'a Value {
 
 #[test]
 fn judge_by_differences_tells_good_patches_from_bad_ones() {
-    let environment = environment();
+    let environment = long_environment();
     let keys = "plugin = \"judge-diff\"";
     let told = calibrate(&environment, keys, &["--json"]).succeeds().json();
-    assert_eq!((&told["stages"], &told["failures"]), (&json!(2), &json!([])));
+    assert_eq!((&told["stages"], &told["failures"]), (&json!(5), &json!([])));
     for kind in ["human", "spaced"] {
-        assert_eq!(row(&told, kind)["accepted"], 2, "{kind}");
+        assert_eq!(row(&told, kind)["accepted"], 5, "{kind}");
     }
     for kind in [
         "empty",
@@ -130,7 +160,7 @@ fn judge_by_differences_tells_good_patches_from_bad_ones() {
         "injected-file-name",
         "injected-text",
     ] {
-        assert_eq!(row(&told, kind)["rejected"], 2, "{kind}");
+        assert_eq!(row(&told, kind)["rejected"], 5, "{kind}");
     }
     // What was tried is not tried again, and says the same.
     assert_eq!(calibrate(&environment, keys, &["--json"]).succeeds().json(), told);
@@ -182,8 +212,28 @@ fn judge_that_guesses_is_found_out() {
 }
 
 #[test]
-fn run_that_needs_calibrated_judges_is_refused_without_and_begins_with_them() {
+fn calibration_on_few_stages_is_told_and_is_not_enough_for_a_run() {
     let environment = environment();
+    let run = RunFile::of("scaffold-nop").table("[judging]\ncalibration = \"required\"");
+    environment.write("run.toml", run.text());
+    let calibrate = ["judge", "calibrate", "run.toml"];
+    environment
+        .catena(&calibrate)
+        .ends_with(4)
+        .prints("on patches of 2 stages; 5 are needed for a run to rely on that");
+    run.run(&environment)
+        .ends_with(2)
+        .says("the judges tell good patches from bad ones of 2 stages; 5 are needed")
+        .says("--force");
+    let forced = ["run", "run.toml", "--dir", "run", "--force"];
+    environment.catena(&forced).succeeds().prints("were tried on too few stages");
+    let note = &environment.read_json("run/plan.json")["calibration"];
+    assert_eq!((&note["state"], &note["forced"]), (&json!("too-few"), &json!(true)));
+}
+
+#[test]
+fn run_that_needs_calibrated_judges_is_refused_without_and_begins_with_them() {
+    let environment = long_environment();
     let run = RunFile::of("scaffold-nop").table("[judging]\ncalibration = \"required\"");
     run.run(&environment)
         .ends_with(2)

@@ -124,6 +124,28 @@ fn later_judges_know_what_earlier_ones_said_and_told_of_tests() {
 }
 
 #[test]
+fn one_plugin_is_two_judges_under_two_names() {
+    let environment = environment();
+    let judge = |name: &str, score: &str| {
+        format!("plugin = \"judge-says\"\n{name}\nconfig = {{ score = \"{score}\" }}")
+    };
+    let judges = [judge("name = \"strict\"", "0.2"), judge("name = \"kind\"", "0.9")];
+    let rollout =
+        RunFile::of("scaffold-nop").key("refinements = 0").judges(&judges).rollout(&environment);
+    let heard = first_round(&rollout)["judges"].as_array().unwrap();
+    let heard: Vec<_> = heard.iter().map(|judge| judge["judge"].as_str().unwrap()).collect();
+    assert_eq!(heard, ["strict", "kind"]);
+    assert_eq!(first_round(&rollout)["verdict"]["score"], 0.2);
+    environment.catena(&["verify", "run"]).succeeds();
+    let twice = RunFile::of("scaffold-nop").judges(&[judge("", "0.2"), judge("", "0.9")]);
+    environment.write("twice.toml", twice.text());
+    environment.catena(&["run", "twice.toml"]).ends_with(2).says("judges names of their own");
+    let named = RunFile::of("scaffold-nop").scaffold("name = \"other\"");
+    environment.write("named.toml", named.text());
+    environment.catena(&["run", "named.toml"]).ends_with(2).says("only judges have one");
+}
+
+#[test]
 fn run_needs_judges_in_one_of_two_places() {
     let environment = environment();
     let text = RunFile::of("scaffold-nop").text();

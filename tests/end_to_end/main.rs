@@ -28,6 +28,7 @@ mod data;
 mod demo;
 mod git_parity;
 mod github;
+mod imports;
 mod interruption;
 mod judge_llm;
 mod judge_tests;

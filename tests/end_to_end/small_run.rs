@@ -13,20 +13,54 @@ pub(crate) const CHAIN: &str = "notes";
 /// Grows the repository `notes.git` and resolves its chain into `chains.json`.
 pub(crate) fn grow(environment: &TestEnvironment) {
     grow_repository(environment);
-    let query = |number: u32, query: &str| json!({"number": number, "query": query});
+    resolve(environment, &["Count the notes.", "List the notes."]);
+}
+
+/// The same with three pull requests more, which have nothing in common.
+pub(crate) fn grow_long(environment: &TestEnvironment) {
+    const MORE: [(&str, &str, &str); 3] = [
+        (
+            "store.py",
+            "import json\n\n\ndef save(path, what):\n    with open(path, \"w\") as file:\n        json.dump(what, file)\n",
+            "Save notes",
+        ),
+        (
+            "dates.py",
+            "from datetime import date\n\nEPOCH = date(1970, 1, 1)\n\n\nclass Day:\n    age = EPOCH.toordinal()\n",
+            "Know days",
+        ),
+        (
+            "colour.py",
+            "RED, GREEN = range(31, 33)\n\n\ndef painted(text, colour=RED):\n    return f\"\\033[{colour}m{text}\"\n",
+            "Paint texts",
+        ),
+    ];
+    grow_repository(environment);
+    for (number, (file, text, title)) in (3..).zip(MORE) {
+        environment.write(&format!("notes/{file}"), text);
+        commit(environment, &format!("{title} (#{number})\n\nGoes on from #{}.", number - 1));
+    }
+    let titles = MORE.map(|(.., title)| title);
+    resolve(environment, &[&["Count the notes.", "List the notes."], &titles[..]].concat());
+}
+
+/// Resolves the chain of as many pull requests as there are queries.
+fn resolve(environment: &TestEnvironment, queries: &[&str]) {
+    let stages =
+        (1..).zip(queries).map(|(number, query)| json!({"number": number, "query": query}));
     let lists = json!({
         "repository": "ada/notes",
         "license": "MIT",
         "chains": [{
             "id": CHAIN,
             "overview": "Notes that can be counted and listed.",
-            "stages": [query(1, "Count the notes."), query(2, "List the notes.")],
+            "stages": stages.collect::<Vec<Value>>(),
         }],
     });
     environment.write("lists.json", lists.to_string());
     let resolve = ["chain", "resolve", "--clone", "notes", "--chains", "lists.json"];
     let outcome = environment.catena(&[&resolve[..], &["--output", "chains.json"]].concat());
-    outcome.succeeds().prints("1 of 1 chains resolved, 2 stages");
+    outcome.succeeds().prints(&format!("1 of 1 chains resolved, {} stages", queries.len()));
 }
 
 fn grow_repository(environment: &TestEnvironment) {

@@ -10,11 +10,11 @@ mod shown;
 use catena_sdk::judge::{Finding, JudgeError, Submission, Verdict};
 use catena_sdk::model::{CompletionRequest, Conversation, FinishReason, Message};
 use catena_sdk::{Judge, export_judge, judging, log};
-use task_templates::{TemplateError, Templates};
+use task_templates::{RetryView, Templates};
 
 use crate::answer::Answer;
 use crate::config::Config;
-use crate::material::{RetryView, TaskView};
+use crate::material::TaskView;
 
 struct Llm;
 
@@ -24,13 +24,13 @@ impl Judge for Llm {
         if submission.candidate_patch.is_empty() && !submission.reference_patch.is_empty() {
             return Ok(nothing_changed());
         }
-        let templates = config.templates().map_err(|err| invalid(&err))?;
+        let templates = config.templates()?;
         let view = TaskView::of(&submission, &judging::interface(), &judging::tests(), &config);
         let opening = Conversation::open()?;
         for (name, message) in
             [("system", Message::System as fn(String) -> Message), ("task", Message::User)]
         {
-            let text = templates.render(name, &view).map_err(|err| invalid(&err))?;
+            let text = templates.render(name, &view)?;
             opening.push(&message(text));
         }
         let asking = Asking { config: &config, templates: &templates, opening };
@@ -72,7 +72,7 @@ impl Asking<'_> {
         for attempt in 0..self.config.attempts {
             if attempt > 0 {
                 let view = RetryView { error: &error };
-                let retry = self.templates.render("retry", view).map_err(|err| invalid(&err))?;
+                let retry = self.templates.render("retry", view)?;
                 conversation.push(&Message::User(retry));
             }
             let reply = conversation.complete(&request)?;
@@ -100,8 +100,4 @@ fn nothing_changed() -> Verdict {
         feedback: "Nothing was changed.".to_owned(),
         rationale: "the submission is empty; the model was not asked".to_owned(),
     }
-}
-
-fn invalid(err: &TemplateError) -> JudgeError {
-    JudgeError::InvalidConfig(err.to_string())
 }

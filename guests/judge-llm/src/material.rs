@@ -46,11 +46,6 @@ struct Limits {
     feedback: u32,
 }
 
-#[derive(Serialize)]
-pub(crate) struct RetryView<'a> {
-    pub(crate) error: &'a str,
-}
-
 impl TaskView {
     pub(crate) fn of(
         submission: &Submission,

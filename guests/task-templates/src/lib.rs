@@ -7,10 +7,12 @@
 
 use std::fmt::Write as _;
 
+use catena_sdk::judge::JudgeError;
 use catena_sdk::scaffold::{Carry, Conflict, ScaffoldError, Task};
+use catena_sdk::writer::WriterError;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, UndefinedBehavior, Value, filters};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A template the operator has to mend.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,43 @@ impl From<TemplateError> for ScaffoldError {
     fn from(err: TemplateError) -> Self {
         Self::InvalidConfig(err.to_string())
     }
+}
+
+impl From<TemplateError> for JudgeError {
+    fn from(err: TemplateError) -> Self {
+        Self::InvalidConfig(err.to_string())
+    }
+}
+
+impl From<TemplateError> for WriterError {
+    fn from(err: TemplateError) -> Self {
+        Self::InvalidConfig(err.to_string())
+    }
+}
+
+/// The texts by which a plugin asks a model for an answer of some form, and asks again
+/// where it had another.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Questions {
+    system: String,
+    task: String,
+    retry: String,
+}
+
+impl Questions {
+    /// Parses them under their names.
+    pub fn templates(&self) -> Result<Templates, TemplateError> {
+        let Self { system, task, retry } = self;
+        Templates::parse(&[("system", system), ("task", task), ("retry", retry)])
+    }
+}
+
+/// What `retry` sees.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct RetryView<'a> {
+    /// What was wrong with the answer before.
+    pub error: &'a str,
 }
 
 /// Parsed templates.

@@ -42,11 +42,6 @@ struct LimitsView {
     overview: u32,
 }
 
-#[derive(Serialize)]
-pub(crate) struct RetryView<'a> {
-    pub(crate) error: &'a str,
-}
-
 impl<'a> TaskView<'a> {
     pub(crate) fn of(chain: &'a ChainBrief, config: &Config) -> Self {
         let stage = |(index, stage): (usize, &'a StageBrief)| {

@@ -1,7 +1,7 @@
 //! What the operator can set.
 
 use serde::Deserialize;
-use task_templates::{TemplateError, Templates};
+use task_templates::{Questions, TemplateError, Templates};
 
 /// The values of `[config]`; all of them stand in `plugin.toml`.
 #[derive(Deserialize)]
@@ -11,21 +11,12 @@ pub(crate) struct Config {
     pub(crate) patch_limit: usize,
     pub(crate) query_words: u32,
     pub(crate) overview_words: u32,
-    templates: Texts,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Texts {
-    system: String,
-    task: String,
-    retry: String,
+    templates: Questions,
 }
 
 impl Config {
     pub(crate) fn templates(&self) -> Result<Templates, TemplateError> {
-        let Texts { system, task, retry } = &self.templates;
-        Templates::parse(&[("system", system), ("task", task), ("retry", retry)])
+        self.templates.templates()
     }
 }
 

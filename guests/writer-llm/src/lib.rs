@@ -6,9 +6,9 @@ mod config;
 
 use catena_sdk::model::{CompletionRequest, Conversation, Message};
 use catena_sdk::writer::{ChainBrief, Queries, WriterError};
-use task_templates::{TemplateError, Templates};
+use task_templates::RetryView;
 
-use crate::brief::{RetryView, TaskView};
+use crate::brief::TaskView;
 use crate::config::Config;
 
 struct Llm;
@@ -16,12 +16,12 @@ struct Llm;
 impl catena_sdk::Writer for Llm {
     fn write(chain: ChainBrief) -> Result<Queries, WriterError> {
         let config: Config = catena_sdk::config::read()?;
-        let templates = config.templates().map_err(|err| invalid(&err))?;
+        let templates = config.templates()?;
         let task = TaskView::of(&chain, &config);
         let conversation = Conversation::open()?;
-        let system = templates.render("system", &task).map_err(|err| invalid(&err))?;
+        let system = templates.render("system", &task)?;
         conversation.push(&Message::System(system));
-        let task = templates.render("task", &task).map_err(|err| invalid(&err))?;
+        let task = templates.render("task", &task)?;
         conversation.push(&Message::User(task));
         let mut error = String::new();
         for _ in 0..config.attempts {
@@ -30,7 +30,8 @@ impl catena_sdk::Writer for Llm {
                 Ok(queries) => return Ok(queries),
                 Err(error) => error,
             };
-            conversation.push(&Message::User(retry(&templates, &error)?));
+            let retry = templates.render("retry", RetryView { error: &error })?;
+            conversation.push(&Message::User(retry));
         }
         let attempts = config.attempts;
         Err(WriterError::NoQueries(format!(
@@ -40,11 +41,3 @@ impl catena_sdk::Writer for Llm {
 }
 
 catena_sdk::export_writer!(Llm);
-
-fn retry(templates: &Templates, error: &str) -> Result<String, WriterError> {
-    templates.render("retry", RetryView { error }).map_err(|err| invalid(&err))
-}
-
-fn invalid(err: &TemplateError) -> WriterError {
-    WriterError::InvalidConfig(err.to_string())
-}

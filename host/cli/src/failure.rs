@@ -108,8 +108,10 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         | E::NoWriter(_)
         | E::Uncalibrated
         | E::BadJudges(_)
+        | E::FewStages { .. }
         | E::OtherJudges(_)
         | E::JudgeWithoutGrant(_)
+        | E::NoChainFile
         | E::Objects(_) => (Fault::Input, Some(text_hint(error))),
         E::NoClone(_) => (
             Fault::Input,
@@ -123,7 +125,10 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::WrongKind { .. } => {
             (Fault::Input, Some("put it under the key of its kind, or name another plugin"))
         }
-        E::PluginTwice(_) => (Fault::Input, Some("name each plugin once")),
+        E::PluginTwice(_) => (
+            Fault::Input,
+            Some("name each plugin once, or give judges names of their own with `name`"),
+        ),
         E::Compile(_) => (
             Fault::Input,
             Some("build the plugin as a component: see \"Write a plugin\" in the README"),
@@ -175,10 +180,17 @@ fn text_hint(error: &RunError) -> &'static str {
         RunError::Uncalibrated => {
             "`catena judge calibrate RUN.TOML` finds out; `--force` begins all the same"
         }
+        RunError::FewStages { .. } => {
+            "`catena judge calibrate --stages N` tries more, as far as the chains have them; \
+             `--force` begins all the same"
+        }
         RunError::BadJudges(_) => {
             "take other judges, another model or threshold; `--force` begins all the same"
         }
         RunError::JudgeWithoutGrant(_) => "name a run file whose `[judge]` grants them",
+        RunError::NoChainFile => {
+            "name it with `--chains` and the clone with `--clone`, or a run file with `--with`"
+        }
         RunError::OtherJudges(_) => "give these judgements another `--name`",
         _ => "fetch the missing objects into the clone",
     }

@@ -6,7 +6,6 @@
 
 mod entries;
 mod files;
-mod funnel;
 mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,12 +20,12 @@ use crate::manifest::{
 use crate::output::ExportError;
 use crate::profile::{Profile, atif, verl};
 use crate::sample::{Sample, samples};
+use crate::select::funnel::Funnel;
 use crate::select::{Criteria, Reason, Sieve, Split, Take};
 use crate::source::{Rollouts, Unreadable};
 use crate::tokens::{Counted, Counter, NamedFile};
 use entries::{entry_of_rollout, entry_of_sample};
 use files::Files;
-use funnel::Funnel;
 use pairs::Pairs;
 
 /// What to write.
@@ -49,6 +48,8 @@ pub struct Order<'a> {
     pub counter: Option<&'a Counter>,
     /// The chat template that the data is meant for.
     pub chat_template: Option<NamedFile>,
+    /// Name of the judgements whose verdicts count, in the place of the sources' own.
+    pub judgements: Option<&'a str>,
 }
 
 impl Order<'_> {
@@ -80,7 +81,7 @@ pub fn export(order: &Order<'_>) -> Result<Manifest, ExportError> {
     let mut export = Export::begin(order)?;
     for (source, path) in order.sources.iter().enumerate() {
         export.source = source;
-        for rollout in Rollouts::open(path)? {
+        for rollout in Rollouts::open_judged(path, order.judgements)? {
             export.counts.rollouts += 1;
             match rollout {
                 Ok(rollout) => export.rollout(&rollout)?,
@@ -381,6 +382,7 @@ impl<'a> Export<'a> {
                 dedupe: criteria.dedupe,
                 excluded: order.excluded.clone(),
                 split: order.split_text.clone(),
+                judgements: order.judgements.map(str::to_owned),
             },
             tokenizer: order.counter.map(|counter| counter.about().clone()),
             chat_template: order.chat_template.clone(),

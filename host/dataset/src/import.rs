@@ -5,6 +5,7 @@
 //! `owner__name-12` tells the repository and the pull request.
 
 mod atif;
+pub(crate) mod handed_in;
 mod mini_swe_agent;
 mod sii;
 
@@ -21,6 +22,8 @@ use serde_json::Value;
 
 use crate::canonical::{Agent, Conversation, Rollout, Source, Stage, Task, Turn, VERSION};
 use crate::select::pull_request;
+
+pub use handed_in::{Lack, NoPatch, is_patch};
 
 /// A form of another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

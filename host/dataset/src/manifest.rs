@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::output::{ExportError, OutFile, with_ending};
 use crate::profile::Profile;
 use crate::profile::preference::PairKind;
-use crate::select::Reason;
+use crate::select::{FunnelStep, Reason};
 use crate::tokens::{NamedFile, TokenCount};
 
 /// Version of the manifest's form. Version 1 had one sample per conversation,
@@ -118,18 +118,10 @@ pub struct Selected {
     pub excluded: Vec<NamedFile>,
     /// The split, as it was given.
     pub split: Option<String>,
-}
-
-/// How many rollouts were left after a condition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FunnelStep {
-    /// What was asked, by the reason of those that fell out. The first step, all
-    /// that were read, has none.
-    pub reason: Option<Reason>,
-    /// Rollouts that fell out.
-    pub out: u64,
-    /// Rollouts that were left.
-    pub left: u64,
+    /// Name of the judgements whose verdicts counted, where that were not those of the
+    /// sources themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgements: Option<String>,
 }
 
 /// A rollout or a sample that gives no row.

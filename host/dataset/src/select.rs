@@ -1,5 +1,6 @@
 //! Which rollouts become data, and how much of each.
 
+pub(crate) mod funnel;
 mod lists;
 mod sieve;
 mod split;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::{Rollout, Stage};
 
+pub use funnel::FunnelStep;
 pub(crate) use lists::pull_request;
 pub use lists::{Instances, ListError};
 pub(crate) use sieve::Sieve;
@@ -59,6 +61,10 @@ pub enum Reason {
     Control,
     /// One of its tasks is in a list of instances that are left out.
     Contaminated,
+    /// The agent did not come to the stage.
+    NotBegun,
+    /// It comes from another program, and nothing judged it.
+    NotJudged,
     /// It was interrupted before its first stage was accepted.
     Interrupted,
     /// The infrastructure failed before that.
@@ -73,6 +79,8 @@ pub enum Reason {
     TooFewStages,
     /// Not every stage was accepted.
     Incomplete,
+    /// A stage before it is left out, and what follows such a stage is.
+    Follows,
     /// No model took a turn in what was accepted.
     NoModelTurns,
     /// Another sample says the same.
@@ -100,6 +108,8 @@ impl Reason {
             Self::Unreadable => "unreadable",
             Self::Control => "control",
             Self::Contaminated => "contaminated",
+            Self::NotBegun => "not-begun",
+            Self::NotJudged => "not-judged",
             Self::Interrupted => "interrupted",
             Self::Infrastructure => "infrastructure",
             Self::NothingAccepted => "nothing-accepted",
@@ -107,6 +117,7 @@ impl Reason {
             Self::TooManyRounds => "too-many-rounds",
             Self::TooFewStages => "too-few-stages",
             Self::Incomplete => "incomplete",
+            Self::Follows => "follows",
             Self::NoModelTurns => "no-model-turns",
             Self::Duplicate => "duplicate",
             Self::TooLong => "too-long",
@@ -152,6 +163,36 @@ impl Criteria {
         Ok(good)
     }
 
+    /// What becomes of each stage of a rollout's chain: nothing where it is taken, or
+    /// why it is not.
+    pub fn of_stages(&self, rollout: &Rollout) -> Vec<Option<Reason>> {
+        let taken = self.stages(rollout);
+        let count = taken.unwrap_or_default();
+        let lost = rollout.stages.get(count).map(|stage| match taken {
+            Err(reason) => reason,
+            Ok(_) => self.refused(stage).unwrap_or_else(|| nothing_accepted(rollout)),
+        });
+        // What is asked of the whole rollout is asked of each of its stages.
+        let is_of_whole = matches!(
+            taken,
+            Err(Reason::Control
+                | Reason::Contaminated
+                | Reason::NotJudged
+                | Reason::TooFewStages
+                | Reason::Incomplete)
+        );
+        let after = if is_of_whole { lost } else { Some(Reason::Follows) };
+        let begun = rollout.stages.len();
+        (0..begun.max(rollout.chain.len()))
+            .map(|stage| match stage {
+                _ if stage < count => None,
+                _ if stage >= begun => Some(Reason::NotBegun),
+                _ if stage == count => lost,
+                _ => after,
+            })
+            .collect()
+    }
+
     /// Whether more is asked than that something was accepted.
     pub(crate) fn asks_for_more(&self) -> bool {
         self.take == Take::CompleteChains
@@ -179,6 +220,7 @@ fn is_complete(rollout: &Rollout, good: usize) -> bool {
 
 fn nothing_accepted(rollout: &Rollout) -> Reason {
     match rollout.end {
+        None if rollout.is_import() => Reason::NotJudged,
         None => Reason::Interrupted,
         Some(RolloutEnd::Infrastructure { .. }) => Reason::Infrastructure,
         Some(_) => Reason::NothingAccepted,

@@ -1,6 +1,6 @@
-//! Where rollouts come from: the journals of runs, and files in the canonical
-//! form. One rollout is in memory at a time, and one that can't be read keeps no
-//! other from being read.
+//! Where rollouts come from: the journals of runs, files in the canonical form, and
+//! trajectory files of other programs. One rollout is in memory at a time, and one
+//! that can't be read keeps no other from being read.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -11,6 +11,8 @@ use catena_rollout::run::{Planned, journals, planned};
 use catena_rollout::{Journal, RolloutId, RolloutSummary, RunError};
 
 use crate::canonical::{Rollout, of_run};
+use crate::import::{Form, import};
+use crate::judgements::Judgements;
 
 /// Why a source can't be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -42,26 +44,49 @@ pub struct Unreadable {
 /// The rollouts of one source, in order.
 pub struct Rollouts {
     kind: Kind,
+    /// Verdicts in the place of those they have.
+    judgements: Option<Judgements>,
 }
 
 enum Kind {
-    Run { planned: Box<Planned>, journals: std::vec::IntoIter<PathBuf> },
-    Lines { path: PathBuf, lines: Box<dyn BufRead>, line: usize },
+    Run {
+        planned: Box<Planned>,
+        journals: std::vec::IntoIter<PathBuf>,
+    },
+    Lines {
+        path: PathBuf,
+        lines: Box<dyn BufRead>,
+        line: usize,
+    },
+    /// What another program wrote, until it was given out.
+    Import(Option<Result<Box<Rollout>, Unreadable>>),
 }
 
 impl Rollouts {
-    /// Opens the run at `path`, or the file in the canonical form, which may be
-    /// compressed.
+    /// Opens the run at `path`, the file in the canonical form, which may be
+    /// compressed, or another program's file, which ends in `.json`.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let kind = if path.is_dir() { run(path)? } else { lines(path)? };
-        Ok(Self { kind })
+        let kind = if path.is_dir() {
+            run(path)?
+        } else if let Some(form) = form_of(path) {
+            Kind::Import(Some(imported(path, form)))
+        } else {
+            lines(path)?
+        };
+        Ok(Self { kind, judgements: None })
+    }
+
+    /// The same with the verdicts under this name in the place of their own.
+    pub fn open_judged(path: &Path, name: Option<&str>) -> Result<Self, SourceError> {
+        let judgements = name.map(|name| Judgements::open(path, name)).transpose()?;
+        Ok(Self { judgements, ..Self::open(path)? })
     }
 
     /// What a run was begun with; none for a file.
     pub fn planned(&self) -> Option<&Planned> {
         match &self.kind {
             Kind::Run { planned, .. } => Some(planned),
-            Kind::Lines { .. } => None,
+            Kind::Lines { .. } | Kind::Import(_) => None,
         }
     }
 }
@@ -70,10 +95,21 @@ impl Iterator for Rollouts {
     type Item = Result<Rollout, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.kind {
+        let rollout = match &mut self.kind {
             Kind::Run { planned, journals } => next_journal(planned, journals),
             Kind::Lines { path, lines, line } => next_line(path, lines.as_mut(), line),
-        }
+            Kind::Import(rollout) => Some(rollout.take()?.map(|rollout| *rollout)),
+        }?;
+        let Some(judgements) = &self.judgements else { return Some(rollout) };
+        let judged = |rollout: Rollout| {
+            let id = rollout.rollout.clone();
+            judgements.over(rollout).map_err(|err| Unreadable {
+                rollout: Some(id),
+                place: judgements.dir().display().to_string(),
+                reason: with_causes(&err),
+            })
+        };
+        Some(rollout.and_then(judged))
     }
 }
 
@@ -127,6 +163,22 @@ fn lines(path: &Path) -> Result<Kind, SourceError> {
         _ => Box::new(BufReader::new(file)),
     };
     Ok(Kind::Lines { path: path.to_owned(), lines, line: 0 })
+}
+
+/// The form of another program's file, where it is one.
+fn form_of(path: &Path) -> Option<Form> {
+    if path.extension()? != "json" {
+        return None;
+    }
+    Form::of(&serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()?)
+}
+
+fn imported(path: &Path, form: Form) -> Result<Box<Rollout>, Unreadable> {
+    import(path, Some(form)).map(Box::new).map_err(|err| Unreadable {
+        rollout: None,
+        place: path.display().to_string(),
+        reason: with_causes(&err),
+    })
 }
 
 /// A reader of the standard library's kind, whatever the inner one's is.

@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use crate::canonical::Rollout;
 use crate::sample::samples;
-use crate::select::{Criteria, Reason, Sieve};
+use crate::select::funnel::Funnel;
+use crate::select::{Criteria, FunnelStep, Reason, Sieve};
 use crate::tokens::{Counted, Counter};
 
 /// Bars of the histogram of scores.
@@ -129,8 +130,19 @@ pub struct Stats {
     pub repositories: BTreeMap<String, RepositoryStats>,
     /// What was refused to plugins.
     pub refused: RefusedStats,
-    /// Rollouts without a sample, by reason.
-    pub left_out: BTreeMap<Reason, u64>,
+    /// How many were left after each condition.
+    pub funnel: Funnels,
+}
+
+/// How many were left after each condition of selection.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Funnels {
+    /// Rollouts, down to those that gave a sample.
+    pub rollouts: Vec<FunnelStep>,
+    /// Stages of their chains, down to those that samples are of.
+    pub stages: Vec<FunnelStep>,
+    /// Samples in what was taken.
+    pub samples: Vec<FunnelStep>,
 }
 
 /// Gathers figures.
@@ -141,6 +153,9 @@ pub struct Gather<'a> {
     stats: Stats,
     numbers: Numbers,
     score_sum: f64,
+    rollout_funnel: Funnel,
+    stage_funnel: Funnel,
+    sample_funnel: Funnel,
     chains: BTreeMap<String, BTreeSet<String>>,
     pull_requests: BTreeMap<String, BTreeSet<String>>,
 }
@@ -165,7 +180,7 @@ impl<'a> Gather<'a> {
     /// Adds a rollout that can't be read.
     pub fn unreadable(&mut self) {
         self.stats.rollouts += 1;
-        *self.stats.left_out.entry(Reason::Unreadable).or_default() += 1;
+        self.rollout_funnel.fell(Reason::Unreadable);
     }
 
     /// Adds a rollout.
@@ -175,8 +190,11 @@ impl<'a> Gather<'a> {
         for stage in &rollout.stages {
             self.stats.judging_usage += stage.judging_usage;
         }
+        for reason in criteria.of_stages(rollout) {
+            self.stage_funnel.add(reason);
+        }
         if rollout.control {
-            *self.stats.left_out.entry(Reason::Control).or_default() += 1;
+            self.rollout_funnel.fell(Reason::Control);
             return;
         }
         let tool_calls = rollout.stages.iter().map(|stage| stage.tool_calls).sum();
@@ -193,9 +211,9 @@ impl<'a> Gather<'a> {
             }
             Err(reason) => Some(reason),
         };
-        match reason {
-            Some(reason) => *self.stats.left_out.entry(reason).or_default() += 1,
-            None => self.stats.usage_of_samples += rollout.usage,
+        self.rollout_funnel.add(reason);
+        if reason.is_none() {
+            self.stats.usage_of_samples += rollout.usage;
         }
     }
 
@@ -250,8 +268,10 @@ impl<'a> Gather<'a> {
             let tokens = counted
                 .as_mut()
                 .map(|counted| counted.part(sample, &sample.trained, sample.said.len()));
-            if let Some(reason) = self.sieve.refused(criteria, sample, tokens) {
-                refused = refused.or(Some(reason));
+            let reason = self.sieve.refused(criteria, sample, tokens);
+            self.sample_funnel.add(reason);
+            if reason.is_some() {
+                refused = refused.or(reason);
                 continue;
             }
             added += 1;
@@ -286,6 +306,11 @@ impl<'a> Gather<'a> {
         self.stats.turns = Spread::of(&mut numbers.turns);
         self.stats.sample_stages = Spread::of(&mut numbers.stages);
         self.stats.rounds = Spread::of(&mut numbers.rounds);
+        self.stats.funnel = Funnels {
+            rollouts: self.rollout_funnel.steps(),
+            stages: self.stage_funnel.steps(),
+            samples: self.sample_funnel.steps(),
+        };
         self.stats.mean_score = (judged > 0).then(|| self.score_sum / as_float(judged));
         self.stats
     }

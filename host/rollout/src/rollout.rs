@@ -193,8 +193,7 @@ pub(crate) async fn roll_out(
 ) -> Result<Ended, RolloutError> {
     let mut rollout = begin(plan, chain, id, path, Some(place), plan.is_control())?;
     let end = rollout.run().await?;
-    let Ledger { taken, native_taken: native, .. } = rollout.ledger;
-    Ok(Ended { end, taken, native, lost_model: rollout.lost_model })
+    Ok(rollout.ended(end))
 }
 
 /// Opens the journal of a rollout.
@@ -232,6 +231,12 @@ pub(crate) fn begin<'a>(
 }
 
 impl Rollout<'_> {
+    /// What is told of one that ended so.
+    pub(crate) fn ended(self, end: RolloutEnd) -> Ended {
+        let Ledger { taken, native_taken: native, .. } = self.ledger;
+        Ended { end, taken, native, lost_model: self.lost_model }
+    }
+
     async fn run(&mut self) -> Result<RolloutEnd, RolloutError> {
         let stages = u32::try_from(self.chain.stages.len()).unwrap_or(u32::MAX);
         self.ledger.tell(ProgressEvent::RolloutStarted { stages });

@@ -310,10 +310,16 @@ fn plan(
 /// Tries what stands between workers and this machine, for all journals of a plan.
 async fn try_walls(plan: &Plan) -> Result<Walls, RunError> {
     let walls = host::try_walls(&plan.worker, &plan.spill_dir).await.map_err(RunError::Worker)?;
-    if plan.require_walls && !walls.stand() {
+    let walls = enough(walls, plan.require_walls)?;
+    Ok(plan.walls.get_or_init(|| walls).clone())
+}
+
+/// What stands, where that is as much as is asked.
+fn enough(walls: Walls, are_required: bool) -> Result<Walls, RunError> {
+    if are_required && !walls.stand() {
         return Err(RunError::Walls(walls.to_string()));
     }
-    Ok(plan.walls.get_or_init(|| walls).clone())
+    Ok(walls)
 }
 
 /// Judges with their weights and models.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use catena_chain::ChainId;
 use catena_model::{Bounds, Usd};
 use catena_native::NativeUse;
+use catena_plugin::manifest::PluginName;
 use catena_plugin::units::{ByteSize, Span};
 use catena_plugin::{Granted, LimitsRequest};
 use catena_tree::merge::ConflictPolicy;
@@ -251,12 +252,31 @@ pub struct PluginUse {
     /// The model it is given in the place of the run's, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// What a judge is called in the place of its plugin's name, so that one plugin can
+    /// be several judges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<PluginName>,
     /// How much a judge's score counts where scores are weighted; 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
     /// Values over those of its manifest's `[config]`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub config: toml::Table,
+}
+
+impl PluginUse {
+    /// A plugin that is given nothing.
+    pub(crate) fn alone(plugin: PathBuf) -> Self {
+        Self {
+            plugin,
+            grant: Granted::default(),
+            limits: LimitsRequest::default(),
+            model: None,
+            name: None,
+            weight: None,
+            config: toml::Table::new(),
+        }
+    }
 }
 
 /// How one works in a repository.
@@ -411,6 +431,44 @@ impl RunFile {
         })?;
         file.validate(path)?;
         Ok(file)
+    }
+
+    /// One that says no more than which judge there is.
+    pub(crate) fn of_judge(judge: PluginUse) -> Self {
+        Self {
+            version: RUN_FILE_VERSION,
+            name: judge.plugin.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            chains: PathBuf::new(),
+            only: Vec::new(),
+            repositories: BTreeMap::new(),
+            recipes: BTreeMap::new(),
+            trials: one(),
+            refinements: 0,
+            threshold: default_threshold(),
+            refine: Refine::default(),
+            mode: CarryMode::default(),
+            on_conflict: ConflictPolicy::default(),
+            on_reject: OnReject::default(),
+            conversation: ConversationScope::default(),
+            union: Vec::new(),
+            exclude: Vec::new(),
+            concurrency: two(),
+            retries: one(),
+            parking: Parking::default(),
+            seed: 0,
+            scaffold: PluginUse::alone(PathBuf::new()),
+            tools: Vec::new(),
+            judge: Some(judge),
+            judges: Vec::new(),
+            judging: JudgingUse::default(),
+            writer: None,
+            programs: BTreeMap::new(),
+            native: BTreeMap::new(),
+            model: None,
+            models: BTreeMap::new(),
+            budget: Budget::default(),
+            workspace: WorkspaceUse::default(),
+        }
     }
 
     /// The rounds that a stage can have.

@@ -12,7 +12,7 @@ use crate::carry::CarryRecord;
 use crate::places::Place;
 use crate::progress::ProgressEvent;
 use crate::record::{Record, RolloutEnd, RolloutId, StageOutcome, SubmissionRecord};
-use crate::rollout::{Plan, Rollout, RolloutError, begin};
+use crate::rollout::{Ended, Plan, Rollout, RolloutError, begin};
 use crate::stage::{Next, Round};
 
 /// A tree that is to be judged.
@@ -64,7 +64,7 @@ pub(crate) async fn judge_stored(
     stored: &StoredRollout,
     path: &Path,
     place: Place,
-) -> Result<RolloutEnd, RolloutError> {
+) -> Result<Ended, RolloutError> {
     let mut rollout = begin(plan, &stored.chain, &stored.id, path, Some(place), stored.control)?;
     let count = u32::try_from(stored.stages.len()).unwrap_or(u32::MAX);
     rollout.ledger.tell(ProgressEvent::RolloutStarted { stages: count });
@@ -80,7 +80,7 @@ pub(crate) async fn judge_stored(
     rollout.ledger.journal.finish()?;
     rollout.ledger.journal.sync().await?;
     rollout.ledger.tell(ProgressEvent::RolloutEnded { end: end.clone() });
-    Ok(end)
+    Ok(rollout.ended(end))
 }
 
 impl Rollout<'_> {

@@ -73,6 +73,9 @@ pub(crate) struct Selection {
     /// Leave out rollouts with a task in this list of pull requests, SWE-bench instances or commits
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     exclude: Vec<PathBuf>,
+    /// Count the verdicts of `catena judge` under this name, in the place of the rollouts' own
+    #[arg(long, value_name = "NAME")]
+    judgements: Option<String>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -114,6 +117,11 @@ impl From<ProfileName> for Profile {
 }
 
 impl Selection {
+    /// The name of the judgements whose verdicts count.
+    pub(crate) fn judgements(&self) -> Option<&str> {
+        self.judgements.as_deref()
+    }
+
     /// The conditions, with the lists that they leave out.
     pub(crate) fn criteria(&self) -> Result<(Criteria, Vec<NamedFile>), Failure> {
         let mut exclude = Instances::default();
@@ -158,6 +166,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
         split_text: arguments.split.clone(),
         counter: counter.as_ref(),
         chat_template: template.map_err(Failure::input)?,
+        judgements: arguments.selection.judgements(),
     })?;
     if format == Format::Json {
         let manifest = written_manifest(&arguments.output)?;
@@ -180,6 +189,7 @@ pub(crate) fn export_run(dir: &Path, output: &Path) -> Result<Manifest, Failure>
         split_text: None,
         counter: None,
         chat_template: None,
+        judgements: None,
     })?)
 }
 

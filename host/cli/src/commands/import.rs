@@ -1,9 +1,11 @@
 //! `catena import`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use catena_dataset::import::Lack;
 use catena_dataset::{Form, import, output};
 use clap::ValueHint;
 use serde_json::json;
@@ -49,14 +51,23 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     let io_error = output::ExportError::io(&arguments.output);
     let (mut turns, mut calls) = (0, 0);
     let mut refused = Vec::new();
+    let mut known = BTreeSet::new();
+    let mut lacks: BTreeMap<Lack, usize> = BTreeMap::new();
     for path in &arguments.files {
-        let rollout = match import(path, arguments.from.map(Form::from)) {
+        let mut rollout = match import(path, arguments.from.map(Form::from)) {
             Ok(rollout) => rollout,
             Err(err) => {
                 refused.push((path, anyhow::Error::from(err)));
                 continue;
             }
         };
+        // Several tries at one task are trials of it.
+        while !known.insert(rollout.rollout.clone()) {
+            rollout.rollout.trial += 1;
+        }
+        for lack in rollout.lacks() {
+            *lacks.entry(lack).or_default() += 1;
+        }
         turns += rollout.turns.len();
         calls += rollout.turns.iter().map(|turn| turn.calls.len()).sum::<usize>();
         let mut line = rollout.to_line()?;
@@ -77,13 +88,19 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
             .collect();
         print_json(&json!({
             "output": arguments.output, "trajectories": imported, "turns": turns,
-            "tool_calls": calls, "refused": refused,
+            "tool_calls": calls, "refused": refused, "lacks": lacks,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
     let noun = if imported == 1 { "trajectory" } else { "trajectories" };
     let output = arguments.output.display();
     say!("{imported} {noun} with {turns} model turns and {calls} tool calls: {output}");
+    for (lack, count) in &lacks {
+        say!("{count} of {imported} have {}", lack.words());
+    }
+    if lacks.contains_key(&Lack::Verdict) {
+        say!("`catena judge {output}` scores those that have a patch");
+    }
     for (_, err) in &refused {
         say!("left out: {err:#}");
     }

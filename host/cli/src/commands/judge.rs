@@ -1,8 +1,9 @@
-//! `catena judge`: judges over submissions that are there, and over patches that are
-//! known to be good or bad.
+//! `catena judge`: judges over submissions that are there, over patches of other
+//! programs' agents, and over patches that are known to be good or bad.
 
 mod again;
 mod calibrate;
+mod imports;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::output::Format;
 pub(crate) struct Arguments {
     #[command(flatten)]
     again: Option<again::Submissions>,
+    #[command(flatten)]
+    beside: again::Beside,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -38,7 +41,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     match (&arguments.command, &arguments.again) {
         (Some(Command::Calibrate(arguments)), _) => calibrate::run(arguments, machine, format),
-        (None, Some(arguments)) => again::run(arguments, machine, format),
+        (None, Some(again)) => again::run(again, &arguments.beside, machine, format),
         (None, None) => Err(Failure::input(anyhow::anyhow!("there is nothing to judge"))
             .with_hint("`catena judge --help` tells what can be")),
     }

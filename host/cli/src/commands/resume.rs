@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use catena_rollout::Run;
 use clap::ValueHint;
 
-use crate::commands::run::carry_out;
+use crate::commands::run::{WallsAsked, carry_out};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::Format;
@@ -17,9 +17,8 @@ pub(crate) struct Arguments {
     /// Directory of the run
     #[arg(value_hint = ValueHint::DirPath)]
     run: PathBuf,
-    /// Go on only where all walls around workers stand; `catena doctor` tells which do
-    #[arg(long)]
-    require_walls: bool,
+    #[command(flatten)]
+    walls: WallsAsked,
 }
 
 pub(crate) fn run(
@@ -27,8 +26,7 @@ pub(crate) fn run(
     machine: &Machine,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let mut options = machine.run_options(watch::watcher(format));
-    options.require_walls = arguments.require_walls;
+    let options = arguments.walls.of(machine.run_options(watch::watcher(format)));
     let run = Run::open(&arguments.run, &options)?;
     drop(options);
     carry_out(run, format)

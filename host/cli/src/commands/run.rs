@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use catena_rollout::rollout::RolloutError;
 use catena_rollout::stop::Asked;
-use catena_rollout::{RolloutEnd, RolloutId, Run, RunError, Stop, Uncalibrated};
+use catena_rollout::{RolloutEnd, RolloutId, Run, RunError, RunOptions, Stop, Uncalibrated};
 use catena_worker::Walls;
 use clap::ValueHint;
 use serde_json::json;
@@ -30,15 +30,29 @@ pub(crate) struct Arguments {
     /// Begin even if the judges are not known to tell good patches from bad ones; the run says so
     #[arg(long)]
     force: bool,
-    /// Begin only where all walls around workers stand; `catena doctor` tells which do
-    #[arg(long)]
-    require_walls: bool,
+    #[command(flatten)]
+    walls: WallsAsked,
     /// Say what the run may take in tokens, money and time, and begin nothing
     #[arg(long, conflicts_with = "dir")]
     estimate: bool,
     /// A past run, or a directory of runs, to estimate from; `runs` by default
     #[arg(long, value_name = "DIR", requires = "estimate", value_hint = ValueHint::DirPath)]
     past: Vec<PathBuf>,
+}
+
+/// What is asked of the walls around workers.
+#[derive(clap::Args)]
+pub(crate) struct WallsAsked {
+    /// Begin only where all walls around workers stand; `catena doctor` tells which do
+    #[arg(long)]
+    require_walls: bool,
+}
+
+impl WallsAsked {
+    /// The options with it.
+    pub(crate) fn of(&self, options: RunOptions) -> RunOptions {
+        RunOptions { require_walls: self.require_walls, ..options }
+    }
 }
 
 pub(crate) fn run(
@@ -53,11 +67,10 @@ pub(crate) fn run(
         Some(dir) => dir.clone(),
         None => default_dir(&arguments.file)?,
     };
-    let mut options = machine.run_options(watch::watcher(format));
+    let mut options = arguments.walls.of(machine.run_options(watch::watcher(format)));
     if arguments.force {
         options.uncalibrated = Uncalibrated::Noted;
     }
-    options.require_walls = arguments.require_walls;
     let run = Run::create(&arguments.file, &dir, &options)?;
     drop(options);
     carry_out(run, format)

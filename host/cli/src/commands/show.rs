@@ -1,5 +1,7 @@
 //! `catena show`.
 
+mod trajectory;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,18 +20,22 @@ use crate::output::{
     tokens,
 };
 use crate::refused;
+use trajectory::Whole;
 
 /// From this many rollouts on, a run is shown as one table.
 const MANY: usize = 4;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of the run
-    #[arg(value_hint = ValueHint::DirPath)]
+    /// Directory of the run, a file of `--profile canonical`, or another program's trajectory
+    #[arg(value_name = "RUN|FILE", value_hint = ValueHint::AnyPath)]
     run: PathBuf,
     /// Show this rollout alone, with everything there is
     #[arg(long, value_name = "CHAIN.TRIAL")]
     rollout: Option<String>,
+    /// Show all that was said as well, turn by turn
+    #[arg(long, conflicts_with = "follow")]
+    trajectory: bool,
     /// Print what happens as it happens, until nobody works on the run any more
     #[arg(long)]
     follow: bool,
@@ -39,7 +45,21 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     if arguments.follow {
         return follow::run(&arguments.run, arguments.rollout.as_deref(), format);
     }
-    show(&arguments.run, arguments.rollout.as_deref(), format, json!({"run": arguments.run}))?;
+    let (run, only) = (&arguments.run, arguments.rollout.as_deref());
+    let whole = if arguments.trajectory { Whole::Trajectory } else { Whole::Figures };
+    if run.is_file() {
+        trajectory::show_file(run, only, whole, format)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let about = if whole == Whole::Trajectory && format == Format::Json {
+        json!({"run": run, "trajectories": trajectory::of_run(run, only)?})
+    } else {
+        json!({"run": run})
+    };
+    show(run, only, format, about)?;
+    if whole == Whole::Trajectory && format == Format::Text {
+        trajectory::print_run(run, only)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -84,6 +104,9 @@ pub(crate) fn show(
 fn uncalibrated(state: CalibrationState) -> &'static str {
     match state {
         CalibrationState::Passed => "they can tell good patches from bad ones",
+        CalibrationState::TooFew => {
+            "they were tried on too few stages to know whether they can tell good patches from bad ones"
+        }
         CalibrationState::Failed => "they can't tell good patches from bad ones",
         CalibrationState::Missing => {
             "it was not known whether they can tell good patches from bad ones"

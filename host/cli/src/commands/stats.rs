@@ -1,10 +1,12 @@
 //! `catena stats`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use catena_dataset::stats::{Gather, Spread, Stats, plot};
+use catena_dataset::select::Reason;
+use catena_dataset::stats::{Funnels, Gather, Spread, Stats, plot};
 use catena_dataset::{Counter, ExportError, Rollouts};
 use clap::ValueHint;
 
@@ -34,7 +36,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     let counter = counter.map_err(Failure::input)?;
     let mut gather = Gather::new(counter.as_ref());
     for path in &arguments.runs {
-        for rollout in Rollouts::open(path).map_err(ExportError::from)? {
+        let rollouts = Rollouts::open_judged(path, arguments.selection.judgements());
+        for rollout in rollouts.map_err(ExportError::from)? {
             match rollout {
                 Ok(rollout) => gather.add(&rollout, &criteria),
                 Err(_) => gather.unreadable(),
@@ -106,7 +109,27 @@ fn print(stats: &Stats) {
         );
     }
     refused::print(&stats.refused);
-    for (reason, count) in &stats.left_out {
-        say!("without a sample: {} ({})", grouped(*count), reason.word());
+    say!("{}", funnel(&stats.funnel));
+}
+
+/// How many rollouts, stages and samples were left after each condition.
+fn funnel(funnels: &Funnels) -> comfy_table::Table {
+    let all = [&funnels.rollouts, &funnels.stages, &funnels.samples];
+    let steps = all.iter().flat_map(|steps| steps.iter());
+    let reasons: BTreeSet<Option<Reason>> = steps.map(|step| step.reason).collect();
+    let mut rows =
+        table(&["", "rollouts left", "out", "stages left", "out", "samples left", "out"]);
+    let mut left = all.map(|_| 0);
+    for reason in reasons {
+        let mut cells = vec![reason.map_or("there are", Reason::word).to_owned()];
+        for (steps, left) in all.iter().zip(&mut left) {
+            let step = steps.iter().find(|step| step.reason == reason);
+            *left = step.map_or(*left, |step| step.left);
+            let out = step.map_or(0, |step| step.out);
+            cells.push(grouped(*left));
+            cells.push(if out == 0 { String::new() } else { grouped(out) });
+        }
+        rows.add_row(cells);
     }
+    rows
 }

@@ -1,12 +1,14 @@
 //! `catena verify`.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use catena_rollout::{Run, Verified};
+use catena_rollout::run::judging::{JudgingRun, are_judgements, judgements_path};
+use catena_rollout::{RolloutId, Run, RunError, Verified};
 use clap::ValueHint;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::{CHECK_FAILED, Failure};
 use crate::machine::Machine;
@@ -15,7 +17,7 @@ use crate::watch;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of the run
+    /// Directory of the run, whose judgements are replayed as well, or of judgements alone
     #[arg(value_hint = ValueHint::DirPath)]
     run: PathBuf,
 }
@@ -25,37 +27,80 @@ pub(crate) fn run(
     machine: &Machine,
     format: Format,
 ) -> Result<ExitCode, Failure> {
+    let dir = &arguments.run;
     let options = machine.offline_options(watch::watcher(format));
-    let run = Run::open_to_verify(&arguments.run, &options)?;
-    drop(options);
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
-    let results = runtime.block_on(run.verify());
-    let mut passed = true;
+    let (mut passed, mut rows) = (true, Vec::new());
+    if !are_judgements(dir) {
+        let run = Run::open_to_verify(dir, &options)?;
+        let results = runtime.block_on(run.verify());
+        rows = report("", results, format, &mut passed);
+    }
+    let mut judgements = BTreeMap::new();
+    for dir in judgements_of(dir)? {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let run = JudgingRun::open_to_verify(&dir, &options)?;
+        let results = runtime.block_on(run.verify());
+        let place = format!("judgements `{name}`, ");
+        judgements.insert(name, report(&place, results, format, &mut passed));
+    }
+    drop(options);
+    if format == Format::Json {
+        print_json(&json!({
+            "run": dir, "passed": passed, "rollouts": rows, "judgements": judgements,
+        }))?;
+    } else if !passed {
+        say!("not every rollout was reproduced");
+    }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(CHECK_FAILED) })
+}
+
+/// The directories of judgements: this one, or those beside a run.
+fn judgements_of(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if are_judgements(dir) {
+        return Ok(vec![dir.to_owned()]);
+    }
+    let all = judgements_path(dir, "");
+    if !all.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(&all);
+    let entries = entries.with_context(|| format!("can't read `{}`", all.display()))?;
+    let mut dirs: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("plan.json").exists())
+        .collect();
+    dirs.sort();
+    Ok(dirs)
+}
+
+/// Says what came of each replay.
+fn report(
+    place: &str,
+    results: Vec<(RolloutId, Result<Verified, RunError>)>,
+    format: Format,
+    passed: &mut bool,
+) -> Vec<Value> {
     let mut rows = Vec::new();
     for (id, result) in results {
         let rollout = id.to_string();
         match result {
             Ok(verified) => {
                 let (reproduced, words) = describe(&verified);
-                passed &= reproduced == Some(true);
+                *passed &= reproduced == Some(true);
                 if format == Format::Text {
-                    say!("rollout {rollout}: {words}");
+                    say!("{place}rollout {rollout}: {words}");
                 }
                 rows.push(json!({"rollout": rollout, "reproduced": reproduced, "why": words}));
             }
             Err(err) => {
-                passed = false;
+                *passed = false;
                 rows.push(json!({"rollout": rollout, "reproduced": false, "why": err.to_string()}));
                 Failure::from(err).report(Format::Text);
             }
         }
     }
-    if format == Format::Json {
-        print_json(&json!({"run": arguments.run, "passed": passed, "rollouts": rows}))?;
-    } else if !passed {
-        say!("not every rollout was reproduced");
-    }
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(CHECK_FAILED) })
+    rows
 }
 
 /// Whether the rollout was reproduced, if that could be tried, and in words.

@@ -69,13 +69,17 @@ fn model_name(file: &RunFile) -> String {
 }
 
 fn tasks(chain: &Chain) -> Vec<Task> {
-    let task = |stage: &catena_chain::Stage| Task {
+    chain.stages.iter().map(task).collect()
+}
+
+/// A stage of a chain file as a task.
+pub(crate) fn task(stage: &catena_chain::Stage) -> Task {
+    Task {
         id: stage.id.clone(),
         pull_request: stage.pull_request.as_ref().map(|request| request.number),
         base: Some(stage.base.commit.to_string()),
         merge: Some(stage.merge.to_string()),
-    };
-    chain.stages.iter().map(task).collect()
+    }
 }
 
 fn stage(summary: &StageSummary) -> Stage {

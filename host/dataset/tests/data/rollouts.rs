@@ -252,6 +252,7 @@ pub(crate) fn export_to(
         split_text: None,
         counter: None,
         chat_template: None,
+        judgements: None,
     })
     .unwrap()
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use catena_dataset::select::Reason;
+use catena_dataset::select::{FunnelStep, Reason};
 use catena_dataset::stats::Gather;
 use catena_dataset::{
     Criteria, ExportError, Instances, Order, Profile, Rollouts, Split, Take, export, manifest_path,
@@ -114,6 +114,7 @@ fn order<'a>(
         split_text: None,
         counter: None,
         chat_template: None,
+        judgements: None,
     }
 }
 
@@ -201,8 +202,11 @@ fn figures_are_of_the_samples_that_are_taken_and_cost_is_of_everything() {
     assert_eq!(stats.scores.iter().sum::<u64>(), 2, "the control is not among them");
     assert_eq!(stats.usage.output_tokens, 30);
     assert_eq!(stats.judging_usage.output_tokens, 14);
-    let left_out: Vec<_> = stats.left_out.into_iter().collect();
-    assert_eq!(left_out, [(Reason::Control, 1), (Reason::Duplicate, 1)]);
+    let step = |reason, out, left| FunnelStep { reason, out, left };
+    let (control, duplicate) = (Some(Reason::Control), Some(Reason::Duplicate));
+    let rollouts = [step(None, 0, 3), step(control, 1, 2), step(duplicate, 1, 1)];
+    assert_eq!(stats.funnel.rollouts, rollouts);
+    assert_eq!(stats.funnel.samples, [step(None, 0, 2), step(duplicate, 1, 1)]);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn learned_and_masked_tokens_are_counted_whatever_length_the_tokenizer_cuts_at()
             split_text: None,
             counter: Some(&counter),
             chat_template: None,
+            judgements: None,
         });
         manifest.unwrap()
     };

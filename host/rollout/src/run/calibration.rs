@@ -37,6 +37,10 @@ pub use report::{Calibration, Row};
 /// The stages that judges are tried on by default, at most.
 pub const DEFAULT_STAGES: u32 = 10;
 
+/// The stages that a calibration must be made on for a run to rely on it. On fewer, a
+/// judge that guesses can be lucky.
+pub const LEAST_STAGES: usize = 5;
+
 /// The file in a calibration's directory that says what came of it.
 const RECORD: &str = "calibration.json";
 
@@ -68,6 +72,8 @@ pub struct CalibrationNote {
 pub enum CalibrationState {
     /// The judges tell good patches from bad ones.
     Passed,
+    /// They do so on too few stages to say.
+    TooFew,
     /// They do not.
     Failed,
     /// Nobody tried.
@@ -154,13 +160,12 @@ pub(super) fn check(
     }
     let key = key(inputs);
     let known = latest(&options.calibrations, key)?;
-    let state = match &known {
-        Some(known) if known.failures.is_empty() => CalibrationState::Passed,
-        Some(_) => CalibrationState::Failed,
-        None => CalibrationState::Missing,
-    };
+    let state = known.as_ref().map_or(CalibrationState::Missing, Calibration::state);
     let forced = state != CalibrationState::Passed;
     match (forced, options.uncalibrated, known) {
+        (true, Uncalibrated::Refused, Some(known)) if state == CalibrationState::TooFew => {
+            Err(RunError::FewStages { found: known.stages, least: LEAST_STAGES })
+        }
         (true, Uncalibrated::Refused, Some(known)) => {
             Err(RunError::BadJudges(known.failures.join("; ")))
         }

@@ -60,11 +60,25 @@ pub enum RunError {
     /// The run needs judges that are known to be good enough, and these are not.
     #[error("the judges can't tell good patches from bad ones: {0}")]
     BadJudges(String),
+    /// The run needs judges that are known to be good enough, and these were tried on
+    /// too few stages to say.
+    #[error("the judges tell good patches from bad ones of {found} stages; {least} are needed")]
+    FewStages {
+        /// Stages they were tried on.
+        found: usize,
+        /// How many there must be.
+        least: usize,
+    },
     /// A judge that asks for rights is named without a run file that grants them.
     #[error("judge `{0}` asks for rights, and no run file grants them")]
     JudgeWithoutGrant(String),
+    /// Patches are judged by a plugin, and nothing says what they are patches of.
+    #[error(
+        "nothing names the chain file that the patches are of, and the clone of its repository"
+    )]
+    NoChainFile,
     /// There are judgements of that name by other judges.
-    #[error("`{0}` was made by other judges, or of another run")]
+    #[error("`{0}` was made by other judges, or of other submissions")]
     OtherJudges(PathBuf),
     /// A clone or the run's object database can't be opened.
     #[error(transparent)]

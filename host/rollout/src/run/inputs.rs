@@ -47,21 +47,24 @@ impl Inputs {
     /// Those of a run that was begun before, as long as they are the same.
     pub(super) fn of_run(dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
         let known = read_plan(dir)?;
-        let changed = |what: String| RunError::Changed { run: dir.to_owned(), what };
         let mut inputs =
             Self::check(known.file.clone(), &chains_path(dir), &known.catena, Crew::All, options)?;
+        inputs.check_same(&known, dir)?;
         inputs.plan_file.calibration = known.calibration;
-        if inputs.plan_file.chains != known.chains {
+        Ok(inputs)
+    }
+
+    /// Checks that chains and plugins are those that the run at `dir` was begun with.
+    pub(super) fn check_same(&self, known: &PlanFile, dir: &Path) -> Result<(), RunError> {
+        let changed = |what: String| RunError::Changed { run: dir.to_owned(), what };
+        if self.plan_file.chains != known.chains {
             return Err(changed("`chains.json`".to_owned()));
         }
-        let mut plugins = inputs.plan_file.plugins.iter();
+        let mut plugins = self.plan_file.plugins.iter();
         let differs = plugins.find(|(name, plugin)| {
             !known.plugins.get(*name).is_some_and(|known| known.is_same(plugin))
         });
-        match differs {
-            Some((name, _)) => Err(changed(format!("plugin `{name}`"))),
-            None => Ok(inputs),
-        }
+        differs.map_or(Ok(()), |(name, _)| Err(changed(format!("plugin `{name}`"))))
     }
 
     /// Checks that commands outside the sandbox can be run, and see nothing of what
@@ -106,7 +109,8 @@ impl Inputs {
             .collect()
     }
 
-    fn check(
+    /// Those of a run file that was read, over this chain file.
+    pub(super) fn check(
         file: RunFile,
         chains_path: &Path,
         catena: &str,
@@ -134,6 +138,7 @@ impl Inputs {
             chains: Digest::of(&chains_text),
             plugins: prepared.planned.clone(),
             calibration: None,
+            patches: Vec::new(),
             file,
         };
         Ok(Self { plan_file, chains, chains_text, borrow_from, prepared, models })

@@ -1,8 +1,11 @@
-//! Runs of judges alone: over the submissions of a run, or over patches that are
-//! known to be good or bad.
+//! Runs of judges alone: over the submissions of a run, over [`patches`] of other
+//! programs' agents, or over patches that are known to be good or bad.
 //!
 //! Such a run has the files of any other. Over submissions it lies at
 //! `RUN/judgements/NAME`; the run itself is only read.
+
+mod patches;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,7 @@ use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile};
 use catena_plugin::session::PluginSpec;
-use catena_plugin::{AttemptEnd, Digest, Ending, Granted, Judged, LimitsRequest};
+use catena_plugin::{AttemptEnd, Digest, Ending, Granted, Judged};
 use catena_tree::TreeId;
 use catena_worker::Walls;
 use tokio::task::JoinSet;
@@ -29,6 +32,10 @@ use crate::rollout::{Plan, RolloutError};
 use crate::run_file::{JudgingUse, PluginUse, RunFile};
 use crate::stored::{Candidate, Notes, StoredRollout, StoredStage, judge_stored};
 use crate::summary::{RolloutSummary, RoundSummary, StageSummary};
+
+pub(super) use patches::submission;
+pub use patches::{HandedIn, PatchJudges, PlannedPatch, Unfit};
+pub use verify::are_judgements;
 
 /// Where the judgements of a run lie.
 const JUDGEMENTS: &str = "judgements";
@@ -91,15 +98,13 @@ impl JudgingRun {
             let journal = journal_path(&run, &summary.rollout);
             let chain = chains.chain(&summary.rollout.chain);
             if let (Some(chain), Some(_)) = (chain, Journal::finished(&journal)?) {
-                stored.push(of_summary(&summary, chain));
+                stored.push(of_summary(&summary, chain, is_submitted));
             }
         }
-        let inputs = inputs(file, &run, chains, options)?;
-        let asks = |judge: &&PluginSpec| judge.manifest.capabilities != Granted::default();
-        if !other.is_file()
-            && let Some(judge) = inputs.prepared.judges.iter().find(asks)
-        {
-            return Err(RunError::JudgeWithoutGrant(judge.manifest.plugin.name.to_string()));
+        let objects = layout::objects_path(&run);
+        let inputs = inputs(file, &run, chains, vec![objects], options)?;
+        if !other.is_file() {
+            check_rights(&inputs)?;
         }
         Self::of(&judgements_path(&run, name), inputs, Known::ByPlan, stored, options)
     }
@@ -189,7 +194,16 @@ impl JudgingRun {
             place = self.plan.places.take(Comer::New) => place,
             () = self.plan.stop.wait() => return Err(RolloutError::Stopped),
         };
-        judge_stored(&self.plan, stored, &path, place).await
+        Ok(judge_stored(&self.plan, stored, &path, place).await?.end)
+    }
+}
+
+/// Checks that judges without a run file ask for no right, as nothing grants them any.
+fn check_rights(inputs: &Inputs) -> Result<(), RunError> {
+    let asks = |judge: &&PluginSpec| judge.manifest.capabilities != Granted::default();
+    match inputs.prepared.judges.iter().find(asks) {
+        Some(judge) => Err(RunError::JudgeWithoutGrant(judge.manifest.plugin.name.to_string())),
+        None => Ok(()),
     }
 }
 
@@ -205,14 +219,7 @@ fn with_judges(file: RunFile, other: &Path, options: &RunOptions) -> Result<RunF
         (file.programs, file.native) = (judges.programs, judges.native);
     } else {
         let here = std::path::absolute(".").map_err(|err| RunError::io(other, err))?;
-        file.judge = Some(PluginUse {
-            plugin: plugins::locate(other, &here, &options.plugin_dirs),
-            grant: Granted::default(),
-            limits: LimitsRequest::default(),
-            model: None,
-            weight: None,
-            config: toml::Table::new(),
-        });
+        file.judge = Some(PluginUse::alone(plugins::locate(other, &here, &options.plugin_dirs)));
         (file.judges, file.judging) = (Vec::new(), JudgingUse::default());
     }
     file.writer = None;
@@ -223,13 +230,13 @@ fn inputs(
     file: RunFile,
     run: &Path,
     chains: ChainFile,
+    mut borrow_from: Vec<PathBuf>,
     options: &RunOptions,
 ) -> Result<Inputs, RunError> {
     let chains_path = layout::chains_path(run);
     let chains_text = std::fs::read(&chains_path).map_err(|err| RunError::io(&chains_path, err))?;
     let models = models::open_for_judges(&file, &options.models)?;
     let prepared = plugins::prepare(&file, Crew::Judges, options)?;
-    let mut borrow_from = vec![layout::objects_path(run)];
     if !prepared.programs.is_empty() {
         borrow_from.extend(options.programs.objects());
     }
@@ -239,18 +246,27 @@ fn inputs(
         chains: Digest::of(&chains_text),
         plugins: prepared.planned.clone(),
         calibration: None,
+        patches: Vec::new(),
         file,
     };
     Ok(Inputs { plan_file, chains, chains_text, borrow_from, prepared, models })
 }
 
-/// What agents submitted in a rollout.
-fn of_summary(summary: &RolloutSummary, chain: &Chain) -> StoredRollout {
+/// Whether an agent said that it was done.
+fn is_submitted(round: &RoundSummary) -> bool {
+    round.end == Some(AttemptEnd::Ended(Ending::Submitted))
+}
+
+/// What was submitted in those rounds of a rollout that are wanted.
+fn of_summary(
+    summary: &RolloutSummary,
+    chain: &Chain,
+    is_wanted: fn(&RoundSummary) -> bool,
+) -> StoredRollout {
     let stage = |stage: &StageSummary| {
         let start: TreeId = stage.carry.tree();
         let candidate = |round: &RoundSummary| {
-            let is_submitted = round.end == Some(AttemptEnd::Ended(Ending::Submitted));
-            let submission = round.submission.clone().filter(|_| is_submitted)?;
+            let submission = round.submission.clone().filter(|_| is_wanted(round))?;
             Some(Candidate { number: round.round, told: round.round, start, submission })
         };
         StoredStage {

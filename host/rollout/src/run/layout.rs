@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::CalibrationNote;
 use super::error::RunError;
+use super::judging::PlannedPatch;
 use crate::journal::Journal;
 use crate::record::RolloutId;
 use crate::run_file::RunFile;
@@ -41,6 +42,9 @@ pub(super) struct PlanFile {
     /// What was known of the judges, where the run needs that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) calibration: Option<CalibrationNote>,
+    /// The patches of other programs' agents that are judged, where it is about such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) patches: Vec<PlannedPatch>,
 }
 
 /// A plugin as a run uses it.
@@ -83,6 +87,8 @@ pub struct Planned {
     pub plugins: BTreeMap<String, PlannedPlugin>,
     /// What was known of the judges, where the run needs that.
     pub calibration: Option<CalibrationNote>,
+    /// The patches of other programs' agents that are judged, where it is about such.
+    pub patches: Vec<PlannedPatch>,
 }
 
 impl Planned {
@@ -99,7 +105,8 @@ impl Planned {
 pub fn planned(dir: &Path) -> Result<Planned, RunError> {
     let plan = read_plan(dir)?;
     let chains = ChainFile::load(&chains_path(dir))?;
-    Ok(Planned { file: plan.file, chains, plugins: plan.plugins, calibration: plan.calibration })
+    let PlanFile { file, plugins, calibration, patches, .. } = plan;
+    Ok(Planned { file, chains, plugins, calibration, patches })
 }
 
 /// Reads what a run has come to, from its journals alone, by rollout.

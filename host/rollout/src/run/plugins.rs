@@ -65,7 +65,7 @@ pub(super) fn prepare(
     };
     let scaffold = scaffold.map(|used| preparation.plugin(used, PluginKind::Scaffold));
     let scaffold = scaffold.transpose()?;
-    let judges = file.judge_uses().map(|judge| preparation.plugin(judge, PluginKind::Judge));
+    let judges = file.judge_uses().map(|judge| preparation.judge(judge));
     let judges: Vec<PluginSpec> = judges.collect::<Result<_, _>>()?;
     let tools = tools.iter().map(|tool| preparation.plugin(tool, PluginKind::Tool));
     let tools: Vec<PluginSpec> = tools.collect::<Result<_, _>>()?;
@@ -121,6 +121,15 @@ impl Preparation {
         self.ready(resolve_use(used, expected)?, used)
     }
 
+    /// A judge, under the name that the run file gives it.
+    fn judge(&mut self, used: &PluginUse) -> Result<PluginSpec, RunError> {
+        let mut plugin = resolve_use(used, PluginKind::Judge)?;
+        if let Some(name) = &used.name {
+            plugin.manifest.plugin.name = name.clone();
+        }
+        self.ready(plugin, used)
+    }
+
     /// A program of the user's, with what the run file says of it.
     fn program(
         &mut self,
@@ -133,14 +142,7 @@ impl Preparation {
         // Its caller's rights are its bounds, at each start.
         let grant = Granted { programs: granted.clone(), ..plugin.manifest.capabilities.clone() };
         let limits = file.programs.get(name).map(|used| used.limits.clone()).unwrap_or_default();
-        let used = PluginUse {
-            plugin: name.into(),
-            grant,
-            limits,
-            model: None,
-            weight: None,
-            config: toml::Table::new(),
-        };
+        let used = PluginUse { grant, limits, ..PluginUse::alone(name.into()) };
         self.ready(plugin, &used)
     }
 

@@ -19,13 +19,13 @@ use catena_plugin::{
 };
 use catena_tree::{ObjectDatabase, ObjectError, TreeId};
 use catena_worker::{
-    HostSide, Job, JobResult, Walls, Worker, WorkerCommand, WorkerError, WriteJob,
+    HostSide, Job, JobResult, Walls, Worker, WorkerCommand, WorkerError, WriteJob, host,
 };
 
-use super::RunOptions;
 use super::error::RunError;
 use super::inputs::{check_clone, check_selection, make_paths_absolute, selected};
 use super::plugins::prepare_writer;
+use super::{RunOptions, enough};
 use crate::conversations::Conversations;
 use crate::models;
 use crate::run_file::RunFile;
@@ -44,6 +44,8 @@ pub struct Writing {
     account: Arc<Account>,
     worker: WorkerCommand,
     spill_dir: PathBuf,
+    /// The writer may run only where all walls around its worker stand.
+    require_walls: bool,
 }
 
 /// A chain with new texts.
@@ -96,11 +98,18 @@ impl Writing {
             account: Account::new(file.budget.run.bounds(), &Usage::default()),
             worker: options.worker.clone(),
             spill_dir: spill_dir.to_owned(),
+            require_walls: options.require_walls,
             file,
             chains,
             database,
             vocabulary: Mutex::default(),
         })
+    }
+
+    /// Tries what stands between workers and this machine.
+    pub async fn try_walls(&self) -> Result<Walls, RunError> {
+        let walls = host::try_walls(&self.worker, &self.spill_dir).await;
+        enough(walls.map_err(RunError::Worker)?, self.require_walls)
     }
 
     /// The chain file that the run file names.
@@ -304,7 +313,10 @@ fn not_for_writers(what: &str) -> HostError {
 
 #[async_trait]
 impl HostSide for WriterHost<'_> {
-    fn walled(&mut self, _walls: Walls) -> Result<(), HostError> {
+    fn walled(&mut self, walls: Walls) -> Result<(), HostError> {
+        if self.writing.require_walls && !walls.stand() {
+            return Err(format!("not all walls around the worker stand: {walls}").into());
+        }
         Ok(())
     }
 

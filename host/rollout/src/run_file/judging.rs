@@ -115,11 +115,13 @@ impl RunFile {
             let found = "there beside `[[judges]]`".to_owned();
             return Some(("judge", found, "one judge stands there, or several under `[[judges]]`"));
         }
-        let of_others = self.plugin_uses().find(|used| {
-            used.weight.is_some() && !all.iter().any(|judge| std::ptr::eq(*judge, *used))
-        });
-        if of_others.is_some() {
+        let is_judge = |used: &PluginUse| all.iter().any(|judge| std::ptr::eq(*judge, used));
+        if self.plugin_uses().any(|used| used.weight.is_some() && !is_judge(used)) {
             return Some(("weight", "given to another plugin".to_owned(), "only judges have one"));
+        }
+        if self.plugin_uses().any(|used| used.name.is_some() && !is_judge(used)) {
+            let expected = "only judges have one: other plugins go by their own";
+            return Some(("name", "given to another plugin".to_owned(), expected));
         }
         let weights: Vec<f64> = all.iter().filter_map(|judge| judge.weight).collect();
         if self.judging.combine != Combine::Weighted && !weights.is_empty() {

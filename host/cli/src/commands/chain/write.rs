@@ -22,6 +22,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::commands::run::{WallsAsked, tell_of_walls};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::{Format, dollars, grouped, print_json, say};
@@ -38,6 +39,8 @@ pub(crate) struct Arguments {
     /// How often the writer is asked for texts that give nothing away
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     tries: u32,
+    #[command(flatten)]
+    walls: WallsAsked,
 }
 
 /// Exit code where some chains got no texts; the same command goes on with them.
@@ -49,13 +52,14 @@ pub(crate) fn run(
     format: Format,
 ) -> Result<ExitCode, Failure> {
     let spill = tempfile::tempdir().context("can't make a temporary directory")?;
-    let options = machine.run_options(watch::watcher(format));
+    let options = arguments.walls.of(machine.run_options(watch::watcher(format)));
     let writing = Writing::create(&arguments.file, spill.path(), &options)?;
     let mut part = Part::open(&arguments.output, &writing)?;
     let bar = watch::bar(format, "writing queries");
     bar.set_length(writing.selected().len() as u64);
     bar.set_position(part.done.len() as u64);
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
+    tell_of_walls(&runtime.block_on(writing.try_walls())?);
     let writing = Arc::new(writing);
     let ended = runtime.block_on(write_all(&writing, arguments.tries, &mut part, &bar));
     bar.finish_and_clear();

@@ -11,31 +11,47 @@ use catena_rollout::run::planned;
 use clap::ValueHint;
 use serde_json::json;
 
-use crate::commands::run::until_stopped;
+use super::imports::{self, Said};
+use crate::commands::run::{WallsAsked, until_stopped};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::{Format, print_json, say, table};
 
 #[derive(clap::Args)]
 pub(crate) struct Submissions {
-    /// Directory of the run, whose rollouts stay as they are
-    #[arg(value_hint = ValueHint::DirPath, required = true)]
-    run: PathBuf,
+    /// Directory of a run, or a file of imports; both stay as they are
+    #[arg(value_name = "RUN|FILE", value_hint = ValueHint::AnyPath, required = true)]
+    pub(super) run: PathBuf,
     /// The judge: an installed plugin's name, a directory, or a run file with judges
     #[arg(long = "with", value_name = "JUDGE|RUN.TOML", value_hint = ValueHint::AnyPath, required = true)]
-    other: PathBuf,
-    /// Name of the judgements below RUN/judgements; that of JUDGE or RUN.TOML by default
+    pub(super) other: PathBuf,
+    /// Name of the judgements, in RUN/judgements or FILE.judgements; that of JUDGE or RUN.TOML by
+    /// default
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 }
 
+/// What may be said beside them.
+#[derive(clap::Args)]
+pub(crate) struct Beside {
+    #[command(flatten)]
+    pub(super) walls: WallsAsked,
+    #[command(flatten)]
+    pub(super) said: Said,
+}
+
 pub(crate) fn run(
     arguments: &Submissions,
+    beside: &Beside,
     machine: &Machine,
     format: Format,
 ) -> Result<ExitCode, Failure> {
+    if arguments.run.is_file() {
+        return imports::run(arguments, beside, machine, format);
+    }
+    beside.said.refused()?;
     let name = name(arguments)?;
-    let options = machine.run_options(Arc::new(Unwatched));
+    let options = beside.walls.of(machine.run_options(Arc::new(Unwatched)));
     let judging = JudgingRun::of_submissions(&arguments.run, &arguments.other, &name, &options)?;
     let dir = judging.dir().to_owned();
     if judging.trees() == 0 {
@@ -73,7 +89,7 @@ pub(crate) fn run(
 }
 
 /// The name that was given, or that of the judge.
-fn name(arguments: &Submissions) -> Result<String, Failure> {
+pub(super) fn name(arguments: &Submissions) -> Result<String, Failure> {
     let own = arguments.other.file_stem().map(|name| name.to_string_lossy().into_owned());
     let name = arguments.name.clone().or(own).unwrap_or_default();
     let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))

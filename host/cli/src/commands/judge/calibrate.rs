@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use catena_rollout::progress::Unwatched;
-use catena_rollout::run::calibration::{Calibrating, Calibration, DEFAULT_STAGES};
+use catena_rollout::run::calibration::{
+    Calibrating, Calibration, CalibrationState, DEFAULT_STAGES, LEAST_STAGES,
+};
 use clap::ValueHint;
 
-use crate::commands::run::until_stopped;
+use crate::commands::run::{WallsAsked, until_stopped};
 use crate::failure::{CHECK_FAILED, Failure};
 use crate::machine::Machine;
 use crate::output::{Format, dollars, grouped, print_json, say, table};
@@ -25,6 +27,8 @@ pub(crate) struct Arguments {
     /// stages counts
     #[arg(long, value_name = "N", default_value_t = DEFAULT_STAGES, value_parser = clap::value_parser!(u32).range(1..))]
     stages: u32,
+    #[command(flatten)]
+    walls: WallsAsked,
 }
 
 pub(crate) fn run(
@@ -32,7 +36,7 @@ pub(crate) fn run(
     machine: &Machine,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let options = machine.run_options(Arc::new(Unwatched));
+    let options = arguments.walls.of(machine.run_options(Arc::new(Unwatched)));
     let calibrating = Calibrating::create(&arguments.file, arguments.stages, &options)?;
     let run = calibrating.judging();
     super::announce(&run, format);
@@ -51,7 +55,7 @@ pub(crate) fn run(
             say!("calibration: {}", calibrating.dir().display());
         }
     }
-    let passed = calibration.failures.is_empty();
+    let passed = calibration.state() == CalibrationState::Passed;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(CHECK_FAILED) })
 }
 
@@ -93,9 +97,14 @@ fn print(calibration: &Calibration) {
     if usage.tokens() > 0 {
         say!("{} tokens, {}", grouped(usage.tokens()), dollars(usage.cost_microusd));
     }
-    if calibration.failures.is_empty() {
-        say!("`{judges}` can tell them apart, on patches of {stages} stages");
-    } else {
-        say!("`{judges}` can't tell them apart: {}", calibration.failures.join("; "));
+    match calibration.state() {
+        CalibrationState::Failed => {
+            say!("`{judges}` can't tell them apart: {}", calibration.failures.join("; "));
+        }
+        CalibrationState::TooFew => say!(
+            "`{judges}` can tell them apart, on patches of {stages} stages; {LEAST_STAGES} are \
+             needed for a run to rely on that"
+        ),
+        _ => say!("`{judges}` can tell them apart, on patches of {stages} stages"),
     }
 }

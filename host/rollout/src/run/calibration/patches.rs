@@ -13,6 +13,7 @@ use catena_tree::{ObjectDatabase, ObjectError, RepoPath, TreeId};
 use serde::{Deserialize, Serialize};
 
 use crate::record::SubmissionRecord;
+use crate::run::judging::submission;
 
 /// What a patch is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -154,12 +155,7 @@ fn known(
     start: TreeId,
     tree: TreeId,
 ) -> Result<KnownPatch, ObjectError> {
-    let files = match diff::changes(database, start, tree, &DiffOptions::default()) {
-        Ok(changes) => changes.len() as u64,
-        Err(ObjectError::Missing(_)) => 0,
-        Err(err) => return Err(err),
-    };
-    let submission = SubmissionRecord { tree, left_out: Vec::new(), files };
+    let submission = submission(database, start, tree)?;
     Ok(KnownPatch { kind, start, submission })
 }
 

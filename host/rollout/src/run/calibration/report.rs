@@ -8,6 +8,7 @@ use catena_plugin::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::patches::PatchKind;
+use super::{CalibrationState, LEAST_STAGES};
 use crate::record::RolloutId;
 use crate::run::error::RunError;
 use crate::run::judging::without_verdict;
@@ -119,6 +120,17 @@ fn reasons(summaries: &[RolloutSummary]) -> Vec<String> {
 }
 
 impl Calibration {
+    /// How it came out.
+    pub fn state(&self) -> CalibrationState {
+        if !self.failures.is_empty() {
+            CalibrationState::Failed
+        } else if self.stages < LEAST_STAGES {
+            CalibrationState::TooFew
+        } else {
+            CalibrationState::Passed
+        }
+    }
+
     pub(super) fn of(
         key: Digest,
         judges: Vec<String>,
