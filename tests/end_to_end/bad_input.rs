@@ -242,5 +242,8 @@ fn run_whose_plugin_has_changed_is_not_gone_on_with() {
     RunFile::of("mine").run(&environment).succeeds();
     replace(&environment, "mine/plugin.toml", "0.1.0", "0.1.1");
     let outcome = environment.catena(&["resume", "run"]);
-    outcome.ends_with(2).says("plugin `scaffold-nop` has changed since the run").says("hint: ");
+    outcome
+        .ends_with(2)
+        .says("plugin `scaffold-nop` (manifest) has changed since the run")
+        .says("hint: ");
 }

@@ -20,21 +20,29 @@ fn explain_shows_what_is_asked_granted_and_in_effect() {
     let outcome = environment.catena(&explain);
     outcome.succeeds();
     let (head, tail) = outcome.stdout.split_once("component sha256:").unwrap();
-    let (digest, tail) = tail.split_once('\n').unwrap();
-    assert_eq!(digest.len(), 64);
-    assert_snapshot!(format!("{head}{tail}"), @r"
+    let (digest, tail) = tail.split_once("\nmanifest sha256:").unwrap();
+    let (manifest, tail) = tail.split_once('\n').unwrap();
+    assert_eq!((digest.len(), manifest.len()), (64, 64));
+    let (rights, limits) = tail.split_at(tail.rfind('┌').unwrap());
+    assert_snapshot!(format!("{head}{rights}"), @r"
     scaffold-oracle 0.1.0 (scaffold, control: is shown the answer)
     Submits the human answer; a judge must score it 1.
-    ┌────────────┬────────────┬─────────┬───────────┐
-    │ capability ┆ asked      ┆ granted ┆ effective │
-    ╞════════════╪════════════╪═════════╪═══════════╡
-    │ workspace  ┆ read-write ┆ read    ┆ read      │
-    │ model      ┆ -          ┆ yes     ┆ -         │
-    │ reference  ┆ yes        ┆ yes     ┆ yes       │
-    │ programs   ┆ -          ┆ -       ┆ -         │
-    └────────────┴────────────┴─────────┴───────────┘
-    limits per call: memory 64MiB, fuel 500000000000, wall time 90s, output 1MiB, handles 1024, host call 64MiB
+    ┌───────────┬────────────┬─────────┬───────────┐
+    │ right     ┆ asked      ┆ granted ┆ effective │
+    ╞═══════════╪════════════╪═════════╪═══════════╡
+    │ workspace ┆ read-write ┆ read    ┆ read      │
+    │ model     ┆ -          ┆ yes     ┆ -         │
+    │ reference ┆ yes        ┆ yes     ┆ yes       │
+    │ programs  ┆ -          ┆ -       ┆ -         │
+    │ http      ┆ -          ┆ -       ┆ -         │
+    └───────────┴────────────┴─────────┴───────────┘
     ");
+    for row in ["wall 1h - 90s 90s", "memory 512MiB - 64MiB 64MiB", "handles 1,024 - - 1,024"] {
+        let words = |line: &str| {
+            line.replace(['│', '┆'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert!(limits.lines().any(|line| words(line) == row), "`{row}` is not in {limits}");
+    }
 
     let told = environment.catena(&[&explain[..], &["--json"]].concat()).succeeds().json();
     assert_eq!(told["component"], digest);
@@ -45,6 +53,9 @@ fn explain_shows_what_is_asked_granted_and_in_effect() {
     assert_eq!(told["effective"]["model"], false);
     assert_eq!(told["effective"]["reference"], true);
     assert_eq!(told["limits"]["memory"], "64MiB");
+    assert_eq!(told["limit_sides"]["wall"]["default"], "1h");
+    assert_eq!(told["limit_sides"]["wall"]["granted"], "90s");
+    assert_eq!(told["limit_sides"]["fuel"]["asked"], serde_json::Value::Null);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod follow;
 pub(crate) mod fork;
 pub(crate) mod import;
 pub(crate) mod judge;
+pub(crate) mod lock;
 pub(crate) mod mine;
 pub(crate) mod native;
 pub(crate) mod plugin;

@@ -129,6 +129,12 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
             Fault::Input,
             Some("name each plugin once, or give judges names of their own with `name`"),
         ),
+        E::NotApproved { .. } => {
+            (Fault::Input, Some("look at what differs; `catena lock RUN.TOML` approves of it"))
+        }
+        E::LockFile { .. } | E::LockVersion { .. } => {
+            (Fault::Input, Some("delete it, and `catena lock RUN.TOML` writes it anew"))
+        }
         E::Compile(_) => (
             Fault::Input,
             Some("build the plugin as a component: see \"Write a plugin\" in the README"),

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use catena_native::Launcher;
 use catena_plugin::ProgramStore;
 use catena_rollout::models::Environment;
-use catena_rollout::{ModelAccess, Progress, RunOptions, Stop, Uncalibrated};
+use catena_rollout::{ModelAccess, Progress, RunOptions, Stop, Uncalibrated, Unpinned};
 use catena_worker::WorkerCommand;
 
 use crate::failure::Failure;
@@ -59,6 +59,7 @@ impl Machine {
             launcher: self.launcher(),
             calibrations: self.calibrations.clone(),
             uncalibrated: Uncalibrated::Refused,
+            unpinned: Unpinned::Pinned,
             progress,
             stop: Stop::default(),
         }

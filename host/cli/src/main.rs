@@ -62,6 +62,8 @@ enum Command {
     Chain(commands::chain::Command),
     /// Carry out a run file
     Run(commands::run::Arguments),
+    /// Approve of a run file's plugins as they are, after a look at what changed
+    Lock(commands::lock::Arguments),
     /// Go on with a run that was interrupted
     Resume(commands::resume::Arguments),
     /// Replay a run from its journals and compare every record
@@ -121,6 +123,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Mine(arguments) => commands::mine::run(&arguments, format),
         Command::Chain(command) => commands::chain::run(command, &machine, format),
         Command::Run(arguments) => commands::run::run(&arguments, &machine, format),
+        Command::Lock(arguments) => commands::lock::run(&arguments, &machine, format),
         Command::Resume(arguments) => commands::resume::run(&arguments, &machine, format),
         Command::Verify(arguments) => commands::verify::run(&arguments, &machine, format),
         Command::Show(arguments) => commands::show::run(&arguments, format),

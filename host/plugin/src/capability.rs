@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::{self, HttpRight};
+
 /// How far a plugin may reach into the worktree. Ordered from less to more.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
@@ -35,6 +37,9 @@ pub struct Rights {
     /// whatever the operator names.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub programs: BTreeSet<String>,
+    /// Requests that it may have the host make, such as `GET api.example.org`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub http: BTreeSet<HttpRight>,
 }
 
 /// What a manifest asks for.
@@ -55,6 +60,7 @@ impl Rights {
             model: self.model && other.model,
             reference: self.reference && other.reference,
             programs: both(&self.programs, &other.programs),
+            http: network::both(&self.http, &other.http),
         }
     }
 
@@ -66,16 +72,15 @@ impl Rights {
             WorkspaceAccess::ReadWrite => "read-write",
         };
         let yes = |held: bool| (if held { "yes" } else { "-" }).to_owned();
-        let programs = if self.programs.is_empty() {
-            "-".to_owned()
-        } else {
-            self.programs.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        let list = |names: Vec<String>| {
+            if names.is_empty() { "-".to_owned() } else { names.join(", ") }
         };
         vec![
             ("workspace", workspace.to_owned()),
             ("model", yes(self.model)),
             ("reference", yes(self.reference)),
-            ("programs", programs),
+            ("programs", list(self.programs.iter().cloned().collect())),
+            ("http", list(self.http.iter().map(ToString::to_string).collect())),
         ]
     }
 }

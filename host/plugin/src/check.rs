@@ -9,8 +9,13 @@ const PACKAGE: &str = "catena:plugin/";
 const VERSION: &str = "@0.1.0";
 
 /// Interfaces of `wasi:` packages that are served, without version.
-const WASI_SERVED: [&str; 5] =
-    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
+const WASI_SERVED: [&str; 6] =
+    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", HTTP, "wasi:io/", "wasi:random/"];
+
+const HTTP: &str = "wasi:http/";
+
+/// What is served of it.
+const HTTP_SERVED: [&str; 2] = ["wasi:http/types@", "wasi:http/outgoing-handler@"];
 
 /// The libc of Python guests imports sockets whether they are used or not. A
 /// component may name them; every call of one traps.
@@ -119,8 +124,8 @@ fn check_import(
             _ => unknown("package `catena:plugin` has no such interface"),
         };
     }
-    if import.starts_with("wasi:http/") {
-        return unknown("plugins have no network");
+    if import.starts_with(HTTP) && !HTTP_SERVED.iter().any(|served| import.starts_with(served)) {
+        return unknown("of `wasi:http` the host serves `types` and `outgoing-handler`");
     }
     let served = WASI_SERVED.iter().any(|package| import.starts_with(package))
         || import.starts_with(SOCKETS);

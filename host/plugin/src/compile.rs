@@ -10,6 +10,8 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use crate::engine::{Enforced, Engine, precompile};
+use crate::resolved::Digest;
+use crate::world;
 
 /// What a component imports and exports, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub struct Face {
     pub imports: Vec<Port>,
     /// What it exports, in its own order.
     pub exports: Vec<Port>,
+    /// Digest of the types of all that; none for a component that was loaded compiled.
+    #[serde(default)]
+    pub world: Option<Digest>,
 }
 
 /// One import or export.
@@ -40,6 +45,7 @@ impl Face {
         Self {
             imports: ty.imports(engine).map(|(name, item)| port(name, &item.ty)).collect(),
             exports: ty.exports(engine).map(|(name, item)| port(name, &item.ty)).collect(),
+            world: None,
         }
     }
 
@@ -68,6 +74,7 @@ impl Face {
                 _ => {}
             }
         }
+        face.world = Some(world::digest(component, &face.imports, &face.exports));
         Ok(face)
     }
 

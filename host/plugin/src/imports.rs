@@ -5,6 +5,7 @@ mod clocks;
 mod config;
 mod convert;
 mod filesystem;
+pub(crate) mod http;
 mod io;
 mod judging;
 mod log;

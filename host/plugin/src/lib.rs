@@ -6,6 +6,7 @@
 //! * [`capability`], [`limits`]: what may be asked, what was granted, and how much of it.
 //! * [`program`]: WASI commands that plugins start, and where a user's are kept.
 //! * [`native`]: commands outside the sandbox, as they cross the pipe.
+//! * [`network`]: requests to the network, as they cross the pipe, and the right to them.
 //! * [`resolved`], [`check`]: a plugin found on disk, digested, and held against its world.
 //! * [`engine`], [`compile`], [`cache`]: wasmtime as configured for untrusted code, and
 //!   components as they are compiled and kept.
@@ -31,6 +32,7 @@ pub mod judging;
 pub mod limits;
 pub mod manifest;
 pub mod native;
+pub mod network;
 pub mod outside;
 pub mod program;
 pub mod refusals;
@@ -39,6 +41,7 @@ pub mod session;
 mod state;
 pub mod task;
 pub mod units;
+mod world;
 
 pub use cache::{CacheError, CachedComponent, ComponentCache};
 pub use call::{
@@ -53,6 +56,7 @@ pub use judging::{Heard, JudgeBrief, TestOutcome, TestResult};
 pub use limits::{Limits, LimitsRequest, Used};
 pub use manifest::{ManifestError, PluginKind, PluginManifest};
 pub use native::{NativeBytes, NativeEnd, NativeOffer, NativeOutcome, NativeStart, Standing};
+pub use network::{HttpAnswer, HttpEnd, HttpFailure, HttpRight, HttpStart, Origin};
 pub use outside::{
     After, BeforeTool, Event, Exchange, NewObject, Outside, ToolAnswer, ToolEnd, ToolStart,
 };

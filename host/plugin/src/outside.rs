@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::Used;
 use crate::native::{NativeEnd, NativeStart};
+use crate::network::{HttpEnd, HttpStart};
 use crate::resolved::Digest;
 
 /// A model exchange as a guest asks for it.
@@ -242,6 +243,11 @@ pub trait Outside: Objects {
     /// Has a command run outside the sandbox.
     fn native(&self, _start: NativeStart) -> Result<NativeEnd, ObjectError> {
         Err(ObjectError::Io("nothing runs outside the sandbox here".to_owned()))
+    }
+
+    /// Has the host make a request.
+    fn http(&self, _start: HttpStart) -> Result<HttpEnd, ObjectError> {
+        Err(ObjectError::Io("no network is reached from here".to_owned()))
     }
 
     /// Tells what happened. Failures are found at the next call that answers.

@@ -33,6 +33,8 @@ pub(crate) enum Refusal<'a> {
     Reference,
     /// It may not start this program.
     Program(&'a str),
+    /// It may not make such a request to this host.
+    Http(&'a str),
     /// Nobody has sockets.
     Socket,
     /// A path that leads out of its mount.
@@ -61,6 +63,7 @@ impl Refusal<'_> {
             Self::Model => "model".to_owned(),
             Self::Reference => "reference".to_owned(),
             Self::Program(name) => format!("process:{}", printable(name)),
+            Self::Http(host) => format!("http:{}", printable(host)),
             Self::Socket => "socket".to_owned(),
             Self::PathEscape => "path-escape".to_owned(),
             Self::GitDirectory => "git-directory".to_owned(),
@@ -80,6 +83,7 @@ impl Refusal<'_> {
             Self::Model => Some("model"),
             Self::Reference => Some("reference"),
             Self::Program(_) => Some("programs"),
+            Self::Http(_) => Some("http"),
             _ => None,
         }
     }

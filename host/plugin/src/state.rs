@@ -14,6 +14,7 @@ use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::control::catena::plugin as own;
+use crate::bindings::http::wasi::http;
 use crate::bindings::judge::catena::plugin::judging;
 use crate::capability::Effective;
 use crate::check::SOCKETS;
@@ -92,6 +93,8 @@ pub(crate) fn link(engine: &Engine, kind: PluginKind) -> wasmtime::Result<Linker
     own::log::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     own::config::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     crate::imports::link_process(it)?;
+    http::types::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    http::outgoing_handler::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     if !matches!(kind, PluginKind::Tool | PluginKind::Program) {
         own::model::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
     }

@@ -69,6 +69,8 @@ pub(crate) struct Ledger {
     pub(crate) taken: u64,
     /// How many ends of commands outside the sandbox were.
     pub(crate) native_taken: u64,
+    /// Requests that were made for plugins so far.
+    pub(crate) requests: u64,
     /// The end of the last command outside the sandbox that the journal has.
     pub(crate) native_left: Option<Box<NativeEnd>>,
     progress: Arc<dyn Progress>,
@@ -103,6 +105,7 @@ pub(crate) struct Mark {
     turns: (Turns, Turns),
     taken: u64,
     native_taken: u64,
+    requests: u64,
 }
 
 impl Ledger {
@@ -120,6 +123,7 @@ impl Ledger {
             reliance: plan.reliance,
             taken: 0,
             native_taken: 0,
+            requests: 0,
             native_left: None,
             progress: plan.progress.clone(),
             agent,
@@ -200,6 +204,7 @@ impl Ledger {
             turns: (self.agent.turns, self.judges.turns),
             taken: self.taken,
             native_taken: self.native_taken,
+            requests: self.requests,
         }
     }
 
@@ -213,6 +218,7 @@ impl Ledger {
         (self.agent.turns, self.judges.turns) = mark.turns;
         self.taken = mark.taken;
         self.native_taken = mark.native_taken;
+        self.requests = mark.requests;
         self.unavailable = None;
         Ok(())
     }
@@ -287,6 +293,7 @@ impl Ledger {
                 }
                 Record::Event(Event::ToolCall { .. }) => break,
                 Record::Native { end, .. } => self.remember_native(&end),
+                Record::Http { .. } => self.requests += 1,
                 _ => {}
             }
         }
@@ -311,6 +318,7 @@ impl Ledger {
                 let _ = self.settle(*conversation, answer.clone());
             }
             Record::Native { end, .. } => self.remember_native(end),
+            Record::Http { .. } => self.requests += 1,
             Record::Event(Event::ToolCall { tool, .. }) => {
                 self.tell(ProgressEvent::ToolCall { tool: tool.clone() });
             }

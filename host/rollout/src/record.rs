@@ -7,7 +7,8 @@ use catena_chain::{ChainId, Leak, StageId};
 use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
 use catena_plugin::{
-    AttemptEnd, CallFailure, Digest, Event, Judged, NativeEnd, Refusals, TestResult, ToolEnd, Used,
+    AttemptEnd, CallFailure, Digest, Event, HttpEnd, Judged, NativeEnd, Refusals, TestResult,
+    ToolEnd, Used,
 };
 use catena_tree::{CacheUse, RepoPath, TreeId};
 use catena_worker::Walls;
@@ -53,6 +54,10 @@ pub struct Header {
     /// Digest of run file, chain file and plugins: a rollout can only be
     /// resumed under the plan it began with.
     pub plan: Digest,
+    /// Digest of what was approved of the plugins, as the run file's lock file has it.
+    /// Earlier programs had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<Digest>,
     /// The agent was shown the answer; never exported, never ranked.
     pub control: bool,
     /// What stands between workers and the machine; earlier programs had nothing there.
@@ -277,6 +282,22 @@ pub enum Record {
         /// What came of it.
         end: Box<NativeEnd>,
         /// How long it took in milliseconds, the way of its files included.
+        wall_ms: u64,
+    },
+    /// A request was made for a plugin. Its answer is here before the guest has it, and it
+    /// is not made again.
+    Http {
+        /// Digest of everything that was asked, to notice a replay that strays.
+        request: Digest,
+        /// The plugin or program that made it.
+        plugin: String,
+        /// The method.
+        method: String,
+        /// The address.
+        address: String,
+        /// What came of it.
+        end: Box<HttpEnd>,
+        /// How long it took in milliseconds.
         wall_ms: u64,
     },
     /// A round of the scaffold ended.

@@ -64,6 +64,8 @@ pub struct Ended {
 
 /// What all rollouts of a run share.
 pub struct Plan {
+    /// Digest of what was approved of its plugins; none before that was asked for.
+    pub(crate) approved: Option<Digest>,
     /// The run file.
     pub file: RunFile,
     /// Objects of the repository and of the agents.
@@ -211,6 +213,7 @@ pub(crate) fn begin<'a>(
         engine: plan.engine.clone(),
         rollout: id.clone(),
         plan: plan.digest,
+        approved: plan.approved,
         control,
         walls: plan.walls.get().cloned().unwrap_or_default(),
     };

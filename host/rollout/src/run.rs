@@ -18,6 +18,7 @@ mod fork;
 pub(crate) mod inputs;
 pub mod judging;
 mod layout;
+pub mod lockfile;
 mod plugins;
 pub mod writing;
 
@@ -56,6 +57,7 @@ pub use fork::{ForkPoint, fork};
 pub use layout::{
     Planned, PlannedPlugin, is_worked_on, journal_path, journals, planned, summaries,
 };
+pub use lockfile::{Approval, Approved, Approving, Difference, Pinned, Unpinned, approve};
 
 /// What the caller's machine contributes.
 #[derive(Clone)]
@@ -76,6 +78,8 @@ pub struct RunOptions {
     pub require_walls: bool,
     /// How commands outside the sandbox are started.
     pub launcher: Launcher,
+    /// What becomes of plugins that nobody has approved.
+    pub unpinned: Unpinned,
     /// Where calibrations of judges are kept.
     pub calibrations: PathBuf,
     /// What becomes of a run whose judges are not known to be good enough.
@@ -91,6 +95,8 @@ pub struct Run {
     dir: PathBuf,
     chains: ChainFile,
     plan: Plan,
+    /// The file in which plugins were pinned, if any were.
+    pinned_in: Option<PathBuf>,
     _lock: Lock,
 }
 
@@ -101,9 +107,13 @@ impl Run {
         layout::check_free(dir)?;
         let mut inputs = Inputs::of_run_file(run_file, options)?;
         inputs.check_native(dir, options)?;
+        let checked = lockfile::Lock::beside(run_file)?;
+        let checked = checked.check_run(&inputs.prepared.pins(), options.unpinned)?;
         inputs.plan_file.calibration = calibration::check(&inputs, options)?;
+        inputs.plan_file.approved = Some(checked.digest);
+        let pinned_in = checked.pin()?;
         let lock = layout::write_plan(dir, &inputs.plan_file, &inputs.chains_text)?;
-        Self::of(dir, inputs, options, lock)
+        Ok(Self { pinned_in, ..Self::of(dir, inputs, options, lock)? })
     }
 
     /// Opens a run that was begun before, to go on with it.
@@ -132,7 +142,12 @@ impl Run {
     fn of(dir: &Path, inputs: Inputs, options: &RunOptions, lock: Lock) -> Result<Self, RunError> {
         let chains = inputs.chains.clone();
         let plan = plan(dir, inputs, options, lock.last)?;
-        Ok(Self { dir: dir.to_owned(), chains, plan, _lock: lock })
+        Ok(Self { dir: dir.to_owned(), chains, plan, pinned_in: None, _lock: lock })
+    }
+
+    /// The lock file, if the run had to pin plugins that were not in it.
+    pub fn pinned_in(&self) -> Option<&Path> {
+        self.pinned_in.as_deref()
     }
 
     /// Where the run lies.
@@ -278,6 +293,7 @@ fn plan(
     let file = inputs.plan_file.file.clone();
     Ok(Plan {
         digest: digest(&inputs.plan_file),
+        approved: inputs.plan_file.approved,
         database,
         engine: inputs.prepared.engine,
         scaffold: inputs.prepared.scaffold,

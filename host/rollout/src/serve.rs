@@ -6,12 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{ConversationId, Edit, Gateway, ModelError, Reply};
-use catena_plugin::{BeforeTool, Event, Exchange, NativeEnd, NativeStart, NewObject, ToolStart};
+use catena_plugin::{
+    BeforeTool, Event, Exchange, HttpEnd, HttpStart, NativeEnd, NativeStart, NewObject, ToolStart,
+};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use catena_worker::{Gate, HostSide, Walls};
 
 use crate::ledger::Ledger;
 use crate::native::Desk;
+use crate::network;
 use crate::progress::ProgressEvent;
 use crate::record::Record;
 
@@ -124,6 +127,11 @@ impl HostSide for JobHost<'_> {
         let end = self.desk.run(self.ledger, start).await?;
         self.gate.open_for([end.worktree.tree, end.scratch.tree]);
         Ok(Ok(end))
+    }
+
+    async fn http(&mut self, start: HttpStart) -> Result<Result<HttpEnd, ObjectError>, HostError> {
+        self.ledger.check_whole()?;
+        Ok(Ok(network::answer(self.ledger, &self.desk.askers, start).await?))
     }
 
     fn walled(&mut self, walls: Walls) -> Result<(), HostError> {

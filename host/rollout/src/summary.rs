@@ -77,6 +77,8 @@ pub struct RolloutSummary {
     pub programs: u64,
     /// Commands outside the sandbox that were run.
     pub native: u64,
+    /// Requests to the network that were made for plugins.
+    pub requests: u64,
     /// Conversations that the scaffold forked for sub-agents and the like.
     pub forks: u64,
     /// How often the scaffold put other messages in the place of a history.
@@ -136,6 +138,7 @@ impl RolloutSummary {
             tool_calls: 0,
             programs: 0,
             native: 0,
+            requests: 0,
             forks: 0,
             replacements: 0,
             used: BTreeMap::new(),
@@ -225,6 +228,7 @@ impl Fold {
                 self.exchange(*conversation, *tools, answer);
             }
             Record::Native { .. } => self.summary.native += 1,
+            Record::Http { .. } => self.summary.requests += 1,
             Record::Event(event) => self.event(event),
             Record::AttemptEnded { session, end } => {
                 self.edits(&session.edits);

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{ModelError, Reply};
 use catena_plugin::session::PluginSpec;
-use catena_plugin::{BeforeTool, Event, Exchange, NativeEnd, NativeStart, NewObject, ToolStart};
+use catena_plugin::{
+    BeforeTool, Event, Exchange, HttpEnd, HttpStart, NativeEnd, NativeStart, NewObject, ToolStart,
+};
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
@@ -133,6 +135,10 @@ pub trait HostSide: Send {
     ) -> Result<Result<NativeEnd, ObjectError>, HostError> {
         Err("there are no commands outside the sandbox".into())
     }
+    /// Makes a request. The inner result is the guest's.
+    async fn http(&mut self, _start: HttpStart) -> Result<Result<HttpEnd, ObjectError>, HostError> {
+        Ok(Err(ObjectError::Io("no network is reached from here".to_owned())))
+    }
     /// Takes note of what stands between the worker and the machine. No guest has run by
     /// then; an error keeps them from it.
     fn walled(&mut self, walls: Walls) -> Result<(), HostError>;
@@ -238,6 +244,13 @@ impl Worker {
                     let answer = host.native(*start).await?;
                     deadline += begin.elapsed();
                     ToWorker::Native(Box::new(answer.map_err(Into::into)))
+                }
+                FromWorker::Http(start) => {
+                    // It ends by itself when its time is up.
+                    let begin = Instant::now();
+                    let answer = host.http(*start).await?;
+                    deadline += begin.elapsed();
+                    ToWorker::Http(Box::new(answer.map_err(Into::into)))
                 }
                 FromWorker::BeforeTool(start) => ToWorker::Tool(Box::new(host.before_tool(start)?)),
                 FromWorker::Walled(walls) if !is_walled => {

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use catena_model::{ConversationId, Edit, ModelError, Reply, ToolCall};
 use catena_plugin::session::{DISK_PER_QUOTA, JudgeStart, PluginSpec, SessionEnd, SessionStart};
 use catena_plugin::{
-    Attempt, BeforeTool, CallFailure, ChainBrief, Event, Exchange, Face, Judged, NativeEnd,
-    NativeOffer, NativeStart, NewObject, Submission, Task, TestResult, ToolStart, Tried, Used,
-    Written,
+    Attempt, BeforeTool, CallFailure, ChainBrief, Event, Exchange, Face, HttpEnd, HttpStart,
+    Judged, NativeEnd, NativeOffer, NativeStart, NewObject, Submission, Task, TestResult,
+    ToolStart, Tried, Used, Written,
 };
 use catena_tree::{BlobId, ObjectError, TreeEntry, TreeId};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub enum ToWorker {
     Tool(Box<BeforeTool>),
     /// Answers [`FromWorker::Native`].
     Native(Box<Result<NativeEnd, ObjectFailure>>),
+    /// Answers [`FromWorker::Http`].
+    Http(Box<Result<HttpEnd, ObjectFailure>>),
     /// Answers [`FromWorker::Put`].
     Stored(Result<(), ObjectFailure>),
     /// Answers [`FromWorker::Walled`]: guests may run.
@@ -55,6 +57,8 @@ pub enum FromWorker {
     BeforeTool(ToolStart),
     /// Has a command run outside the sandbox.
     Native(Box<NativeStart>),
+    /// Has a request made.
+    Http(Box<HttpStart>),
     /// Hands over objects.
     Put(Vec<NewObject>),
     /// Tells what stands between it and the machine, when all is loaded and no guest has

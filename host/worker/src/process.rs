@@ -12,8 +12,8 @@ use catena_plugin::engine::GUEST_THREAD_STACK;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
     Attempt, BeforeTool, CompileError, CompileHere, Compiler as _, Enforced, Engine, Event,
-    Exchange, LoadedPlugin, NativeEnd, NativeStart, NewObject, Outside, Session, ToolStart,
-    attempt, evaluate, try_tool, write_queries,
+    Exchange, HttpEnd, HttpStart, LoadedPlugin, NativeEnd, NativeStart, NewObject, Outside,
+    Session, ToolStart, attempt, evaluate, try_tool, write_queries,
 };
 use catena_tree::{
     BlobId, CacheBudget, CacheUse, ObjectCache, ObjectError, Objects, TreeEntry, TreeId,
@@ -302,6 +302,13 @@ impl Outside for Pipe {
     fn native(&self, start: NativeStart) -> Result<NativeEnd, ObjectError> {
         match self.ask(&FromWorker::Native(Box::new(start))) {
             Ok(ToWorker::Native(answer)) => answer.map_err(ObjectError::from),
+            other => Err(lost(other)),
+        }
+    }
+
+    fn http(&self, start: HttpStart) -> Result<HttpEnd, ObjectError> {
+        match self.ask(&FromWorker::Http(Box::new(start))) {
+            Ok(ToWorker::Http(answer)) => answer.map_err(ObjectError::from),
             other => Err(lost(other)),
         }
     }

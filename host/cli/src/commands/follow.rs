@@ -98,6 +98,13 @@ fn describe(record: &Record) -> Option<String> {
         Record::Native { program, command, end, wall_ms, .. } => {
             native(program, command, &end.outcome, *wall_ms)
         }
+        Record::Http { plugin, method, address, end, wall_ms, .. } => {
+            let came = match end.as_ref() {
+                Ok(answer) => answer.status.to_string(),
+                Err(failure) => failure.to_string(),
+            };
+            format!("  `{plugin}` {method} {address}: {came}, {wall_ms} ms")
+        }
         Record::Event(Event::Refused { plugin, right }) => {
             format!("  `{plugin}` was refused `{right}`")
         }

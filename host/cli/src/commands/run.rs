@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use catena_rollout::rollout::RolloutError;
 use catena_rollout::stop::Asked;
-use catena_rollout::{RolloutEnd, RolloutId, Run, RunError, RunOptions, Stop, Uncalibrated};
+use catena_rollout::{
+    RolloutEnd, RolloutId, Run, RunError, RunOptions, Stop, Uncalibrated, Unpinned,
+};
 use catena_worker::Walls;
 use clap::ValueHint;
 use serde_json::json;
@@ -32,6 +34,8 @@ pub(crate) struct Arguments {
     force: bool,
     #[command(flatten)]
     walls: WallsAsked,
+    #[command(flatten)]
+    pins: PinsAsked,
     /// Say what the run may take in tokens, money and time, and begin nothing
     #[arg(long, conflicts_with = "dir")]
     estimate: bool,
@@ -55,6 +59,14 @@ impl WallsAsked {
     }
 }
 
+/// What is asked of `catena.lock`.
+#[derive(clap::Args)]
+struct PinsAsked {
+    /// Begin only if `catena.lock` has all plugins already
+    #[arg(long)]
+    locked: bool,
+}
+
 pub(crate) fn run(
     arguments: &Arguments,
     machine: &Machine,
@@ -71,7 +83,13 @@ pub(crate) fn run(
     if arguments.force {
         options.uncalibrated = Uncalibrated::Noted;
     }
+    if arguments.pins.locked {
+        options.unpinned = Unpinned::Refused;
+    }
     let run = Run::create(&arguments.file, &dir, &options)?;
+    if let Some(lock) = run.pinned_in() {
+        eprintln!("note: plugins are pinned in `{}`", lock.display());
+    }
     drop(options);
     carry_out(run, format)
 }

@@ -140,6 +140,9 @@ fn print_one(summary: &RolloutSummary, planned: &Planned, with_feedback: bool) {
             summary.waited_ms / 1000,
         );
     }
+    if summary.requests > 0 {
+        say!("{} requests to the network were made for plugins", summary.requests);
+    }
     if summary.forks + summary.replacements > 0 {
         say!(
             "conversations: {} forked, {} times other messages took the place of a history",

@@ -58,7 +58,7 @@ fn is_unavailable(record: &Record) -> bool {
 
 /// Whether it came from outside while a tool call was made.
 pub(super) fn is_of_call(record: &Record) -> bool {
-    is_in_call(record) || matches!(record, Record::Native { .. })
+    is_in_call(record) || matches!(record, Record::Native { .. } | Record::Http { .. })
 }
 
 /// Whether a call into a plugin put it down before its end, and does so again.

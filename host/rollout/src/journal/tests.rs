@@ -13,6 +13,7 @@ fn header() -> Header {
         catena: "1".to_owned(),
         engine: "e".to_owned(),
         rollout: RolloutId { chain: "a".parse().unwrap(), trial: 1 },
+        approved: None,
         plan: Digest::of(b"plan"),
         control: false,
         walls: catena_worker::Walls::default(),

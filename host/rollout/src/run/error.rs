@@ -120,6 +120,30 @@ pub enum RunError {
         /// The kind its place asks for.
         expected: PluginKind,
     },
+    /// A plugin is not what was approved.
+    #[error("plugins are not as `{}` has them approved:\n{differences}", path.display())]
+    NotApproved {
+        /// The lock file.
+        path: PathBuf,
+        /// What differs, a line each.
+        differences: String,
+    },
+    /// The lock file can't be used.
+    #[error("`{path}` is not a valid lock file")]
+    LockFile {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// The lock file is of a version this program does not know.
+    #[error("`{path}` has lock file version {found}; this program reads version 1")]
+    LockVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+    },
     /// A plugin stands in the run file more than once.
     #[error("plugin `{0}` stands in the run file more than once")]
     PluginTwice(String),

@@ -10,6 +10,7 @@ use catena_tree::ObjectDatabase;
 use super::RunOptions;
 use super::error::RunError;
 use super::layout::{PLAN_VERSION, PlanFile, chains_path, read_plan};
+use super::lockfile::Lock;
 use super::plugins::{self, Crew, Prepared};
 use crate::models::{self, Models};
 use crate::run_file::{ModelChoice, ModelUse, PluginUse, RunFile};
@@ -41,7 +42,10 @@ impl Inputs {
         make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
         models::resolve(&mut file, options.models_file.as_deref())?;
         let chains_path = file.chains.clone();
-        Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), Crew::Judges, options)
+        let inputs =
+            Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), Crew::Judges, options)?;
+        Lock::beside(path)?.check(&inputs.prepared.pins())?;
+        Ok(inputs)
     }
 
     /// Those of a run that was begun before, as long as they are the same.
@@ -51,6 +55,7 @@ impl Inputs {
             Self::check(known.file.clone(), &chains_path(dir), &known.catena, Crew::All, options)?;
         inputs.check_same(&known, dir)?;
         inputs.plan_file.calibration = known.calibration;
+        inputs.plan_file.approved = known.approved;
         Ok(inputs)
     }
 
@@ -64,7 +69,13 @@ impl Inputs {
         let differs = plugins.find(|(name, plugin)| {
             !known.plugins.get(*name).is_some_and(|known| known.is_same(plugin))
         });
-        differs.map_or(Ok(()), |(name, _)| Err(changed(format!("plugin `{name}`"))))
+        match differs {
+            Some((name, plugin)) => {
+                let what = known.plugins.get(name).map(|known| plugin.changes(name, known));
+                Err(changed(format!("plugin `{name}`{}", what.unwrap_or_default())))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Checks that commands outside the sandbox can be run, and see nothing of what
@@ -139,6 +150,7 @@ impl Inputs {
             plugins: prepared.planned.clone(),
             calibration: None,
             patches: Vec::new(),
+            approved: None,
             file,
         };
         Ok(Self { plan_file, chains, chains_text, borrow_from, prepared, models })

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use super::error::RunError;
 use super::inputs::{Inputs, make_paths_absolute};
 use super::layout::{self, Lock, PLAN_VERSION, PlanFile};
+use super::lockfile;
 use super::plugins::{self, Crew};
 use super::{RunOptions, journal_path, plan, summaries};
 use crate::journal::Journal;
@@ -105,6 +106,9 @@ impl JudgingRun {
         let inputs = inputs(file, &run, chains, vec![objects], options)?;
         if !other.is_file() {
             check_rights(&inputs)?;
+        }
+        if other.is_file() {
+            lockfile::Lock::beside(other)?.check(&inputs.prepared.pins())?;
         }
         Self::of(&judgements_path(&run, name), inputs, Known::ByPlan, stored, options)
     }
@@ -247,6 +251,7 @@ fn inputs(
         plugins: prepared.planned.clone(),
         calibration: None,
         patches: Vec::new(),
+        approved: None,
         file,
     };
     Ok(Inputs { plan_file, chains, chains_text, borrow_from, prepared, models })

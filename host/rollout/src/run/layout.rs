@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::calibration::CalibrationNote;
 use super::error::RunError;
 use super::judging::PlannedPatch;
+use super::lockfile::Pinned;
 use crate::journal::Journal;
 use crate::record::RolloutId;
 use crate::run_file::RunFile;
@@ -45,6 +46,9 @@ pub(super) struct PlanFile {
     /// The patches of other programs' agents that are judged, where it is about such.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) patches: Vec<PlannedPatch>,
+    /// Digest of what was approved of the plugins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) approved: Option<Digest>,
 }
 
 /// A plugin as a run uses it.
@@ -68,6 +72,23 @@ pub struct PlannedPlugin {
 }
 
 impl PlannedPlugin {
+    /// What of it people are told that has changed.
+    pub(super) fn changes(&self, name: &str, was: &Self) -> String {
+        let pin = |plugin: &Self| Pinned {
+            component: plugin.component,
+            manifest: plugin.manifest,
+            // Plans do not say; another world is another component.
+            world: Digest::of(b""),
+            rights: plugin.rights.clone(),
+        };
+        let changed = pin(self).differences(name, &pin(was));
+        let parts: Vec<&str> = changed.iter().map(|change| change.part.as_str()).collect();
+        match parts.as_slice() {
+            [] => " (its limits)".to_owned(),
+            parts => format!(" ({})", parts.join(", ")),
+        }
+    }
+
     /// Whether it is the same plugin with the same rights and limits. What it
     /// does and its configuration follow from the manifest and the run file.
     pub(super) fn is_same(&self, other: &Self) -> bool {

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use catena_native::NativeUse;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    ComponentCache, Engine, Granted, Limits, PluginKind, ProgramStore, ResolvedPlugin, check,
+    ComponentCache, Digest, Engine, Granted, Limits, PluginKind, ProgramStore, ResolvedPlugin,
+    check,
 };
 use catena_worker::ConfinedCompiler;
 
 use super::RunOptions;
 use super::error::RunError;
 use super::layout::PlannedPlugin;
+use super::lockfile::{Approved, Pinned};
+use crate::ledger::digest;
 use crate::run_file::{PluginUse, RunFile};
 
 /// Which plugins of a run file are wanted.
@@ -39,6 +42,30 @@ pub(super) struct Prepared {
     pub(super) engine: String,
     /// What the plan says of each plugin, by its name.
     pub(super) planned: BTreeMap<String, PlannedPlugin>,
+    /// Digests of their worlds, by their names.
+    pub(super) worlds: BTreeMap<String, Digest>,
+}
+
+impl Prepared {
+    /// What there is to approve of.
+    pub(super) fn pins(&self) -> Approved {
+        let native = self.native.iter().map(|(name, used)| (name.clone(), digest(used)));
+        Approved { plugins: pins(&self.planned, &self.worlds), native: native.collect() }
+    }
+}
+
+fn pins(
+    planned: &BTreeMap<String, PlannedPlugin>,
+    worlds: &BTreeMap<String, Digest>,
+) -> BTreeMap<String, Pinned> {
+    let pin = |(name, plugin): (&String, &PlannedPlugin)| {
+        let PlannedPlugin { component, manifest, rights, .. } = plugin;
+        let (component, manifest, rights) = (*component, *manifest, rights.clone());
+        // Every component has been looked at.
+        let world = worlds.get(name).copied().unwrap_or(component);
+        (name.clone(), Pinned { component, manifest, world, rights })
+    };
+    planned.iter().map(pin).collect()
 }
 
 /// Where a plugin is: as the run file says, or by name in one of the plugin
@@ -86,17 +113,19 @@ pub(super) fn prepare(
         programs.map(|name| preparation.program(name, &granted, file, &options.programs));
     let programs = programs.collect::<Result<_, _>>()?;
     let engine = preparation.engine.name();
-    let planned = preparation.planned;
-    Ok(Prepared { scaffold, tools, judges, programs, native, engine, planned })
+    let Preparation { planned, worlds, .. } = preparation;
+    Ok(Prepared { scaffold, tools, judges, programs, native, engine, planned, worlds })
 }
 
 /// Finds, checks and compiles the writer of a run file.
 pub(super) fn prepare_writer(
     used: &PluginUse,
     options: &RunOptions,
-) -> Result<PluginSpec, RunError> {
+) -> Result<(PluginSpec, Approved), RunError> {
     let mut preparation = Preparation::begin(options)?;
-    preparation.plugin(used, PluginKind::Writer)
+    let writer = preparation.plugin(used, PluginKind::Writer)?;
+    let plugins = pins(&preparation.planned, &preparation.worlds);
+    Ok((writer, Approved { plugins, native: BTreeMap::new() }))
 }
 
 struct Preparation {
@@ -104,6 +133,7 @@ struct Preparation {
     cache: ComponentCache,
     compiler: ConfinedCompiler,
     planned: BTreeMap<String, PlannedPlugin>,
+    worlds: BTreeMap<String, Digest>,
 }
 
 impl Preparation {
@@ -114,6 +144,7 @@ impl Preparation {
             cache: ComponentCache::open(&options.cache)?,
             compiler: ConfinedCompiler { require_walls: options.require_walls, ..compiler },
             planned: BTreeMap::new(),
+            worlds: BTreeMap::new(),
         })
     }
 
@@ -159,6 +190,7 @@ impl Preparation {
         let config = serde_json::from_str(&spec.config).unwrap_or_default();
         let kind = Some(spec.manifest.plugin.kind);
         let planned = PlannedPlugin { kind, component, manifest, rights, limits, config };
+        self.worlds.extend(compiled.face.world.map(|world| (name.clone(), world)));
         self.planned.insert(name, planned);
         Ok(spec)
     }

@@ -24,6 +24,7 @@ use catena_worker::{
 
 use super::error::RunError;
 use super::inputs::{check_clone, check_selection, make_paths_absolute, selected};
+use super::lockfile::Lock;
 use super::plugins::prepare_writer;
 use super::{RunOptions, enough};
 use crate::conversations::Conversations;
@@ -85,7 +86,8 @@ impl Writing {
         make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
         models::resolve(&mut file, options.models_file.as_deref())?;
         let used = file.writer.clone().ok_or_else(|| RunError::NoWriter(path.to_owned()))?;
-        let writer = prepare_writer(&used, options)?;
+        let (writer, pins) = prepare_writer(&used, options)?;
+        Lock::beside(path)?.check(&pins)?;
         if writer.manifest.capabilities.model && !writer.rights.model {
             return Err(RunError::WriterWithoutModel(writer.manifest.plugin.name.to_string()));
         }

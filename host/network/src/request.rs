@@ -1,0 +1,237 @@
+//! One request to its end. Redirects are the guest's to follow, as each is a request of
+//! its own.
+
+use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use catena_plugin::network::{MAX_BODY, MAX_HEADERS, Scheme};
+use catena_plugin::{HttpAnswer, HttpEnd, HttpFailure, HttpStart, NativeBytes};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderMap, TRANSFER_ENCODING};
+use hyper::{Request, Response};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioExecutor;
+use tower_service::Service;
+
+use crate::address::is_public;
+
+/// The longest that any request may take.
+const LONGEST: Duration = Duration::from_mins(2);
+
+/// How long a connection may take to come to be.
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// Makes a request that was granted. What it names by an address was granted by that.
+pub async fn send(start: &HttpStart) -> HttpEnd {
+    let wall = start.wall.min(LONGEST);
+    let answer = tokio::time::timeout(wall, exchange(start)).await;
+    answer.unwrap_or(Err(HttpFailure::TimedOut(wall)))
+}
+
+async fn exchange(start: &HttpStart) -> HttpEnd {
+    let request = request(start)?;
+    let mut connector = HttpConnector::new_with_resolver(Public);
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(CONNECT));
+    let builder = Client::builder(TokioExecutor::new());
+    let response = match start.origin.scheme() {
+        Scheme::Http => builder.build(connector).request(request).await,
+        Scheme::Https => {
+            let provider = rustls::crypto::ring::default_provider();
+            let over_tls = HttpsConnectorBuilder::new()
+                .with_provider_and_native_roots(provider)
+                .map_err(|err| HttpFailure::Broken(err.to_string()))?
+                .https_only()
+                .enable_http1()
+                .wrap_connector(connector);
+            builder.build(over_tls).request(request).await
+        }
+    };
+    answer(response.map_err(|err| failure(&err))?).await
+}
+
+fn request(start: &HttpStart) -> Result<Request<Full<Bytes>>, HttpFailure> {
+    let broken = |err: hyper::http::Error| HttpFailure::Broken(err.to_string());
+    let mut request = Request::builder()
+        .method(start.method.as_str())
+        .uri(format!("{}{}", start.origin, start.path));
+    for (name, value) in &start.headers {
+        request = request.header(name.as_str(), value.0.as_slice());
+    }
+    request.body(Full::new(Bytes::from(start.body.0.clone()))).map_err(broken)
+}
+
+/// Reads an answer as far as it may go.
+async fn answer(response: Response<Incoming>) -> HttpEnd {
+    let (head, mut body) = response.into_parts();
+    let headers = headers(&head.headers)?;
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|err| HttpFailure::Broken(in_one_line(&err)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if (bytes.len() + data.len()) as u64 > MAX_BODY {
+            return Err(HttpFailure::TooLarge(MAX_BODY));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    let body = NativeBytes(bytes.to_vec());
+    Ok(HttpAnswer { status: head.status.as_u16(), headers, body })
+}
+
+/// The headers that are not the connection's.
+fn headers(all: &HeaderMap) -> Result<Vec<(String, NativeBytes)>, HttpFailure> {
+    let kept = all.iter().filter(|(name, _)| **name != CONNECTION && **name != TRANSFER_ENCODING);
+    let kept: Vec<_> = kept
+        .map(|(name, value)| (name.as_str().to_owned(), NativeBytes(value.as_bytes().to_vec())))
+        .collect();
+    let size: usize = kept.iter().map(|(name, value)| name.len() + value.0.len()).sum();
+    if size > MAX_HEADERS { Err(HttpFailure::TooLarge(MAX_HEADERS as u64)) } else { Ok(kept) }
+}
+
+/// Why a name was not resolved.
+#[derive(Debug, thiserror::Error)]
+enum NotResolved {
+    #[error("`{0}` is at no public address")]
+    Prohibited(String),
+    #[error("`{0}` has no address")]
+    NoAddress(String),
+}
+
+/// Finds the public addresses of names. Connections go to what it found, and to nothing
+/// else.
+#[derive(Debug, Clone, Copy)]
+struct Public;
+
+impl Service<Name> for Public {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = NotResolved;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NotResolved>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NotResolved>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        Box::pin(async move {
+            let name = name.as_str().to_owned();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<SocketAddr> =
+                found.map_err(|_| NotResolved::NoAddress(name.clone()))?.collect();
+            if found.is_empty() {
+                return Err(NotResolved::NoAddress(name));
+            }
+            // One that is not public among them is no reason to take another: a name that
+            // stands for both is made to be taken for what it is not.
+            if !found.iter().all(|address| is_public(address.ip())) {
+                return Err(NotResolved::Prohibited(name));
+            }
+            Ok(found.into_iter())
+        })
+    }
+}
+
+fn failure(err: &hyper_util::client::legacy::Error) -> HttpFailure {
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        match err.downcast_ref::<NotResolved>() {
+            Some(NotResolved::Prohibited(name)) => return HttpFailure::Prohibited(name.clone()),
+            Some(NotResolved::NoAddress(name)) => return HttpFailure::NoAddress(name.clone()),
+            None => cause = err.source(),
+        }
+    }
+    let told = in_one_line(err);
+    if err.is_connect() { HttpFailure::Unreachable(told) } else { HttpFailure::Broken(told) }
+}
+
+fn in_one_line(err: &dyn Error) -> String {
+    let mut line = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        line = format!("{line}: {err}");
+        cause = err.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn start(origin: &str) -> HttpStart {
+        HttpStart {
+            plugin: "test".to_owned(),
+            method: "GET".to_owned(),
+            origin: origin.parse().unwrap(),
+            path: "/a?b".to_owned(),
+            headers: vec![("x-test".to_owned(), NativeBytes(b"yes".to_vec()))],
+            body: NativeBytes::default(),
+            wall: Duration::from_secs(20),
+        }
+    }
+
+    /// Answers one request with this, and returns where, and what was asked.
+    async fn serve(said: Vec<u8>) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 4096];
+            let len = stream.read(&mut asked).await.unwrap();
+            // Who has read enough hangs up.
+            let _ = stream.write_all(&said).await;
+            String::from_utf8_lossy(&asked[..len]).into_owned()
+        });
+        (format!("127.0.0.1:{port}"), asked)
+    }
+
+    #[tokio::test]
+    async fn answer_comes_whole_and_a_redirect_is_not_followed() {
+        let said =
+            b"HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-length: 2\r\n\r\nhi";
+        let (at, asked) = serve(said.to_vec()).await;
+        let answer = send(&start(&format!("http://{at}"))).await.unwrap();
+        assert_eq!((answer.status, answer.body.0.as_slice()), (302, &b"hi"[..]));
+        assert!(answer.headers.iter().any(|(name, _)| name == "location"));
+        let asked = asked.await.unwrap().to_ascii_lowercase();
+        assert!(asked.starts_with("get /a?b http/1.1\r\n"), "{asked}");
+        assert!(asked.contains("x-test: yes") && asked.contains(&format!("host: {at}")), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn name_of_a_machine_nearby_is_not_reached() {
+        let (at, _) = serve(Vec::new()).await;
+        let port = at.rsplit(':').next().unwrap();
+        let end = send(&start(&format!("http://localhost:{port}"))).await;
+        assert_eq!(end, Err(HttpFailure::Prohibited("localhost".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn answer_that_is_too_large_is_none() {
+        let mut said = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        said.resize(said.len() + usize::try_from(MAX_BODY).unwrap() + 1, b'x');
+        let (at, _) = serve(said).await;
+        let end = send(&start(&format!("http://{at}"))).await;
+        assert_eq!(end, Err(HttpFailure::TooLarge(MAX_BODY)));
+    }
+
+    #[tokio::test]
+    async fn server_that_says_nothing_is_not_waited_for_beyond_the_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let wall = Duration::from_millis(50);
+        let end = send(&HttpStart { wall, ..start(&format!("http://{at}")) }).await;
+        assert_eq!(end, Err(HttpFailure::TimedOut(wall)));
+    }
+}

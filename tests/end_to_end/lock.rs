@@ -1,0 +1,136 @@
+//! `catena.lock`: what was approved of plugins, and what becomes of a run whose plugins are
+//! something else.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use crate::environment::TestEnvironment;
+use crate::journal::records;
+use crate::small_run::{self, RunFile};
+
+/// Appended to a component, another component that does the same.
+const NOTE: &[u8] = b"\0\x05\x04note";
+
+fn environment() -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    environment.copy_plugin("tool-looks", "mine");
+    environment.copy_plugin("judge-diff", "judge");
+    environment
+}
+
+/// A run of plugins that a test can change, and of one that it can't.
+fn run_file(workspace: &str) -> String {
+    let tool = format!("plugin = \"./mine\"\ngrant = {{ workspace = \"{workspace}\" }}");
+    let run = RunFile::of("scaffold-calls").key("refinements = 0").tool(&tool);
+    run.judge("plugin = \"./judge\"").text()
+}
+
+fn append(environment: &TestEnvironment, path: &str, bytes: &[u8]) {
+    let file = OpenOptions::new().append(true).open(environment.path(path));
+    file.unwrap().write_all(bytes).unwrap();
+}
+
+#[test]
+fn changed_component_is_refused_with_the_difference_until_it_is_approved() {
+    let environment = environment();
+    environment.write("run.toml", run_file("read"));
+    let begin = |dir: &str| environment.catena(&["run", "run.toml", "--dir", dir]);
+    begin("run").succeeds().says("note: plugins are pinned in `catena.lock`");
+    let again = begin("again");
+    assert!(!again.succeeds().stderr.contains("pinned"), "{again}");
+    let approved = |run: &str| {
+        let header = &records(&environment, &format!("{run}/rollouts/notes.1.journal"))[0];
+        header["approved"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(approved("run"), approved("again"));
+
+    append(&environment, "mine/tool_looks.wasm", NOTE);
+    let refused = begin("third");
+    refused.ends_with(2).says("`tool-looks`: component was ").says("hint: ").says("catena lock");
+    assert!(!refused.stderr.contains("judge-diff"), "{refused}");
+    assert!(!environment.path("third").exists());
+    environment.catena(&["resume", "run"]).ends_with(2).says("plugin `tool-looks` (component)");
+    let told = environment.catena(&["lock", "run.toml", "--check", "--json"]).ends_with(4).json();
+    assert_eq!(told["changes"].as_array().unwrap().len(), 1, "its world is the same: {told:#}");
+    assert_eq!(told["changes"][0]["part"], "component");
+    begin("third").ends_with(2);
+
+    environment.catena(&["lock", "run.toml"]).succeeds().prints("approved in `catena.lock`");
+    environment
+        .catena(&["lock", "run.toml", "--check"])
+        .succeeds()
+        .prints("as `catena.lock` has it");
+    begin("third").succeeds();
+    assert_ne!(approved("run"), approved("third"));
+}
+
+#[test]
+fn other_manifest_and_more_rights_are_refused_until_they_are_approved() {
+    let environment = environment();
+    environment.write("run.toml", run_file("read"));
+    let lock = || environment.catena(&["lock", "run.toml"]);
+    lock().succeeds().prints("`tool-looks`: never approved");
+    append(&environment, "mine/plugin.toml", b"\n# Another line.\n");
+    environment.write("run.toml", run_file("read-write"));
+    let begin = || environment.catena(&["run", "run.toml", "--dir", "run"]);
+    begin()
+        .ends_with(2)
+        .says("`tool-looks`: manifest was ")
+        .says("`tool-looks`: workspace was read, is read-write");
+    lock().succeeds();
+    begin().succeeds();
+
+    // Whoever judges by a run file uses what was approved for it as well.
+    append(&environment, "judge/judge_diff.wasm", NOTE);
+    let judge = ["judge", "run", "--with", "run.toml", "--name", "again"];
+    environment.catena(&judge).ends_with(2).says("`judge-diff`: component was ");
+    lock().succeeds();
+    environment.catena(&judge).succeeds();
+}
+
+#[test]
+fn locked_run_begins_with_nothing_that_was_never_approved() {
+    let environment = environment();
+    environment.write("run.toml", run_file("read"));
+    let begin = || environment.catena(&["run", "run.toml", "--dir", "run", "--locked"]);
+    begin().ends_with(2).says("`scaffold-calls`: never approved");
+    assert!(!environment.path("catena.lock").exists() && !environment.path("run").exists());
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    begin().succeeds();
+}
+
+#[test]
+fn run_files_of_a_directory_share_a_lock_file_and_nothing_in_it() {
+    let environment = environment();
+    environment.write("run.toml", run_file("read"));
+    environment.write("more.toml", run_file("read-write"));
+    environment.catena(&["run", "run.toml", "--dir", "one"]).succeeds();
+    environment.catena(&["run", "more.toml", "--dir", "two"]).succeeds();
+    for file in ["run.toml", "more.toml"] {
+        environment.catena(&["lock", file, "--check"]).succeeds();
+    }
+    environment.write("catena.lock", "version = 1\ncolour = 2\n");
+    environment
+        .catena(&["lock", "run.toml"])
+        .ends_with(2)
+        .says("catena.lock` is not a valid lock file")
+        .says("line 2")
+        .says("hint: ");
+}
+
+#[test]
+fn other_commands_outside_the_sandbox_under_an_approved_name_are_told() {
+    let environment = environment();
+    let run = |commands: &str| {
+        let tool = "plugin = \"tool-bash\"\n\
+                    grant = { workspace = \"read-write\", programs = [\"build\"] }";
+        let native = format!("[native.build]\ncommands = [\"{commands}\"]");
+        environment.write("run.toml", RunFile::of("scaffold-nop").tool(tool).table(&native).text());
+    };
+    run("cat");
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    run("sh");
+    let check = environment.catena(&["lock", "run.toml", "--check"]);
+    check.ends_with(4).prints("`build`: commands was ");
+}

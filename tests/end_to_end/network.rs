@@ -1,0 +1,142 @@
+//! Requests of plugins to the network: by grant, by the host, and once.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::environment::TestEnvironment;
+use crate::journal::records;
+use crate::small_run::{self, RunFile, first_rollout, logs};
+
+/// A server that says how often it was asked, until the test's process ends.
+struct Server {
+    at: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let kept = asked.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                answer(stream.unwrap(), &kept);
+            }
+        });
+        Self { at, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn answer(mut stream: TcpStream, kept: &Mutex<Vec<String>>) {
+    let mut asked = String::new();
+    let mut bytes = [0; 4096];
+    // The body comes with the head or right after it.
+    while !asked.contains("\r\n\r\n") || (asked.starts_with("POST") && !asked.contains("posted")) {
+        let len = stream.read(&mut bytes).unwrap();
+        asked += &String::from_utf8_lossy(&bytes[..len]);
+    }
+    let mut kept = kept.lock().unwrap();
+    kept.push(asked);
+    let body = format!("answer {}", kept.len());
+    let said = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(said.as_bytes()).unwrap();
+}
+
+/// A run of a tool that makes requests, with this granted.
+fn run_file(grant: &[String], requests: &[String]) -> RunFile {
+    let tool = format!(
+        "plugin = \"tool-fetches\"\ngrant = {{ http = {} }}\nconfig = {{ requests = {} }}",
+        json!(grant),
+        json!(requests),
+    );
+    RunFile::of("scaffold-calls").key("refinements = 0").tool(&tool)
+}
+
+fn environment() -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    environment
+}
+
+fn journaled(environment: &TestEnvironment) -> Vec<Value> {
+    let all = records(environment, "run/rollouts/notes.1.journal");
+    all.into_iter().filter(|record| record["record"] == "http").collect()
+}
+
+#[test]
+fn granted_requests_are_made_by_the_host_and_never_again() {
+    let (environment, server) = (environment(), Server::start());
+    let at = format!("http://{}", server.at);
+    let grant = [format!("GET {at}"), format!("POST {at}")];
+    let requests = [format!("GET {at}/one?two"), format!("POST {at}/three")];
+    let rollout = run_file(&grant, &requests).rollout(&environment);
+    let told = logs(&environment);
+    assert!(told.contains(&format!("GET {at}/one?two: 200 answer 1")), "{told}");
+    assert!(told.contains(&format!("POST {at}/three: 200 answer 2")), "{told}");
+    assert_eq!((&rollout["requests"], &rollout["refused"]), (&json!(2), &json!({})));
+    let asked = server.asked();
+    assert!(asked[0].starts_with("GET /one?two HTTP/1.1\r\n"), "{asked:?}");
+    assert!(asked[1].ends_with("\r\n\r\nposted"), "{asked:?}");
+    let journaled = journaled(&environment);
+    assert_eq!(journaled[0]["address"], format!("{at}/one?two"));
+    assert_eq!(journaled[0]["end"]["Ok"]["body"], "answer 1");
+
+    environment.catena(&["verify", "run"]).succeeds();
+    // Cut after the first answer, before the end of the tool call.
+    let path = "run/rollouts/notes.1.journal";
+    let text = environment.read(path);
+    let end =
+        text.find("answer 1").unwrap() + text[text.find("answer 1").unwrap()..].find('\n').unwrap();
+    environment.write(path, &text[..=end]);
+    environment.catena(&["resume", "run"]).succeeds();
+    assert_eq!(server.asked().len(), 3, "the first is not made again, the second is");
+    let told = logs(&environment);
+    assert!(
+        told.contains("one?two: 200 answer 1") && told.contains("three: 200 answer 3"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_not_granted_is_denied_and_counted_and_reaches_nobody() {
+    let (environment, server) = (environment(), Server::start());
+    let at = format!("http://{}", server.at);
+    let port = server.at.rsplit(':').next().unwrap();
+    let nearby = format!("http://localhost:{port}");
+    // The name of a machine nearby is granted, and still not reached.
+    let grant = [format!("GET {at}"), format!("GET {nearby}")];
+    let requests = [
+        format!("POST {at}/method"),
+        format!("GET https://{}/scheme", server.at),
+        "GET http://169.254.169.254/latest/meta-data".to_owned(),
+        format!("GET {nearby}/name"),
+    ];
+    run_file(&grant, &requests).run(&environment).succeeds();
+    let told = logs(&environment);
+    assert_eq!(told.matches("ErrorCode::HttpRequestDenied").count(), 3, "{told}");
+    assert!(told.contains("/name: ErrorCode::DestinationIpProhibited"), "{told}");
+    assert!(server.asked().is_empty());
+    let refused = &first_rollout(&environment)["refused"]["tool-fetches"];
+    assert_eq!(*refused, json!({"http:127.0.0.1": 2, "http:169.254.169.254": 1}));
+    environment.catena(&["verify", "run"]).succeeds();
+}
+
+#[test]
+fn right_that_names_no_server_is_an_error_with_its_line() {
+    let environment = environment();
+    let run = run_file(&["GET http://user@example.org".to_owned()], &[]);
+    run.run(&environment).ends_with(2).says("is not a right to requests").says("run.toml");
+    let any = run_file(&["*".to_owned()], &[]).text();
+    environment.write("run.toml", any);
+    let explain = ["plugin", "explain", "tool-fetches", "--run", "run.toml", "--json"];
+    let told = environment.catena(&explain).succeeds().json();
+    assert_eq!((&told["asked"]["http"], &told["effective"]["http"]), (&json!(["*"]), &Value::Null));
+}
