@@ -153,6 +153,42 @@ fn killed_worker_ends_its_rollout_alone_and_resume_completes_it() {
 }
 
 #[test]
+fn rollout_whose_worker_is_lost_each_time_is_a_failure_of_its_plugin() {
+    let environment = TestEnvironment::new();
+    small_run::grow(&environment);
+    let file = RunFile::of("scaffold-calls")
+        .key("refinements = 0\nretries = 2")
+        .tool("plugin = \"tool-spins\"\nlimits = { fuel = 40_000_000_000 }");
+    environment.write("run.toml", file.text());
+    let mut run = environment.start_catena(&["run", "run.toml", "--dir", "run"]);
+    let calls = || {
+        let journal = environment.path("run/rollouts/notes.1.journal");
+        let text = std::fs::read_to_string(journal).unwrap_or_default();
+        text.matches("calling spin").count()
+    };
+    // What a guest can do to its worker, it does each time.
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        wait_for("a worker that is at work", || {
+            calls() > 0 && children(run.id()).iter().any(|worker| !ended.contains(worker))
+        });
+        let worker = children(run.id()).into_iter().find(|worker| !ended.contains(worker));
+        signal("ABRT", worker.unwrap());
+        ended.push(worker.unwrap());
+    }
+    run.wait().unwrap();
+    let end = &shown(&environment, "run")["rollouts"][0]["end"];
+    assert_eq!(
+        (&end["outcome"], &end["plugin"]),
+        (&"plugin-failed".into(), &"scaffold-calls".into())
+    );
+    assert!(end["detail"].to_string().contains("lost its worker each time"), "{end:#}");
+    environment.catena(&["verify", "run"]).succeeds();
+    environment.catena(&["resume", "run"]).succeeds();
+    assert_eq!(&shown(&environment, "run")["rollouts"][0]["end"], end, "it is the end");
+}
+
+#[test]
 fn run_that_is_worked_on_is_not_taken_over() {
     let environment = TestEnvironment::new();
     let mut run = busy_run(&environment);

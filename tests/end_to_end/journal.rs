@@ -22,7 +22,7 @@ pub(crate) fn records(environment: &TestEnvironment, path: &str) -> Vec<Value> {
 pub(crate) fn comparable(mut shown: Value) -> Value {
     shown.as_object_mut().unwrap().remove("run");
     for rollout in shown["rollouts"].as_array_mut().unwrap() {
-        for figure in ["cache", "workspace_memory", "workspace_spilled"] {
+        for figure in ["cache", "guest_memory", "workspace_memory", "workspace_spilled"] {
             rollout.as_object_mut().unwrap().remove(figure).unwrap();
         }
         for stage in rollout["stages"].as_array_mut().unwrap() {

@@ -229,6 +229,29 @@ pub struct SessionEnd {
     pub cache: CacheUse,
 }
 
+impl SessionEnd {
+    /// What stands where a worker was lost: what there was before, and nothing that it can
+    /// be made again from.
+    pub fn lost(worktree: TreeId, scratch: TreeId, snapshots: BTreeMap<String, TreeId>) -> Self {
+        Self {
+            worktree,
+            scratch,
+            snapshots,
+            edits: Vec::new(),
+            used: BTreeMap::new(),
+            workspace_bytes: 0,
+            workspace_entries: 0,
+            workspace_refused: 0,
+            workspace_protected: 0,
+            workspace_memory: 0,
+            workspace_spilled: 0,
+            guest_memory: 0,
+            timed_out: true,
+            cache: CacheUse::default(),
+        }
+    }
+}
+
 /// The shared state of a worker's guests. One thread uses it; the locks are
 /// there because wasmtime's stores must be movable between threads.
 pub struct Session {

@@ -18,12 +18,13 @@ use catena_tree::diff::DiffOptions;
 use catena_tree::{ObjectError, TreeId, patch};
 use catena_worker::{Job, JobResult, JudgeJob, JudgeResult, in_one_line};
 
+use crate::job::{Work, wrong_result};
 use crate::ledger::SettledBefore;
 use crate::record::{Record, Settled, StageOutcome, Told};
 use crate::rollout::{Rollout, RolloutError};
 use crate::run_file::FeedbackUse;
 use crate::serve::Scope;
-use crate::stage::{Next, Round, Work, wrong_result};
+use crate::stage::{Next, Round};
 use combine::{combined, goes_on};
 
 /// Largest patch in bytes that is put before a judge.
@@ -133,7 +134,7 @@ impl Rollout<'_> {
         let JudgeResult { judged, tests, edits, used, kept } = match result {
             Ok(JobResult::Judge(result)) => result,
             Ok(_) => return Ok(Err(wrong_result())),
-            Err(outcome) => return Ok(Err(outcome)),
+            Err(lost) => return Ok(Err(lost.into_outcome())),
         };
         let judged = sound(judged);
         self.take_over(judge, &edits, kept.clone());

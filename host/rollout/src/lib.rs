@@ -7,6 +7,7 @@
 //! * [`run`]: a run on disk, and carrying it out.
 //! * [`carry`]: the tree a stage starts from.
 //! * [`rollout`], `stage`: one agent over one chain.
+//! * `job`: what is done in a worker, and what it means when that is lost.
 //! * `serve`: what the host does for a rollout's workers, from the journal or live,
 //!   and `native`, where that is a command outside the sandbox.
 //! * `judging`: what judges make of a submission; `stored`, of one that is there already;
@@ -24,6 +25,7 @@ mod conversations;
 pub mod durable;
 pub mod estimate;
 pub mod history;
+mod job;
 pub mod journal;
 mod judging;
 mod ledger;

@@ -182,6 +182,16 @@ pub(crate) struct Rollout<'a> {
     /// What allows it a worker; none while it waits without one.
     pub(crate) place: Option<Place>,
     pub(crate) lost_model: bool,
+    pub(crate) attempts: Attempts,
+}
+
+/// Whether a rollout is gone on with once more where its worker is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    /// It is, or was not tried twice yet.
+    NotTheLast,
+    /// Workers were lost before, and this is the last.
+    TheLast,
 }
 
 /// Runs a rollout, or goes on with one, and returns how it ended. What was done
@@ -192,8 +202,10 @@ pub(crate) async fn roll_out(
     id: &RolloutId,
     path: &Path,
     place: Place,
+    attempts: Attempts,
 ) -> Result<Ended, RolloutError> {
     let mut rollout = begin(plan, chain, id, path, Some(place), plan.is_control())?;
+    rollout.attempts = attempts;
     let end = rollout.run().await?;
     Ok(rollout.ended(end))
 }
@@ -230,6 +242,7 @@ pub(crate) fn begin<'a>(
         room: None,
         place,
         lost_model: false,
+        attempts: Attempts::NotTheLast,
     })
 }
 

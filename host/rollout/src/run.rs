@@ -45,7 +45,7 @@ use crate::models::{ModelAccess, Models};
 use crate::places::{Comer, Places};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{RolloutEnd, RolloutId};
-use crate::rollout::{Ended, Plan, RolloutError, roll_out};
+use crate::rollout::{Attempts, Ended, Plan, RolloutError, roll_out};
 use crate::run_file::RunFile;
 use crate::stop::Stop;
 use inputs::{Inputs, selected};
@@ -236,7 +236,9 @@ impl Run {
                 place = self.plan.places.take(Comer::New) => place,
                 () = self.plan.stop.wait() => return Err(RolloutError::Stopped),
             };
-            let ended = roll_out(&self.plan, chain, id, &path, place).await?;
+            let is_last = tries > 0 && tries >= self.plan.file.retries;
+            let attempts = if is_last { Attempts::TheLast } else { Attempts::NotTheLast };
+            let ended = roll_out(&self.plan, chain, id, &path, place, attempts).await?;
             let RolloutEnd::Infrastructure { reason } = &ended.end else { return Ok(ended.end) };
             if ended.lost_model || tries >= self.plan.file.retries {
                 return Ok(ended.end);
@@ -276,7 +278,8 @@ impl Run {
             return Ok(Verified::Interrupted { end });
         }
         let place = self.plan.places.take(Comer::New).await;
-        let Ended { end, taken, native, .. } = roll_out(&self.plan, chain, id, path, place).await?;
+        let Ended { end, taken, native, .. } =
+            roll_out(&self.plan, chain, id, path, place, Attempts::NotTheLast).await?;
         Ok(Verified::Reproduced { end, taken, native })
     }
 }

@@ -1,28 +1,23 @@
 //! One stage: rounds of the scaffold and what they submit.
 
-use std::sync::Arc;
-
 use catena_chain::Stage;
-use catena_model::{Conversation, ConversationId, Gateway, ModelError};
+use catena_model::{Conversation, ConversationId, ModelError};
 use catena_plugin::session::{Reference, SessionEnd, SessionStart};
-use catena_plugin::{AttemptEnd, CallFailure, Carry, Ending, Feedback, Task};
+use catena_plugin::{Attempt, AttemptEnd, CallFailure, Carry, Ending, Feedback, Task};
 use catena_tree::diff::{self, DiffOptions};
 use catena_tree::objects::entry_named;
 use catena_tree::worktree::Policy;
 use catena_tree::{EntryKind, ObjectError, Objects, RepoPath, TreeId, gitignore};
-use catena_worker::{AttemptJob, Gate, Job, JobResult, Worker, WorkerError, in_one_line};
+use catena_worker::{AttemptJob, Job, JobResult, in_one_line};
 use sha2::{Digest as _, Sha256};
 
 use crate::carry::CarryRecord;
-use crate::journal::JournalError;
-use crate::ledger::{Mark, Unserved};
-use crate::native::{Desk, Side};
-use crate::places::Comer;
+use crate::job::{Lost, Work, wrong_result};
 use crate::progress::ProgressEvent;
 use crate::record::{Record, StageOutcome, SubmissionRecord};
-use crate::rollout::{Rollout, RolloutError};
+use crate::rollout::{Attempts, Rollout, RolloutError};
 use crate::run_file::Refine;
-use crate::serve::{JobHost, Scope};
+use crate::serve::Scope;
 
 /// One round at one stage.
 pub(crate) struct Round<'a> {
@@ -35,18 +30,6 @@ pub(crate) struct Round<'a> {
     pub(crate) told: u32,
     pub(crate) start: TreeId,
     pub(crate) conversation: ConversationId,
-}
-
-/// A job with what a worker needs to do it.
-pub(crate) struct Work {
-    pub(crate) job: Job,
-    /// The wall-clock time it may take.
-    pub(crate) wall: std::time::Duration,
-    /// The trees it may read.
-    pub(crate) roots: Vec<TreeId>,
-    pub(crate) scope: Scope,
-    /// The model of the plugin that it is about.
-    pub(crate) model: Option<Arc<Gateway>>,
 }
 
 /// Whether a stage goes on after a round.
@@ -195,7 +178,10 @@ impl Rollout<'_> {
         let attempt = match self.run_job(Work { job, wall, roots, scope, model }).await? {
             Ok(JobResult::Attempt(attempt)) => attempt,
             Ok(_) => return Ok(Err(wrong_result())),
-            Err(outcome) => return Ok(Err(outcome)),
+            Err(Lost::Worker(reason)) if self.attempts == Attempts::TheLast => {
+                self.lost_again(worktree, &reason)
+            }
+            Err(lost) => return Ok(Err(lost.into_outcome())),
         };
         let (end, session) = (attempt.end, Box::new(attempt.session));
         self.ledger
@@ -208,6 +194,20 @@ impl Rollout<'_> {
             return Ok(Err(StageOutcome::Infrastructure { reason }));
         }
         Ok(Ok(ended))
+    }
+
+    /// What a round comes to whose workers are lost again and again, which is the doing of
+    /// who runs in them.
+    fn lost_again(&self, worktree: TreeId, reason: &str) -> Attempt {
+        let how = format!("lost its worker each time it was begun: {reason}");
+        let (scratch, snapshots) = (self.carried.scratch, self.carried.snapshots.clone());
+        Attempt {
+            end: AttemptEnd::Failed {
+                plugin: self.plan.scaffold_name(),
+                failure: CallFailure::Contract(how),
+            },
+            session: SessionEnd::lost(worktree, scratch, snapshots),
+        }
     }
 
     /// Takes over what a round left.
@@ -275,76 +275,6 @@ impl Rollout<'_> {
         hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 
-    /// Runs a job in a worker. If the model takes long, the worker is given back,
-    /// and another one comes to the same point by the journal.
-    pub(crate) async fn run_job(
-        &mut self,
-        work: Work,
-    ) -> Result<Result<JobResult, StageOutcome>, RolloutError> {
-        let mark = self.ledger.mark();
-        loop {
-            self.ledger.check_stop()?;
-            let result = self.run_job_once(&work).await;
-            match result {
-                Ok(result) => return Ok(Ok(result)),
-                Err(err) => match unserved(err) {
-                    Ok(Unserved::Parked) => self.park(&mark).await?,
-                    Ok(unserved) => return Err(unserved.into()),
-                    Err(outcome) => return Ok(Err(outcome)),
-                },
-            }
-        }
-    }
-
-    /// Waits for the model without a worker and without a place.
-    async fn park(&mut self, mark: &Mark) -> Result<(), RolloutError> {
-        self.place = None;
-        self.ledger.finish_parked().await?;
-        self.place = Some(self.plan.places.take(Comer::Returning).await);
-        Ok(self.ledger.go_back(mark)?)
-    }
-
-    async fn run_job_once(&mut self, work: &Work) -> Result<JobResult, WorkerError> {
-        let Work { job, scope, .. } = work;
-        let worker = Worker::start(&self.plan.worker, &self.plan.spill_dir)?;
-        let gate = Gate::new(self.plan.database.clone(), work.roots.clone());
-        let model = work.model.clone();
-        let plan = self.plan;
-        // What a judge runs sees nothing that is the agent's, nor the other way round.
-        let mut room_of_judge = None;
-        let (side, base, askers) = match job {
-            Job::Attempt(job) => (
-                Side::Agent,
-                job.start.stage_start,
-                plan.scaffold.iter().chain(&plan.tools).collect(),
-            ),
-            Job::Judge(job) => (Side::Judge, job.start.base, vec![&job.judge]),
-            Job::Write(job) => (Side::Agent, job.start.stage_start, Vec::new()),
-            // None of a rollout's.
-            Job::Try(_) | Job::Compile(_) | Job::Load(_) | Job::Attack(_) => {
-                (Side::Agent, TreeId::EMPTY, Vec::new())
-            }
-        };
-        let room = match side {
-            Side::Agent => &mut self.room,
-            Side::Judge => &mut room_of_judge,
-        };
-        let desk = Desk { plan, side, room, base, askers };
-        let mut host = JobHost { ledger: &mut self.ledger, gate, desk, scope: *scope, model };
-        let result = worker.run(job.clone(), work.wall, &mut host).await?;
-        let gate = host.gate;
-        let broken = self.ledger.check_whole();
-        broken.map_err(|err| WorkerError::Host(Box::new(Unserved::from(err))))?;
-        check_trees(&result, &gate)?;
-        let edits = match &result {
-            JobResult::Attempt(attempt) => attempt.session.edits.as_slice(),
-            JobResult::Judge(judged) => judged.edits.as_slice(),
-            _ => &[],
-        };
-        scope.check_edits(edits).map_err(|err| WorkerError::Failed(err.to_string()))?;
-        Ok(result)
-    }
-
     /// Takes from the worktree what is submitted, and notes what is left out.
     fn submission(&mut self, at: &Round<'_>, worktree: TreeId) -> Result<TreeId, RolloutError> {
         let database = &self.plan.database;
@@ -407,21 +337,6 @@ impl Rollout<'_> {
     }
 }
 
-/// A worker may only leave trees that it was given or has handed over; else it
-/// could pass the human tree off as its own.
-fn check_trees(result: &JobResult, gate: &Gate) -> Result<(), WorkerError> {
-    let JobResult::Attempt(attempt) = result else { return Ok(()) };
-    let session = &attempt.session;
-    let left = [session.worktree, session.scratch].into_iter();
-    let strange = left.chain(session.snapshots.values().copied()).find(|tree| !gate.admits(*tree));
-    match strange {
-        Some(tree) => Err(WorkerError::Failed(format!(
-            "it left tree `{tree}`, which it was not given and has not handed over"
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// Whether a file can be put at `path` without taking anything away: nothing is
 /// there, and all above it are directories.
 fn is_free(objects: &dyn Objects, tree: TreeId, path: &RepoPath) -> Result<bool, ObjectError> {
@@ -451,24 +366,4 @@ fn carry_for_task(carry: &CarryRecord) -> Carry {
             Carry::Conflicted(told.collect())
         }
     }
-}
-
-/// A worker's failure ends the stage, unless the host did not serve it any more.
-fn unserved(err: WorkerError) -> Result<Unserved, StageOutcome> {
-    let WorkerError::Host(cause) = err else {
-        return Err(StageOutcome::Infrastructure { reason: in_one_line(&err) });
-    };
-    let cause = match cause.downcast::<Unserved>() {
-        Ok(unserved) => return Ok(*unserved),
-        Err(cause) => cause,
-    };
-    match cause.downcast::<JournalError>() {
-        Ok(journal) => Ok(Unserved::Journal(*journal)),
-        Err(other) => Err(StageOutcome::Infrastructure { reason: other.to_string() }),
-    }
-}
-
-pub(crate) fn wrong_result() -> StageOutcome {
-    let reason = "the worker answered another job; this is a bug of the host".to_owned();
-    StageOutcome::Infrastructure { reason }
 }

@@ -45,6 +45,10 @@ const STDERR_KEPT: usize = 2000;
 /// which ends a process behind its walls.
 const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.arena_max=1");
 
+/// The end of a worker that somebody else brought about, such as a kernel that is short of
+/// memory.
+const KILLED: &str = "signal 9";
+
 /// The end of a worker that made a system call which is not on the list of its walls.
 const FORBIDDEN: &str = "it made a system call that workers may not make";
 
@@ -88,6 +92,18 @@ pub enum WorkerError {
     /// The host's own side can't go on, such as a journal that can't be written.
     #[error(transparent)]
     Host(#[from] HostError),
+}
+
+impl WorkerError {
+    /// Whether guests can have brought it about: a process that ended by itself, or did not
+    /// end in time.
+    pub fn may_be_of_guests(&self) -> bool {
+        match self {
+            Self::Overdue(_) => true,
+            Self::Died { status, .. } => status != KILLED,
+            _ => false,
+        }
+    }
 }
 
 /// Why a host can't serve a worker any more.
@@ -383,6 +399,7 @@ fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
         (None, Some(libc::SIGSYS)) => FORBIDDEN.to_owned(),
+        (None, Some(libc::SIGKILL)) => KILLED.to_owned(),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown end".to_owned(),
     }
