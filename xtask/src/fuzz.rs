@@ -1,6 +1,7 @@
-//! `cargo xtask fuzz`: builds a fuzz target with coverage counters and runs it.
+//! `cargo xtask fuzz`: builds a fuzz target with coverage counters and runs it; those that
+//! need the whole host run without counters, as the tests in `tests/fuzz` with more time.
 //!
-//! The compiler's own instrumentation pass is used, which works on stable Rust;
+//! For the former the compiler's own instrumentation pass is used, which works on stable Rust;
 //! libFuzzer comes with its crate and needs a C++ compiler. What a run finds
 //! worth keeping lies in `fuzz/corpus`, inputs that fail in `fuzz/corpus/failed`.
 
@@ -39,7 +40,20 @@ pub(crate) enum Target {
     TreeMerge,
     /// Any bytes as ignore rules
     Gitignore,
+    /// A changed `plugin.toml`, without coverage
+    Manifest,
+    /// A changed chain file, without coverage
+    ChainFile,
+    /// A changed journal, without coverage
+    Journal,
+    /// A changed answer of a model's server, without coverage
+    Reply,
+    /// Sequences of calls of `wasi:filesystem` by a guest, without coverage
+    Wasi,
 }
+
+/// Sequences that a guest carries out in a second, roughly.
+const SEQUENCES_PER_SECOND: u32 = 20;
 
 impl Target {
     fn name(self) -> &'static str {
@@ -48,6 +62,20 @@ impl Target {
             Self::Paths => "paths",
             Self::TreeMerge => "tree_merge",
             Self::Gitignore => "gitignore",
+            Self::Manifest => "manifest",
+            Self::ChainFile => "chain_file",
+            Self::Journal => "journal",
+            Self::Reply => "answer_of_a_models_server",
+            Self::Wasi => "generated",
+        }
+    }
+
+    /// The test by which it runs, where it runs without coverage.
+    fn test(self) -> Option<&'static str> {
+        match self {
+            Self::Manifest | Self::ChainFile | Self::Journal | Self::Reply => Some("fuzz"),
+            Self::Wasi => Some("filesystem"),
+            Self::Patch | Self::Paths | Self::TreeMerge | Self::Gitignore => None,
         }
     }
 }
@@ -59,6 +87,9 @@ pub(crate) fn run(
     seconds: u32,
 ) -> anyhow::Result<()> {
     let name = target.name();
+    if let Some(test) = target.test() {
+        return run_test(checkout, phases, test, name, seconds);
+    }
     let dir = checkout.root.join("fuzz");
     let build_dir = checkout.target.join("fuzz");
     // With a target named, the flags are not for build scripts and macros.
@@ -88,6 +119,24 @@ pub(crate) fn run(
     fuzzer.arg(&corpus);
     add_if_there(&mut fuzzer, "", &dir.join("seeds").join(name));
     run_command(&mut fuzzer, "the input that failed lies in `fuzz/corpus/failed`")
+}
+
+/// Runs a target that is a test.
+fn run_test(
+    checkout: &Checkout,
+    phases: &mut Phases,
+    test: &str,
+    name: &str,
+    seconds: u32,
+) -> anyhow::Result<()> {
+    crate::demo::build(checkout, phases)?;
+    phases.begin(&format!("fuzzing `{name}` for about {seconds} s"));
+    let mut cargo = checkout.cargo();
+    cargo
+        .env("CATENA_FUZZ_SECONDS", seconds.to_string())
+        .env("CATENA_FUZZ_CASES", seconds.saturating_mul(SEQUENCES_PER_SECOND).to_string())
+        .args(["test", "--workspace", "--test", test, "--", name, "--nocapture"]);
+    run_command(&mut cargo, "the input that failed is printed, or lies in `fuzz/corpus/failed`")
 }
 
 fn add_if_there(command: &mut Command, option: &str, path: &Path) {

@@ -67,7 +67,7 @@ enum Command {
     Commands(commands::Commands),
     /// Measure how `judge-diff` scores what is made of real pull requests
     Similarity(similarity::Similarity),
-    /// Run a fuzz target; needs a C++ compiler
+    /// Run a fuzz target; those with coverage need a C++ compiler
     Fuzz {
         /// The target
         target: fuzz::Target,

@@ -193,9 +193,15 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     vec(further, 1..40).prop_map(move |further| [first.clone(), further].concat())
 }
 
+/// How many sequences are tried: `CATENA_FUZZ_CASES`, or as many as take some seconds.
+fn cases() -> u32 {
+    let asked = std::env::var("CATENA_FUZZ_CASES").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(300)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 300,
+        cases: cases(),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
