@@ -38,7 +38,6 @@ fn every_shipped_plugin_has_the_same_trace_twice() {
         let calls = assert_same_twice(&plugin);
         let asks_for_nothing = ["scaffold-nop", "judge-diff"].contains(&plugin.as_str());
         assert!(asks_for_nothing || calls > 2, "`{plugin}` made {calls} calls only");
-        println!("{plugin}: {calls} calls of imports");
     }
 }
 
