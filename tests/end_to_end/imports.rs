@@ -97,6 +97,11 @@ fn patches_of_another_program_are_judged_and_selected_by_their_verdicts() {
         .prints("1 of 2 accepted")
         .prints("not judged: rollout ada__notes-2.1");
 
+    environment
+        .catena(&["verify", "imported.jsonl.judgements/judge-diff"])
+        .succeeds()
+        .prints("rollout ada__notes-1.2: every record reproduced");
+
     let unselected = export(&environment, &["imported.jsonl"]);
     assert_eq!(unselected["funnel"][1], json!({"reason": "not-judged", "out": 3, "left": 0}));
     let selected = export(&environment, &["imported.jsonl", "--judgements", "judge-diff"]);

@@ -265,3 +265,26 @@ fn run_with_judges_that_failed_begins_by_force_alone_and_says_so() {
     assert_eq!((&note["state"], &note["forced"]), (&json!("failed"), &json!(true)));
     environment.catena(&["resume", "run"]).succeeds();
 }
+
+#[test]
+fn walls_that_are_asked_for_stand_wherever_judges_run_or_nothing_begins() {
+    let environment = long_environment();
+    accepted_nothing(&environment);
+    let doctor = environment.catena(&["doctor", "--json"]).json();
+    let checks = doctor["checks"].as_array().unwrap();
+    let stand = checks.iter().any(|check| check["name"] == "walls" && check["status"] == "ok");
+    let calibrate = RunFile::of("scaffold-nop").text();
+    environment.write("calibrate.toml", calibrate);
+    for command in [
+        &["judge", "run", "--with", "judge-diff", "--require-walls"][..],
+        &["judge", "calibrate", "calibrate.toml", "--require-walls"],
+        &["resume", "run", "--require-walls"],
+    ] {
+        let outcome = environment.catena(command);
+        if stand {
+            outcome.succeeds();
+        } else {
+            outcome.ends_with(1).says("without `--require-walls` it runs all the same");
+        }
+    }
+}

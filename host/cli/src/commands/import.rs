@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
         say!("{count} of {imported} have {}", lack.words());
     }
     if lacks.contains_key(&Lack::Verdict) {
-        say!("`catena judge {output}` scores those that have a patch");
+        say!("`catena judge {output} --with JUDGE` scores those that have a patch");
     }
     for (_, err) in &refused {
         say!("left out: {err:#}");

@@ -126,7 +126,7 @@ fn nothing(unfit: &[Unfit]) -> Failure {
     let reasons: Vec<String> = reasons.collect();
     let more = unfit.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let hint = if unfit.iter().any(|it| it.reason.contains("has no patch")) {
+    let hint = if unfit.iter().all(|it| it.reason.contains("has no patch")) {
         "`--patch FILE` gives the patch, or SWE-bench's predictions"
     } else {
         "`--chains` names the chain file that the patches are of, `--stage CHAIN/STAGE` the stage"
