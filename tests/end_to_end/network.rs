@@ -2,11 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::environment::TestEnvironment;
+use crate::environment::{TestEnvironment, run};
 use crate::journal::records;
 use crate::small_run::{self, RunFile, first_rollout, logs};
 
@@ -45,7 +46,10 @@ fn answer(mut stream: TcpStream, kept: &Mutex<Vec<String>>) {
     }
     let mut kept = kept.lock().unwrap();
     kept.push(asked);
-    let body = format!("answer {}", kept.len());
+    let last = kept.last().unwrap();
+    let is_echo = last.starts_with("GET /echo");
+    // Logs are shown by their first lines.
+    let body = if is_echo { last.replace("\r\n", " | ") } else { format!("answer {}", kept.len()) };
     let said = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(said.as_bytes()).unwrap();
 }
@@ -139,4 +143,68 @@ fn right_that_names_no_server_is_an_error_with_its_line() {
     let explain = ["plugin", "explain", "tool-fetches", "--run", "run.toml", "--json"];
     let told = environment.catena(&explain).succeeds().json();
     assert_eq!((&told["asked"]["http"], &told["effective"]["http"]), (&json!(["*"]), &Value::Null));
+}
+
+/// All files below a directory that hold a text.
+fn holding(dir: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holding(&path, text));
+        } else if std::fs::read(&path).unwrap().windows(text.len()).any(|at| at == text.as_bytes())
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn secret_goes_to_the_servers_it_is_for_and_is_nowhere_else() {
+    const VALUE: &str = "t0p-s3cret-value";
+    let (environment, server, other) = (environment(), Server::start(), Server::start());
+    let (at, elsewhere) = (format!("http://{}", server.at), format!("http://{}", other.at));
+    let tool = format!(
+        "plugin = \"tool-fetches\"\ngrant = {{ http = {}, secrets = [\"TOKEN\"] }}\n\
+         config = {{ requests = {}, headers = [\"authorization\", \"Bearer {{secret:TOKEN}}\"] }}",
+        json!([format!("GET {at}"), format!("GET {elsewhere}")]),
+        json!([format!("GET {at}/echo"), format!("GET {elsewhere}/echo")]),
+    );
+    let secrets = format!("[secrets]\nTOKEN = {{ env = \"THE_TOKEN\", hosts = [\"{at}\"] }}");
+    let file = RunFile::of("scaffold-calls").key("refinements = 0").tool(&tool).table(&secrets);
+    environment.write("run.toml", file.text());
+    let mut command = environment.catena_command(&["run", "run.toml", "--dir", "run"]);
+    command.env("THE_TOKEN", VALUE).env("RUST_LOG", "trace");
+    let outcome = run(command);
+    outcome.succeeds();
+    assert!(!outcome.stderr.contains(VALUE) && !outcome.stdout.contains(VALUE));
+    assert!(server.asked()[0].contains(&format!("authorization: Bearer {VALUE}\r\n")));
+    assert!(other.asked().is_empty());
+    let told = logs(&environment);
+    assert!(told.contains("authorization: Bearer {secret:TOKEN}"), "the server's echo: {told}");
+    assert!(told.contains(&format!("{elsewhere}/echo: ErrorCode::HttpRequestDenied")), "{told}");
+    assert_eq!(holding(&environment.path(""), VALUE), Vec::<PathBuf>::new());
+    // A replay needs no secret.
+    environment.catena(&["verify", "run"]).succeeds();
+    environment
+        .catena(&["run", "run.toml", "--dir", "again"])
+        .ends_with(2)
+        .says("secret `TOKEN`: the environment variable `THE_TOKEN` is not set")
+        .says("hint: ");
+}
+
+#[test]
+fn secret_that_is_not_granted_is_not_asked_for_in_vain() {
+    let (environment, server) = (environment(), Server::start());
+    let at = format!("http://{}", server.at);
+    let tool = format!(
+        "plugin = \"tool-fetches\"\ngrant = {{ http = [\"GET {at}\"] }}\n\
+         config = {{ requests = [\"GET {at}/\"], headers = [\"x-key\", \"{{secret:TOKEN}}\"] }}",
+    );
+    let secrets = format!("[secrets]\nTOKEN = {{ env = \"THE_TOKEN\", hosts = [\"{at}\"] }}");
+    let file = RunFile::of("scaffold-calls").key("refinements = 0").tool(&tool).table(&secrets);
+    let rollout = file.rollout(&environment);
+    assert_eq!(rollout["refused"], json!({"tool-fetches": {"secret:TOKEN": 1}}));
+    assert!(server.asked().is_empty());
 }

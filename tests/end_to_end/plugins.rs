@@ -35,6 +35,7 @@ fn explain_shows_what_is_asked_granted_and_in_effect() {
     │ reference ┆ yes        ┆ yes     ┆ yes       │
     │ programs  ┆ -          ┆ -       ┆ -         │
     │ http      ┆ -          ┆ -       ┆ -         │
+    │ secrets   ┆ -          ┆ -       ┆ -         │
     └───────────┴────────────┴─────────┴───────────┘
     ");
     for row in ["wall 1h - 90s 90s", "memory 512MiB - 64MiB 64MiB", "handles 1,024 - - 1,024"] {

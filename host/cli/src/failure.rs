@@ -142,6 +142,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::Check(err) => (Fault::Input, Some(check_hint(err))),
         E::ReferenceWithoutControl(_) => (Fault::Input, Some("take `reference` out of the grant")),
         E::Model(err) => (Fault::Input, model_hint(err)),
+        E::Secret(_) => (Fault::Input, Some("set the variable, or take the secret out of grants")),
         begun => judge_begun_run_error(begun),
     }
 }

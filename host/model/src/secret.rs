@@ -18,8 +18,8 @@ impl Secret {
         (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 
-    /// The key itself.
-    pub(crate) fn reveal(&self) -> &str {
+    /// The key itself, for the header of a request to the server it is for.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 

@@ -12,4 +12,4 @@
 pub mod address;
 pub mod request;
 
-pub use request::send;
+pub use request::{Filling, send};

@@ -8,12 +8,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bstr::ByteSlice as _;
 use bytes::{Bytes, BytesMut};
+use catena_model::Secret;
 use catena_plugin::network::{MAX_BODY, MAX_HEADERS, Scheme};
 use catena_plugin::{HttpAnswer, HttpEnd, HttpFailure, HttpStart, NativeBytes};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderMap, TRANSFER_ENCODING};
+use hyper::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+};
 use hyper::{Request, Response};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
@@ -30,15 +34,57 @@ const LONGEST: Duration = Duration::from_mins(2);
 /// How long a connection may take to come to be.
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// Makes a request that was granted. What it names by an address was granted by that.
-pub async fn send(start: &HttpStart) -> HttpEnd {
-    let wall = start.wall.min(LONGEST);
-    let answer = tokio::time::timeout(wall, exchange(start)).await;
-    answer.unwrap_or(Err(HttpFailure::TimedOut(wall)))
+/// A secret that is put into the headers of a request, and taken out of what comes back.
+#[derive(Debug, Clone)]
+pub struct Filling<'a> {
+    /// What stands in its place.
+    pub placeholder: String,
+    /// Its value.
+    pub value: &'a Secret,
 }
 
-async fn exchange(start: &HttpStart) -> HttpEnd {
-    let request = request(start)?;
+/// Makes a request that was granted. What it names by an address was granted by that.
+pub async fn send(start: &HttpStart, secrets: &[Filling<'_>]) -> HttpEnd {
+    let wall = start.wall.min(LONGEST);
+    let answer = tokio::time::timeout(wall, exchange(start, secrets)).await;
+    let end = answer.unwrap_or(Err(HttpFailure::TimedOut(wall)));
+    if secrets.is_empty() { end } else { without(end, secrets) }
+}
+
+/// Takes secrets out of an answer that repeats them.
+fn without(end: HttpEnd, secrets: &[Filling<'_>]) -> HttpEnd {
+    let hide = |NativeBytes(mut bytes): NativeBytes| {
+        for Filling { placeholder, value } in secrets {
+            if bytes.contains_str(value.reveal()) {
+                bytes = bytes.replace(value.reveal(), placeholder);
+            }
+        }
+        NativeBytes(bytes)
+    };
+    let hide_text = |text: String| {
+        let NativeBytes(bytes) = hide(NativeBytes(text.into_bytes()));
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    match end {
+        Ok(HttpAnswer { status, headers, body }) => {
+            let is_encoded = |(name, value): &(String, NativeBytes)| {
+                name == CONTENT_ENCODING.as_str() && !value.0.eq_ignore_ascii_case(b"identity")
+            };
+            if headers.iter().any(is_encoded) {
+                let what = "an answer to a request with a secret came encoded".to_owned();
+                return Err(HttpFailure::Broken(what));
+            }
+            let headers = headers.into_iter().map(|(name, value)| (hide_text(name), hide(value)));
+            Ok(HttpAnswer { status, headers: headers.collect(), body: hide(body) })
+        }
+        Err(HttpFailure::Broken(why)) => Err(HttpFailure::Broken(hide_text(why))),
+        Err(HttpFailure::Unreachable(why)) => Err(HttpFailure::Unreachable(hide_text(why))),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn exchange(start: &HttpStart, secrets: &[Filling<'_>]) -> HttpEnd {
+    let request = request(start, secrets)?;
     let mut connector = HttpConnector::new_with_resolver(Public);
     connector.enforce_http(false);
     connector.set_connect_timeout(Some(CONNECT));
@@ -59,13 +105,27 @@ async fn exchange(start: &HttpStart) -> HttpEnd {
     answer(response.map_err(|err| failure(&err))?).await
 }
 
-fn request(start: &HttpStart) -> Result<Request<Full<Bytes>>, HttpFailure> {
+fn request(
+    start: &HttpStart,
+    secrets: &[Filling<'_>],
+) -> Result<Request<Full<Bytes>>, HttpFailure> {
     let broken = |err: hyper::http::Error| HttpFailure::Broken(err.to_string());
     let mut request = Request::builder()
         .method(start.method.as_str())
         .uri(format!("{}{}", start.origin, start.path));
     for (name, value) in &start.headers {
-        request = request.header(name.as_str(), value.0.as_slice());
+        // What comes back must be seen through.
+        if !secrets.is_empty() && name.eq_ignore_ascii_case(ACCEPT_ENCODING.as_str()) {
+            continue;
+        }
+        let mut filled = value.0.clone();
+        for Filling { placeholder, value } in secrets {
+            filled = filled.replace(placeholder, value.reveal());
+        }
+        let mut header = HeaderValue::from_bytes(&filled)
+            .map_err(|_| HttpFailure::Broken(format!("header `{name}` has no valid value")))?;
+        header.set_sensitive(filled != value.0);
+        request = request.header(name.as_str(), header);
     }
     request.body(Full::new(Bytes::from(start.body.0.clone()))).map_err(broken)
 }
@@ -201,7 +261,7 @@ mod tests {
         let said =
             b"HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-length: 2\r\n\r\nhi";
         let (at, asked) = serve(said.to_vec()).await;
-        let answer = send(&start(&format!("http://{at}"))).await.unwrap();
+        let answer = send(&start(&format!("http://{at}")), &[]).await.unwrap();
         assert_eq!((answer.status, answer.body.0.as_slice()), (302, &b"hi"[..]));
         assert!(answer.headers.iter().any(|(name, _)| name == "location"));
         let asked = asked.await.unwrap().to_ascii_lowercase();
@@ -210,10 +270,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn secret_is_in_the_header_alone_and_not_in_what_comes_back() {
+        let said = b"HTTP/1.1 200 OK\r\nx-seen: k-123\r\n\r\nyou said k-123, {secret:K}";
+        let (at, asked) = serve(said.to_vec()).await;
+        let secret = Secret::new("k-123").unwrap();
+        let secrets = [Filling { placeholder: "{secret:K}".to_owned(), value: &secret }];
+        let header = |name: &str, value: &str| (name.to_owned(), NativeBytes(value.into()));
+        let headers =
+            vec![header("authorization", "Bearer {secret:K}"), header("accept-encoding", "gzip")];
+        let start = HttpStart { headers, ..start(&format!("http://{at}")) };
+        let answer = send(&start, &secrets).await.unwrap();
+        assert!(!format!("{answer:?}").contains("k-123"), "{answer:?}");
+        assert_eq!(answer.body.0, b"you said {secret:K}, {secret:K}");
+        let asked = asked.await.unwrap();
+        assert!(asked.contains("Bearer k-123\r\n") && !asked.contains("gzip"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn answer_that_hides_what_it_says_is_none_where_there_is_a_secret() {
+        let said = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n...";
+        let (at, _) = serve(said.to_vec()).await;
+        let secret = Secret::new("k-123").unwrap();
+        let secrets = [Filling { placeholder: "{secret:K}".to_owned(), value: &secret }];
+        let end = send(&start(&format!("http://{at}")), &secrets).await;
+        assert!(matches!(end, Err(HttpFailure::Broken(_))), "{end:?}");
+    }
+
+    #[tokio::test]
     async fn name_of_a_machine_nearby_is_not_reached() {
         let (at, _) = serve(Vec::new()).await;
         let port = at.rsplit(':').next().unwrap();
-        let end = send(&start(&format!("http://localhost:{port}"))).await;
+        let end = send(&start(&format!("http://localhost:{port}")), &[]).await;
         assert_eq!(end, Err(HttpFailure::Prohibited("localhost".to_owned())));
     }
 
@@ -222,7 +309,7 @@ mod tests {
         let mut said = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         said.resize(said.len() + usize::try_from(MAX_BODY).unwrap() + 1, b'x');
         let (at, _) = serve(said).await;
-        let end = send(&start(&format!("http://{at}"))).await;
+        let end = send(&start(&format!("http://{at}")), &[]).await;
         assert_eq!(end, Err(HttpFailure::TooLarge(MAX_BODY)));
     }
 
@@ -231,7 +318,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let wall = Duration::from_millis(50);
-        let end = send(&HttpStart { wall, ..start(&format!("http://{at}")) }).await;
+        let end = send(&HttpStart { wall, ..start(&format!("http://{at}")) }, &[]).await;
         assert_eq!(end, Err(HttpFailure::TimedOut(wall)));
     }
 }

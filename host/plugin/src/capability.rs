@@ -40,6 +40,10 @@ pub struct Rights {
     /// Requests that it may have the host make, such as `GET api.example.org`.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub http: BTreeSet<HttpRight>,
+    /// Secrets that the host puts into its requests, by name. A manifest that asks for `*`
+    /// asks for whatever the operator names.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
 }
 
 /// What a manifest asks for.
@@ -61,6 +65,7 @@ impl Rights {
             reference: self.reference && other.reference,
             programs: both(&self.programs, &other.programs),
             http: network::both(&self.http, &other.http),
+            secrets: both(&self.secrets, &other.secrets),
         }
     }
 
@@ -81,6 +86,7 @@ impl Rights {
             ("reference", yes(self.reference)),
             ("programs", list(self.programs.iter().cloned().collect())),
             ("http", list(self.http.iter().map(ToString::to_string).collect())),
+            ("secrets", list(self.secrets.iter().cloned().collect())),
         ]
     }
 }

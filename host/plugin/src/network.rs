@@ -236,6 +236,22 @@ impl From<HttpRight> for String {
     }
 }
 
+/// What a guest has in the place of a secret: in the value of a header, the host puts the
+/// secret there.
+pub fn placeholder(name: &str) -> String {
+    format!("{PLACE_BEGINS}{name}{PLACE_ENDS}")
+}
+
+const PLACE_BEGINS: &str = "{secret:";
+const PLACE_ENDS: char = '}';
+
+/// The secrets for which there are placeholders in a header's value.
+pub fn named_secrets(value: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(value);
+    let parts = text.split(PLACE_BEGINS).skip(1);
+    parts.filter_map(|part| Some(part.split_once(PLACE_ENDS)?.0.to_owned())).collect()
+}
+
 /// A request for the host to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpStart {
@@ -291,6 +307,9 @@ pub enum HttpFailure {
     /// The connection broke off, or what came is no HTTP.
     #[error("the connection failed: {0}")]
     Broken(String),
+    /// A secret that it has a placeholder for is not for this server.
+    #[error("secret `{0}` is not for this server")]
+    SecretNotFor(String),
     /// A limit of the host is reached.
     #[error("{0}")]
     LimitReached(String),
@@ -321,6 +340,13 @@ mod tests {
         assert!(of(&["*"], &["*"]).is_empty() && of(&["GET *"], &["* *"]).is_empty());
         let origin = "https://api.example.org".parse().unwrap();
         assert!(allows(&get, "GET", &origin) && !allows(&get, "get", &origin));
+    }
+
+    #[test]
+    fn placeholders_of_secrets_are_found_in_values() {
+        let value = format!("Bearer {} {} {{secret:open", placeholder("A"), placeholder("b-1"));
+        assert_eq!(named_secrets(value.as_bytes()), ["A", "b-1"]);
+        assert!(named_secrets(b"Bearer secret:A").is_empty());
     }
 
     #[test]

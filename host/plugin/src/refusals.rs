@@ -35,6 +35,8 @@ pub(crate) enum Refusal<'a> {
     Program(&'a str),
     /// It may not make such a request to this host.
     Http(&'a str),
+    /// It may not have this secret put into a request.
+    Secret(&'a str),
     /// Nobody has sockets.
     Socket,
     /// A path that leads out of its mount.
@@ -64,6 +66,7 @@ impl Refusal<'_> {
             Self::Reference => "reference".to_owned(),
             Self::Program(name) => format!("process:{}", printable(name)),
             Self::Http(host) => format!("http:{}", printable(host)),
+            Self::Secret(name) => format!("secret:{}", printable(name)),
             Self::Socket => "socket".to_owned(),
             Self::PathEscape => "path-escape".to_owned(),
             Self::GitDirectory => "git-directory".to_owned(),
@@ -84,6 +87,7 @@ impl Refusal<'_> {
             Self::Reference => Some("reference"),
             Self::Program(_) => Some("programs"),
             Self::Http(_) => Some("http"),
+            Self::Secret(_) => Some("secrets"),
             _ => None,
         }
     }

@@ -38,6 +38,7 @@ pub mod record;
 pub mod rollout;
 pub mod run;
 pub mod run_file;
+pub mod secrets;
 mod serve;
 mod stage;
 pub mod stop;

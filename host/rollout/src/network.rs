@@ -9,6 +9,7 @@ use catena_plugin::{Digest, HttpEnd, HttpFailure, HttpStart, network};
 use crate::journal::JournalError;
 use crate::ledger::{Ledger, Unserved, digest};
 use crate::record::Record;
+use crate::secrets::Secrets;
 use crate::serve::Trespass;
 
 type HostError = Box<dyn std::error::Error + Send + Sync>;
@@ -20,6 +21,7 @@ const MOST_REQUESTS: u64 = 1_000;
 pub(crate) async fn answer(
     ledger: &mut Ledger,
     askers: &[&PluginSpec],
+    secrets: &Secrets,
     start: HttpStart,
 ) -> Result<HttpEnd, HostError> {
     // The worker says who asks, and is not believed: some plugin in it must have the right.
@@ -33,11 +35,14 @@ pub(crate) async fn answer(
     }
     ledger.check_stop()?;
     let begin = Instant::now();
-    let end = if ledger.requests < MOST_REQUESTS {
-        catena_network::send(&start).await
-    } else {
-        let limit = format!("a rollout makes {MOST_REQUESTS} requests at most");
-        Err(HttpFailure::LimitReached(limit))
+    let end = match secrets.for_request(askers, &start)? {
+        _ if ledger.requests >= MOST_REQUESTS => {
+            let limit = format!("a rollout makes {MOST_REQUESTS} requests at most");
+            Err(HttpFailure::LimitReached(limit))
+        }
+        // What goes into the journal has placeholders.
+        Ok(fillings) => catena_network::send(&start, &fillings).await,
+        Err(failure) => Err(failure),
     };
     ledger.note_request(&start, &end, begin.elapsed()).await.map_err(Unserved::from)?;
     Ok(end)

@@ -23,6 +23,7 @@ use crate::places::{Place, Places};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{Header, JOURNAL_VERSION, Record, RolloutEnd, RolloutId, StageOutcome};
 use crate::run_file::{ConversationScope, OnReject, Recipe, RunFile};
+use crate::secrets::Secrets;
 use crate::stop::Stop;
 
 /// Why a rollout could not be brought to an end that can be put down.
@@ -64,6 +65,8 @@ pub struct Ended {
 
 /// What all rollouts of a run share.
 pub struct Plan {
+    /// What the host puts into requests of plugins.
+    pub(crate) secrets: Secrets,
     /// Digest of what was approved of its plugins; none before that was asked for.
     pub(crate) approved: Option<Digest>,
     /// The run file.

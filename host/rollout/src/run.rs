@@ -303,6 +303,7 @@ fn plan(
         tools: inputs.prepared.tools,
         programs: inputs.prepared.programs,
         recipe: file.recipes.get(inputs.chains.repository.name.as_str()).cloned(),
+        secrets: inputs.secrets,
         native: inputs.prepared.native,
         launcher: options.launcher.clone(),
         judges: judges(inputs.prepared.judges, &file, &inputs.models),

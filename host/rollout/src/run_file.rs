@@ -19,6 +19,7 @@ use catena_tree::worktree::{PathPatterns, Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryMode;
+use crate::secrets::SecretUse;
 
 pub use judging::{CalibrationUse, Combine, FeedbackUse, JudgingBudget, JudgingUse};
 pub use model::{
@@ -199,6 +200,9 @@ pub struct RunFile {
     /// as programs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub native: BTreeMap<String, NativeUse>,
+    /// Secrets, by the name under which plugins are granted them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretUse>,
     /// The model; plugins with the `model` right need one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelChoice>,
@@ -464,6 +468,7 @@ impl RunFile {
             writer: None,
             programs: BTreeMap::new(),
             native: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             model: None,
             models: BTreeMap::new(),
             budget: Budget::default(),

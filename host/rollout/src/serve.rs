@@ -131,7 +131,8 @@ impl HostSide for JobHost<'_> {
 
     async fn http(&mut self, start: HttpStart) -> Result<Result<HttpEnd, ObjectError>, HostError> {
         self.ledger.check_whole()?;
-        Ok(Ok(network::answer(self.ledger, &self.desk.askers, start).await?))
+        let secrets = &self.desk.plan.secrets;
+        Ok(Ok(network::answer(self.ledger, &self.desk.askers, secrets, start).await?))
     }
 
     fn walled(&mut self, walls: Walls) -> Result<(), HostError> {

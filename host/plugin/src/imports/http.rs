@@ -198,6 +198,13 @@ impl State {
             self.refuse(Refusal::Http(origin.host()));
             return Err(wit::ErrorCode::HttpRequestDenied);
         }
+        let values = request.headers.iter().map(|(_, value)| value);
+        let mut named = values.flat_map(|value| network::named_secrets(value));
+        let missing = named.find(|name| !self.rights.secrets.contains(name));
+        if let Some(name) = missing {
+            self.refuse(Refusal::Secret(&name));
+            return Err(wit::ErrorCode::HttpRequestDenied);
+        }
         let headers = request.headers.into_iter();
         let start = HttpStart {
             plugin: self.plugin.clone(),
@@ -265,6 +272,7 @@ fn error_code(failure: &HttpFailure) -> wit::ErrorCode {
         HttpFailure::TimedOut(_) => wit::ErrorCode::HttpResponseTimeout,
         HttpFailure::TooLarge(limit) => wit::ErrorCode::HttpResponseBodySize(Some(*limit)),
         HttpFailure::Broken(_) => wit::ErrorCode::HttpProtocolError,
+        HttpFailure::SecretNotFor(_) => wit::ErrorCode::HttpRequestDenied,
         HttpFailure::LimitReached(_) => wit::ErrorCode::ConnectionLimitReached,
     }
 }

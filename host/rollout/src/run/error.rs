@@ -13,6 +13,7 @@ use crate::journal::JournalError;
 use crate::models::ModelUseError;
 use crate::rollout::RolloutError;
 use crate::run_file::RunFileError;
+use crate::secrets::SecretError;
 
 /// Why a run can't be begun or gone on with.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +160,9 @@ pub enum RunError {
     /// The engine can't be set up on this machine.
     #[error("can't set up the WebAssembly engine: {0}")]
     Engine(String),
+    /// A secret that a plugin is granted can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A model can't be used.
     #[error(transparent)]
     Model(#[from] ModelUseError),

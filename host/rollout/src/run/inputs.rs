@@ -14,6 +14,7 @@ use super::lockfile::Lock;
 use super::plugins::{self, Crew, Prepared};
 use crate::models::{self, Models};
 use crate::run_file::{ModelChoice, ModelUse, PluginUse, RunFile};
+use crate::secrets::Secrets;
 
 /// The checked inputs of a run.
 pub(super) struct Inputs {
@@ -24,6 +25,7 @@ pub(super) struct Inputs {
     pub(super) borrow_from: Vec<PathBuf>,
     pub(super) prepared: Prepared,
     pub(super) models: Models,
+    pub(super) secrets: Secrets,
 }
 
 impl Inputs {
@@ -139,6 +141,7 @@ impl Inputs {
             Crew::Judges => models::open_for_judges(&file, &options.models)?,
         };
         let prepared = plugins::prepare(&file, crew, options)?;
+        let secrets = Secrets::open(&file.secrets, prepared.specs(), &options.models)?;
         let mut borrow_from = vec![clone];
         if !prepared.programs.is_empty() {
             borrow_from.extend(options.programs.objects());
@@ -153,7 +156,7 @@ impl Inputs {
             approved: None,
             file,
         };
-        Ok(Self { plan_file, chains, chains_text, borrow_from, prepared, models })
+        Ok(Self { plan_file, chains, chains_text, borrow_from, prepared, models, secrets })
     }
 }
 

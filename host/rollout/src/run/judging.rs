@@ -31,6 +31,7 @@ use crate::progress::ProgressEvent;
 use crate::record::{RolloutEnd, RolloutId};
 use crate::rollout::{Plan, RolloutError};
 use crate::run_file::{JudgingUse, PluginUse, RunFile};
+use crate::secrets::Secrets;
 use crate::stored::{Candidate, Notes, StoredRollout, StoredStage, judge_stored};
 use crate::summary::{RolloutSummary, RoundSummary, StageSummary};
 
@@ -221,6 +222,7 @@ fn with_judges(file: RunFile, other: &Path, options: &RunOptions) -> Result<RunF
         (file.judge, file.judges, file.judging) = (judges.judge, judges.judges, judges.judging);
         (file.model, file.models, file.budget) = (judges.model, judges.models, judges.budget);
         (file.programs, file.native) = (judges.programs, judges.native);
+        file.secrets = judges.secrets;
     } else {
         let here = std::path::absolute(".").map_err(|err| RunError::io(other, err))?;
         file.judge = Some(PluginUse::alone(plugins::locate(other, &here, &options.plugin_dirs)));
@@ -241,6 +243,7 @@ fn inputs(
     let chains_text = std::fs::read(&chains_path).map_err(|err| RunError::io(&chains_path, err))?;
     let models = models::open_for_judges(&file, &options.models)?;
     let prepared = plugins::prepare(&file, Crew::Judges, options)?;
+    let secrets = Secrets::open(&file.secrets, prepared.specs(), &options.models)?;
     if !prepared.programs.is_empty() {
         borrow_from.extend(options.programs.objects());
     }
@@ -254,7 +257,7 @@ fn inputs(
         approved: None,
         file,
     };
-    Ok(Inputs { plan_file, chains, chains_text, borrow_from, prepared, models })
+    Ok(Inputs { plan_file, chains, chains_text, borrow_from, prepared, models, secrets })
 }
 
 /// Whether an agent said that it was done.

@@ -47,6 +47,12 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// All plugins and programs of it.
+    pub(super) fn specs(&self) -> impl Iterator<Item = &PluginSpec> {
+        let agent = self.scaffold.iter().chain(&self.tools);
+        agent.chain(&self.judges).chain(&self.programs)
+    }
+
     /// What there is to approve of.
     pub(super) fn pins(&self) -> Approved {
         let native = self.native.iter().map(|(name, used)| (name.clone(), digest(used)));

@@ -33,6 +33,14 @@ impl RunFile {
         if let Some((key, found, expected)) = self.wrong_recipe() {
             return wrong(&key, found, expected);
         }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if let Some(name) = self.secrets.keys().find(|name| !name.chars().all(is_plain)) {
+            return wrong(
+                "secrets",
+                format!("`{name}`"),
+                "a name has letters, digits, `_` and `-`",
+            );
+        }
         for pattern in &self.exclude {
             if let Err(err) = catena_tree::gitignore::check_pattern(pattern) {
                 let expected = "it must be a pattern as in `.gitignore`";
