@@ -3,8 +3,9 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,18 +19,23 @@ use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HeaderMap, HeaderValue, TRANSFER_ENCODING,
 };
-use hyper::{Request, Response};
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper::{Request, Response, Uri};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
+use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use crate::address::is_public;
 
 /// The longest that any request may take.
 const LONGEST: Duration = Duration::from_mins(2);
+
+/// Names that are looked up at one time, by whomever.
+static LOOKUPS: Semaphore = Semaphore::const_new(16);
 
 /// How long a connection may take to come to be.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -92,10 +98,8 @@ async fn exchange(start: &HttpStart, secrets: &[Filling<'_>]) -> HttpEnd {
     let response = match start.origin.scheme() {
         Scheme::Http => builder.build(connector).request(request).await,
         Scheme::Https => {
-            let provider = rustls::crypto::ring::default_provider();
             let over_tls = HttpsConnectorBuilder::new()
-                .with_provider_and_native_roots(provider)
-                .map_err(|err| HttpFailure::Broken(err.to_string()))?
+                .with_tls_config(tls()?)
                 .https_only()
                 .enable_http1()
                 .wrap_connector(connector);
@@ -105,14 +109,32 @@ async fn exchange(start: &HttpStart, secrets: &[Filling<'_>]) -> HttpEnd {
     answer(response.map_err(|err| failure(&err))?).await
 }
 
+/// The certificates of this machine, which are read once.
+fn tls() -> Result<ClientConfig, HttpFailure> {
+    static TLS: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
+    let config = TLS.get_or_init(|| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions();
+        let builder = builder.map_err(|err| err.to_string())?.with_native_roots();
+        Ok(builder.map_err(|err| err.to_string())?.with_no_client_auth())
+    });
+    config.clone().map_err(HttpFailure::Broken)
+}
+
 fn request(
     start: &HttpStart,
     secrets: &[Filling<'_>],
 ) -> Result<Request<Full<Bytes>>, HttpFailure> {
     let broken = |err: hyper::http::Error| HttpFailure::Broken(err.to_string());
-    let mut request = Request::builder()
-        .method(start.method.as_str())
-        .uri(format!("{}{}", start.origin, start.path));
+    // Part by part, so that no part is taken for another.
+    let uri = Uri::builder()
+        .scheme(start.origin.scheme().as_str())
+        .authority(start.origin.authority())
+        .path_and_query(start.path.as_str())
+        .build()
+        .map_err(broken)?;
+    let mut request = Request::builder().method(start.method.as_str()).uri(uri);
     for (name, value) in &start.headers {
         // What comes back must be seen through.
         if !secrets.is_empty() && name.eq_ignore_ascii_case(ACCEPT_ENCODING.as_str()) {
@@ -183,9 +205,15 @@ impl Service<Name> for Public {
     fn call(&mut self, name: Name) -> Self::Future {
         Box::pin(async move {
             let name = name.as_str().to_owned();
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let found: Vec<SocketAddr> =
-                found.map_err(|_| NotResolved::NoAddress(name.clone()))?.collect();
+            let missing = || NotResolved::NoAddress(name.clone());
+            // A lookup goes on when nobody waits for it any more, and keeps its permit.
+            let permit = LOOKUPS.acquire().await.map_err(|_| missing())?;
+            let asked = name.clone();
+            let lookup = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                Ok::<_, std::io::Error>((asked.as_str(), 0).to_socket_addrs()?.collect::<Vec<_>>())
+            });
+            let found = lookup.await.map_err(|_| missing())?.map_err(|_| missing())?;
             if found.is_empty() {
                 return Err(NotResolved::NoAddress(name));
             }

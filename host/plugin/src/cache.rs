@@ -132,16 +132,30 @@ impl ComponentCache {
             file: plugin.dir.join(&plugin.manifest.plugin.component),
             source,
         };
-        let Compiled { code, face } = compiler.compile(&plugin.component).map_err(to_error)?;
-        // Another process may have been faster, and a worker of its is behind walls that
-        // let it open that very file.
+        // One process compiles, others wait for it. A file is never replaced by its like: a
+        // worker may be behind walls that let it open that very file.
+        let _alone = self.alone(&name)?;
         if let Some(face) = self.sealed(&name, &file) {
             return Ok(CachedComponent { file, face });
         }
-        let written = replace_file(&file, &code)?;
+        let Compiled { code, face } = compiler.compile(&plugin.component).map_err(to_error)?;
         let digest = Digest::of(&code);
+        let there = fs::read(&file).ok().filter(|there| Digest::of(there) == digest);
+        let written = match there {
+            Some(_) => fs::metadata(&file).map_err(|source| io_error(&file, source))?,
+            None => replace_file(&file, &code)?,
+        };
         self.seal(&Seal { name, digest, identity: Identity::of(&written), face: face.clone() })?;
         Ok(CachedComponent { file, face })
+    }
+
+    /// Keeps other processes from compiling the same until it is dropped.
+    fn alone(&self, name: &str) -> Result<fs::File, CacheError> {
+        let path = self.dir.join(format!("{name}.lock"));
+        let to_error = |source| io_error(&path, source);
+        let file = fs::File::create(&path).map_err(to_error)?;
+        file.lock().map_err(to_error)?;
+        Ok(file)
     }
 
     /// What the seal of a file says, where there is one and the file is what was sealed.
@@ -191,7 +205,7 @@ impl ComponentCache {
 pub fn load_compiled(engine: &Engine, path: &Path) -> Result<Component, CacheError> {
     #[expect(
         unsafe_code,
-        reason = "the host hands over only files of its own cache whose seal it has just verified"
+        reason = "the host hands over only files of its own cache whose seal it has verified"
     )]
     // SAFETY: the file was written by `Component::serialize` of this program and
     // sealed; see the module's documentation.
@@ -208,9 +222,21 @@ fn read_or_make_key(path: &Path) -> Result<[u8; 64], CacheError> {
     let mut key = [0; 64];
     getrandom::fill(&mut key)
         .map_err(|err| io_error(path, std::io::Error::other(err.to_string())))?;
-    replace_file(path, &key)?;
-    // Another process may have been faster; whoever wrote last is right.
-    let settled = fs::read(path).map_err(|source| io_error(path, source))?;
+    // Another process may have been faster, and is right then. One that is no key is replaced.
+    let is_key = |there: fs::Metadata| there.len() == key.len() as u64;
+    if fs::metadata(path).is_ok_and(|there| !is_key(there)) {
+        replace_file(path, &key)?;
+    }
+    let made = (|| {
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(&key)?;
+        file.as_file().sync_data()?;
+        match file.persist_noclobber(path) {
+            Err(err) if err.error.kind() != std::io::ErrorKind::AlreadyExists => Err(err.error),
+            _ => fs::read(path),
+        }
+    })();
+    let settled = made.map_err(|source| io_error(path, source))?;
     Ok(<[u8; 64]>::try_from(settled).unwrap_or(key))
 }
 
@@ -230,4 +256,121 @@ fn replace_file(path: &Path, content: &[u8]) -> Result<fs::Metadata, CacheError>
 
 fn io_error(path: &Path, source: std::io::Error) -> CacheError {
     CacheError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::engine::Enforced;
+    use crate::manifest::PluginManifest;
+    use crate::{CompileError, CompileHere};
+
+    /// Compiles, and counts how often.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Compiler for Counting {
+        fn compile(&self, component: &[u8]) -> Result<Compiled, CompileError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            CompileHere(Enforced::ALL).compile(component)
+        }
+    }
+
+    /// An empty component, and another one that is told from it by its digest.
+    fn plugin(custom: &[u8]) -> ResolvedPlugin {
+        let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+        component.extend([0, u8::try_from(custom.len()).unwrap() + 1, 0]);
+        component.extend(custom);
+        let manifest = "manifest = 1\n[plugin]\nname = \"scaffold-none\"\nversion = \"0.1.0\"\n\
+                        kind = \"scaffold\"\ncomponent = \"none.wasm\"\ndescription = \"None.\"\n\
+                        license = \"Apache-2.0\"\n";
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugin.toml");
+        fs::write(&path, manifest).unwrap();
+        ResolvedPlugin {
+            manifest: PluginManifest::load(&path).unwrap(),
+            dir: dir.path().to_owned(),
+            component_digest: Digest::of(&component),
+            manifest_digest: Digest::of(manifest.as_bytes()),
+            component,
+        }
+    }
+
+    fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> =
+            entries.filter(|path| path.extension().is_some_and(|it| it == ending)).collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn component_is_compiled_once_by_any_number_of_threads() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, compiler) = (Engine::new().unwrap(), Counting::default());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let cache = ComponentCache::open(dir.path()).unwrap();
+                    cache.compiled(&engine, &plugin(b"a"), &compiler).unwrap();
+                });
+            }
+        });
+        assert_eq!(compiler.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn copied_cache_is_used_and_one_that_was_changed_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, compiler) = (Engine::new().unwrap(), Counting::default());
+        let times = || compiler.0.load(Ordering::Relaxed);
+        let cache = ComponentCache::open(dir.path()).unwrap();
+        let [a, b] = [plugin(b"a"), plugin(b"b")];
+        for plugin in [&a, &b, &a, &b] {
+            cache.compiled(&engine, plugin, &compiler).unwrap();
+        }
+        assert_eq!(times(), 2);
+
+        // The same bytes as another file are the same code.
+        for file in files(dir.path(), "cwasm") {
+            let bytes = fs::read(&file).unwrap();
+            fs::remove_file(&file).unwrap();
+            fs::write(&file, bytes).unwrap();
+        }
+        cache.compiled(&engine, &a, &compiler).unwrap();
+        assert_eq!(times(), 2);
+
+        // Another's code and seal are not its own.
+        let [first, second] = [files(dir.path(), "seal"), files(dir.path(), "cwasm")];
+        for pair in [&first, &second] {
+            fs::rename(&pair[0], dir.path().join("kept")).unwrap();
+            fs::rename(&pair[1], &pair[0]).unwrap();
+            fs::rename(dir.path().join("kept"), &pair[1]).unwrap();
+        }
+        cache.compiled(&engine, &a, &compiler).unwrap();
+        cache.compiled(&engine, &b, &compiler).unwrap();
+        assert_eq!(times(), 4);
+
+        // A byte that was changed in place, a seal that was, and a link to elsewhere.
+        for (round, ending) in ["cwasm", "seal"].into_iter().enumerate() {
+            for file in files(dir.path(), ending) {
+                let mut bytes = fs::read(&file).unwrap();
+                *bytes.last_mut().unwrap() ^= 1;
+                fs::write(&file, bytes).unwrap();
+            }
+            cache.compiled(&engine, &a, &compiler).unwrap();
+            cache.compiled(&engine, &b, &compiler).unwrap();
+            assert_eq!(times(), 6 + 2 * round);
+        }
+        let file = &files(dir.path(), "cwasm")[0];
+        fs::remove_file(file).unwrap();
+        fs::write(dir.path().join("elsewhere"), b"code").unwrap();
+        symlink(dir.path().join("elsewhere"), file).unwrap();
+        cache.compiled(&engine, &a, &compiler).unwrap();
+        cache.compiled(&engine, &b, &compiler).unwrap();
+        assert_eq!(times(), 9);
+    }
 }

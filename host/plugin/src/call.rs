@@ -20,11 +20,12 @@ use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 use crate::bindings::{control, judge, writer};
 use crate::engine::{Enforced, TICK};
 use crate::imports::output::{Output, Pipe};
-use crate::limits::{LimitReached, Limits, Meter, Used};
+use crate::limits::{LimitReached, Limits, MemoryBound, Meter, Used};
 use crate::refusals::{OfFiles, Refusal, Refusals};
 use crate::session::{LoadedPlugin, Session, lock};
 use crate::state::State;
 use crate::task::{ChainBrief, Ending, Queries, Submission, Task, Verdict};
+use crate::units::ByteSize;
 
 pub(crate) use programs::{Caller, run_program};
 pub use tools::{ToolFailure, Tried, run_tool, try_tool};
@@ -187,7 +188,7 @@ fn with_instance<R>(
     let limits = &plugin.spec.limits;
     let state = new_state(session, plugin, begin);
     let done = in_store(session, plugin, limits, state, work);
-    let result = done.result.map_err(|err| classify(&err, limits, done.memory_refused));
+    let result = done.result.map_err(|err| classify(&err, limits, done.refused_memory));
     (result, done.used)
 }
 
@@ -195,7 +196,7 @@ fn with_instance<R>(
 struct Done<R> {
     result: wasmtime::Result<R>,
     used: Used,
-    memory_refused: bool,
+    refused_memory: Option<MemoryBound>,
 }
 
 /// Whether wall-clock time ended it, so that it might go on longer another time.
@@ -235,7 +236,7 @@ fn in_store<R>(
     if is_interrupt(&result) {
         session.note_timeout();
     }
-    Done { result, used, memory_refused: state.meter.limiter.memory_refused }
+    Done { result, used, refused_memory: state.meter.limiter.refused_memory }
 }
 
 /// Sets limits before there is a guest.
@@ -276,7 +277,10 @@ fn refused<R>(
     };
     let transfer = err.and_then(|err| err.downcast_ref::<LimitReached>()).map(|_| "transfer");
     let tables = state.meter.limiter.tables_refused.then_some("tables");
-    let memory = state.meter.limiter.memory_refused.then_some("memory");
+    let memory = state.meter.limiter.refused_memory.map(|bound| match bound {
+        MemoryBound::Own => "memory",
+        MemoryBound::Rollout(_) => "guest_memory",
+    });
     let output = (state.output.written() > limits.output.0).then_some("output");
     for limit in [limit, memory, tables, transfer, output].into_iter().flatten() {
         refused.count(Refusal::Limit(limit), 1);
@@ -339,12 +343,21 @@ fn deterministic_wasi(session: &Session) -> WasiCtxBuilder {
     wasi
 }
 
-fn classify(err: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> CallFailure {
+fn classify(
+    err: &wasmtime::Error,
+    limits: &Limits,
+    refused_memory: Option<MemoryBound>,
+) -> CallFailure {
     match err.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => return CallFailure::TimedOut(limits.wall.to_string()),
         Some(Trap::OutOfFuel) => return CallFailure::OutOfFuel(limits.fuel),
-        Some(_) if memory_refused => {
-            return CallFailure::OutOfMemory(limits.memory.to_string());
+        Some(_) if let Some(bound) = refused_memory => {
+            return CallFailure::OutOfMemory(match bound {
+                MemoryBound::Own => limits.memory.to_string(),
+                MemoryBound::Rollout(most) => {
+                    format!("{}, which a rollout's guests share", ByteSize(most))
+                }
+            });
         }
         _ => {}
     }

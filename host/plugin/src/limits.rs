@@ -189,8 +189,8 @@ impl Used {
         self.output += other.output;
         self.peak_tables = self.peak_tables.max(other.peak_tables);
         self.peak_handles = self.peak_handles.max(other.peak_handles);
-        self.transferred += other.transferred;
-        self.processes += other.processes;
+        self.transferred = self.transferred.saturating_add(other.transferred);
+        self.processes = self.processes.saturating_add(other.processes);
         self.refused.add(&other.refused);
     }
 }
@@ -218,10 +218,10 @@ impl Meter {
 
     /// Counts bytes that go between guest and host.
     pub(crate) fn transfer(&mut self, bytes: u64) -> Result<(), LimitReached> {
-        self.transferred = self.transferred.saturating_add(bytes);
-        if self.transferred > self.limits.transfer.0 {
+        if bytes > self.transfer_left() {
             return Err(LimitReached(format!("{} between guest and host", self.limits.transfer)));
         }
+        self.transferred += bytes;
         Ok(())
     }
 
@@ -295,6 +295,15 @@ impl SharedMemory {
     }
 }
 
+/// The bound that memory was refused by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemoryBound {
+    /// The limit of the instance.
+    Own,
+    /// That of all guests of the rollout, in bytes.
+    Rollout(u64),
+}
+
 /// Sums the memory and the tables of one store and refuses what goes over.
 #[derive(Debug)]
 pub(crate) struct Limiter {
@@ -303,9 +312,10 @@ pub(crate) struct Limiter {
     shared: Arc<SharedMemory>,
     table_limit: usize,
     table_elements: usize,
+    pending_elements: usize,
     pub(crate) peak_memory: usize,
     pub(crate) peak_tables: usize,
-    pub(crate) memory_refused: bool,
+    pub(crate) refused_memory: Option<MemoryBound>,
     pub(crate) tables_refused: bool,
     /// What the last accepted growth added, to be taken back if it fails.
     pending: usize,
@@ -319,9 +329,10 @@ impl Limiter {
             shared,
             table_limit: limits.tables as usize,
             table_elements: 0,
+            pending_elements: 0,
             peak_memory: 0,
             peak_tables: 0,
-            memory_refused: false,
+            refused_memory: None,
             tables_refused: false,
             pending: 0,
         }
@@ -348,8 +359,12 @@ impl ResourceLimiter for Limiter {
     ) -> wasmtime::Result<bool> {
         let added = desired.saturating_sub(current);
         let sum = self.memory.saturating_add(added);
-        if sum > self.memory_limit || !self.shared.take(added as u64) {
-            self.memory_refused = true;
+        if sum > self.memory_limit {
+            self.refused_memory = Some(MemoryBound::Own);
+            return Ok(false);
+        }
+        if !self.shared.take(added as u64) {
+            self.refused_memory = Some(MemoryBound::Rollout(self.shared.limit));
             return Ok(false);
         }
         self.memory = sum;
@@ -376,8 +391,15 @@ impl ResourceLimiter for Limiter {
             self.tables_refused = true;
             return Ok(false);
         }
+        self.pending_elements = sum - self.table_elements;
         self.table_elements = sum;
         self.peak_tables = self.peak_tables.max(sum);
         Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        let failed = std::mem::take(&mut self.pending_elements);
+        self.table_elements = self.table_elements.saturating_sub(failed);
+        Ok(())
     }
 }

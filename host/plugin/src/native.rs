@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use catena_tree::{RepoPath, TreeId};
 use serde::{Deserialize, Serialize};
 
@@ -86,32 +88,35 @@ pub enum NativeOutcome {
     NotStarted(String),
 }
 
-/// Bytes that are mostly text, and stand in a journal as such where they are.
+/// Bytes that are mostly text, and stand in a journal as such where they are; else in
+/// base64, as one string.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Form", into = "Form")]
+#[serde(try_from = "Form", into = "Form")]
 pub struct NativeBytes(pub Vec<u8>);
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Form {
     Text(String),
-    Bytes(Vec<u8>),
+    Bytes { base64: String },
 }
 
 impl From<NativeBytes> for Form {
     fn from(bytes: NativeBytes) -> Self {
         match String::from_utf8(bytes.0) {
             Ok(text) => Self::Text(text),
-            Err(err) => Self::Bytes(err.into_bytes()),
+            Err(err) => Self::Bytes { base64: BASE64_STANDARD.encode(err.as_bytes()) },
         }
     }
 }
 
-impl From<Form> for NativeBytes {
-    fn from(form: Form) -> Self {
+impl TryFrom<Form> for NativeBytes {
+    type Error = base64::DecodeError;
+
+    fn try_from(form: Form) -> Result<Self, base64::DecodeError> {
         match form {
-            Form::Text(text) => Self(text.into_bytes()),
-            Form::Bytes(bytes) => Self(bytes),
+            Form::Text(text) => Ok(Self(text.into_bytes())),
+            Form::Bytes { base64 } => BASE64_STANDARD.decode(base64).map(Self),
         }
     }
 }
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn bytes_are_texts_in_a_journal_where_they_can_be() {
-        for (bytes, expected) in [(&b"a\n"[..], r#""a\n""#), (&[0xff, 1], "[255,1]")] {
+        for (bytes, expected) in [(&b"a\n"[..], r#""a\n""#), (&[0xff, 1], r#"{"base64":"/wE="}"#)] {
             let bytes = NativeBytes(bytes.to_vec());
             let json = serde_json::to_string(&bytes).unwrap();
             assert_eq!(json, expected);

@@ -109,6 +109,15 @@ impl Origin {
         self.port
     }
 
+    /// Host and port as addresses spell them.
+    pub fn authority(&self) -> String {
+        let Self { scheme, host, port } = self;
+        let is_v6 = host.contains(':');
+        let (open, close) = if is_v6 { ("[", "]") } else { ("", "") };
+        let port = if *port == scheme.port() { String::new() } else { format!(":{port}") };
+        format!("{open}{host}{close}{port}")
+    }
+
     /// The address, if it is named by that and not by a name.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
@@ -117,11 +126,7 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scheme, host, port } = self;
-        let is_v6 = host.contains(':');
-        let (open, close) = if is_v6 { ("[", "]") } else { ("", "") };
-        write!(f, "{}://{open}{host}{close}", scheme.as_str())?;
-        if *port == scheme.port() { Ok(()) } else { write!(f, ":{port}") }
+        write!(f, "{}://{}", self.scheme.as_str(), self.authority())
     }
 }
 
@@ -164,16 +169,20 @@ pub struct HttpRight {
 }
 
 impl HttpRight {
-    /// What both allow.
-    fn intersection(&self, other: &Self) -> Option<Self> {
+    /// What is allowed of what is asked for by what is granted. An address, which may be one
+    /// of the operator's own machines, is the operator's to name.
+    fn within(&self, granted: &Self) -> Option<Self> {
         fn agree<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
             one.is_none() || other.is_none() || one == other
         }
-        let agrees = agree(self.method.as_ref(), other.method.as_ref())
-            && agree(self.origin.as_ref(), other.origin.as_ref());
+        let agrees = agree(self.method.as_ref(), granted.method.as_ref())
+            && agree(self.origin.as_ref(), granted.origin.as_ref());
         // Somebody must have said which server.
-        let origin = self.origin.as_ref().or(other.origin.as_ref()).filter(|_| agrees)?;
-        let method = self.method.as_ref().or(other.method.as_ref());
+        let origin = self.origin.as_ref().or(granted.origin.as_ref()).filter(|_| agrees)?;
+        if granted.origin.is_none() && origin.address().is_some() {
+            return None;
+        }
+        let method = self.method.as_ref().or(granted.method.as_ref());
         Some(Self { method: method.cloned(), origin: Some(origin.clone()) })
     }
 
@@ -184,10 +193,13 @@ impl HttpRight {
     }
 }
 
-/// What both sets allow.
-pub(crate) fn both(one: &BTreeSet<HttpRight>, other: &BTreeSet<HttpRight>) -> BTreeSet<HttpRight> {
-    let pairs = one.iter().flat_map(|one| other.iter().map(move |other| (one, other)));
-    pairs.filter_map(|(one, other)| one.intersection(other)).collect()
+/// What is allowed of what is asked for by what is granted.
+pub(crate) fn both(
+    asked: &BTreeSet<HttpRight>,
+    granted: &BTreeSet<HttpRight>,
+) -> BTreeSet<HttpRight> {
+    let pairs = asked.iter().flat_map(|asked| granted.iter().map(move |granted| (asked, granted)));
+    pairs.filter_map(|(asked, granted)| asked.within(granted)).collect()
 }
 
 /// Whether rights are enough for a request.
@@ -271,6 +283,78 @@ pub struct HttpStart {
     pub wall: Duration,
 }
 
+/// What is wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HttpFault {
+    /// The method is none, or asks for a tunnel.
+    #[error("its method is no method of a request")]
+    Method,
+    /// The path does not begin with `/`, or has what no path has.
+    #[error("its path is no path")]
+    Path,
+    /// A header is not one that a guest may set.
+    #[error("a header is not well formed, or the connection's own")]
+    Header,
+    /// Headers and path have more than [`MAX_HEADERS`] bytes, or the body more than
+    /// [`MAX_BODY`].
+    #[error("it is too large")]
+    Size,
+}
+
+/// Headers that are the connection's and not the guest's.
+const OF_THE_CONNECTION: [&str; 10] = [
+    "connection",
+    "content-length",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a header is the connection's own.
+pub(crate) fn is_of_the_connection(name: &str) -> bool {
+    OF_THE_CONNECTION.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether a header's name and value are written as such are.
+pub(crate) fn is_header(name: &str, value: &[u8]) -> bool {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let is_name = !name.is_empty() && name.chars().all(is_token);
+    is_name && !value.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127))
+}
+
+impl HttpStart {
+    /// Whether it is a request that a guest may make, whoever it is to. Worker and host both
+    /// look.
+    pub fn check(&self) -> Result<(), HttpFault> {
+        let is_method = (1..=32).contains(&self.method.len())
+            && self.method.chars().all(|c| c.is_ascii_uppercase())
+            && self.method != "CONNECT";
+        if !is_method {
+            return Err(HttpFault::Method);
+        }
+        let is_visible = |c: char| !c.is_control() && !matches!(c, ' ' | '#');
+        if !self.path.starts_with('/') || !self.path.chars().all(is_visible) {
+            return Err(HttpFault::Path);
+        }
+        let may_be_set =
+            |name: &str, value: &[u8]| is_header(name, value) && !is_of_the_connection(name);
+        if !self.headers.iter().all(|(name, value)| may_be_set(name, &value.0)) {
+            return Err(HttpFault::Header);
+        }
+        let sizes = self.headers.iter().map(|(name, value)| name.len() + value.0.len());
+        let size = sizes.fold(self.path.len(), usize::saturating_add);
+        if size > MAX_HEADERS || self.body.0.len() as u64 > MAX_BODY {
+            return Err(HttpFault::Size);
+        }
+        Ok(())
+    }
+}
+
 /// What came of a request.
 pub type HttpEnd = Result<HttpAnswer, HttpFailure>;
 
@@ -321,6 +405,50 @@ mod tests {
 
     fn rights(texts: &[&str]) -> BTreeSet<HttpRight> {
         texts.iter().map(|text| HttpRight::try_from((*text).to_owned()).unwrap()).collect()
+    }
+
+    #[test]
+    fn address_is_the_operators_to_name() {
+        let of = |one: &[&str], other: &[&str]| both(&rights(one), &rights(other));
+        for granted in ["*", "GET *"] {
+            assert!(of(&["GET http://169.254.169.254"], &[granted]).is_empty(), "{granted}");
+            assert!(of(&["GET http://[::1]"], &[granted]).is_empty(), "{granted}");
+        }
+        let named = ["GET http://10.0.0.1"];
+        assert_eq!(of(&["*"], &named), rights(&named));
+    }
+
+    #[test]
+    fn request_that_is_more_than_one_is_none() {
+        let good = HttpStart {
+            plugin: "test".to_owned(),
+            method: "GET".to_owned(),
+            origin: "http://api.example.org".parse().unwrap(),
+            path: "/a?b=c".to_owned(),
+            headers: vec![("accept".to_owned(), NativeBytes(b"*/*".to_vec()))],
+            body: NativeBytes::default(),
+            wall: Duration::ZERO,
+        };
+        assert_eq!(good.check(), Ok(()));
+        for path in
+            ["@169.254.169.254/", ":8080/", ".evil.example/", "", "/a b", "/a\r\nx: y", "/#"]
+        {
+            let start = HttpStart { path: path.to_owned(), ..good.clone() };
+            assert_eq!(start.check(), Err(HttpFault::Path), "{path:?}");
+        }
+        for method in ["CONNECT", "get", "", "GET /"] {
+            let start = HttpStart { method: method.to_owned(), ..good.clone() };
+            assert_eq!(start.check(), Err(HttpFault::Method), "{method:?}");
+        }
+        for (name, value) in
+            [("Host", "x"), ("content-length", "1"), ("a", "b\r\nc: d"), ("a:", "")]
+        {
+            let header = (name.to_owned(), NativeBytes(value.as_bytes().to_vec()));
+            let start = HttpStart { headers: vec![header], ..good.clone() };
+            assert_eq!(start.check(), Err(HttpFault::Header), "{name:?}");
+        }
+        let body = NativeBytes(vec![0; usize::try_from(MAX_BODY).unwrap() + 1]);
+        assert_eq!(HttpStart { body, ..good }.check(), Err(HttpFault::Size));
     }
 
     #[test]

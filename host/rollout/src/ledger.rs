@@ -21,6 +21,7 @@ use serde::Serialize;
 use crate::asking::Asking;
 use crate::conversations::Conversations;
 use crate::journal::{Journal, JournalError, Position};
+use crate::network::Requests;
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{Record, RolloutId, Settled};
 use crate::rollout::Plan;
@@ -70,7 +71,7 @@ pub(crate) struct Ledger {
     /// How many ends of commands outside the sandbox were.
     pub(crate) native_taken: u64,
     /// Requests that were made for plugins so far.
-    pub(crate) requests: u64,
+    pub(crate) requests: Requests,
     /// The end of the last command outside the sandbox that the journal has.
     pub(crate) native_left: Option<Box<NativeEnd>>,
     progress: Arc<dyn Progress>,
@@ -105,7 +106,7 @@ pub(crate) struct Mark {
     turns: (Turns, Turns),
     taken: u64,
     native_taken: u64,
-    requests: u64,
+    requests: Requests,
 }
 
 impl Ledger {
@@ -123,7 +124,7 @@ impl Ledger {
             reliance: plan.reliance,
             taken: 0,
             native_taken: 0,
-            requests: 0,
+            requests: Requests::default(),
             native_left: None,
             progress: plan.progress.clone(),
             agent,
@@ -293,7 +294,7 @@ impl Ledger {
                 }
                 Record::Event(Event::ToolCall { .. }) => break,
                 Record::Native { end, .. } => self.remember_native(&end),
-                Record::Http { .. } => self.requests += 1,
+                Record::Http { body, end, .. } => self.requests.add(&body, &end),
                 _ => {}
             }
         }
@@ -318,7 +319,7 @@ impl Ledger {
                 let _ = self.settle(*conversation, answer.clone());
             }
             Record::Native { end, .. } => self.remember_native(end),
-            Record::Http { .. } => self.requests += 1,
+            Record::Http { body, end, .. } => self.requests.add(body, end),
             Record::Event(Event::ToolCall { tool, .. }) => {
                 self.tell(ProgressEvent::ToolCall { tool: tool.clone() });
             }

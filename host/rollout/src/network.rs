@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use catena_plugin::session::PluginSpec;
-use catena_plugin::{Digest, HttpEnd, HttpFailure, HttpStart, network};
+use catena_plugin::{Digest, HttpEnd, HttpFailure, HttpStart, NativeBytes, network};
 
 use crate::journal::JournalError;
 use crate::ledger::{Ledger, Unserved, digest};
@@ -14,8 +14,9 @@ use crate::serve::Trespass;
 
 type HostError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Most requests of one rollout.
+/// Most requests of one rollout, and most bytes that are sent and come for them.
 const MOST_REQUESTS: u64 = 1_000;
+const MOST_BYTES: u64 = 512 << 20;
 
 /// Answers a request from the journal or, past its end, by making it.
 pub(crate) async fn answer(
@@ -24,11 +25,16 @@ pub(crate) async fn answer(
     secrets: &Secrets,
     start: HttpStart,
 ) -> Result<HttpEnd, HostError> {
+    start.check().map_err(|fault| Trespass(format!("a request to `{}`: {fault}", start.origin)))?;
     // The worker says who asks, and is not believed: some plugin in it must have the right.
     let allows =
         |asker: &&PluginSpec| network::allows(&asker.rights.http, &start.method, &start.origin);
     if !askers.iter().any(allows) {
         return Err(Trespass(format!("`{} {}`", start.method, start.origin)).into());
+    }
+    // In a replay too, so that what is refused needs no record.
+    if let Some(limit) = limit(ledger) {
+        return Ok(Err(HttpFailure::LimitReached(limit)));
     }
     if let Some(end) = ledger.finished_request(&start).map_err(Unserved::from)? {
         return Ok(end);
@@ -36,16 +42,37 @@ pub(crate) async fn answer(
     ledger.check_stop()?;
     let begin = Instant::now();
     let end = match secrets.for_request(askers, &start)? {
-        _ if ledger.requests >= MOST_REQUESTS => {
-            let limit = format!("a rollout makes {MOST_REQUESTS} requests at most");
-            Err(HttpFailure::LimitReached(limit))
-        }
         // What goes into the journal has placeholders.
         Ok(fillings) => catena_network::send(&start, &fillings).await,
         Err(failure) => Err(failure),
     };
     ledger.note_request(&start, &end, begin.elapsed()).await.map_err(Unserved::from)?;
     Ok(end)
+}
+
+/// Why a rollout makes no further request, if it does not.
+fn limit(ledger: &Ledger) -> Option<String> {
+    if ledger.requests.count >= MOST_REQUESTS {
+        return Some(format!("a rollout makes {MOST_REQUESTS} requests at most"));
+    }
+    let is_spent = ledger.requests.bytes >= MOST_BYTES;
+    is_spent.then(|| format!("requests of a rollout move {MOST_BYTES} bytes at most"))
+}
+
+/// What a rollout's requests came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Requests {
+    pub(crate) count: u64,
+    bytes: u64,
+}
+
+impl Requests {
+    /// Counts one that the journal has.
+    pub(crate) fn add(&mut self, body: &NativeBytes, end: &HttpEnd) {
+        self.count += 1;
+        let came = end.as_ref().map_or(0, |answer| answer.body.0.len());
+        self.bytes += (body.0.len() + came) as u64;
+    }
 }
 
 impl Ledger {
@@ -58,7 +85,7 @@ impl Ledger {
         if let Record::Http { request, end, .. } = &journaled
             && *request == request_of(start)
         {
-            self.requests += 1;
+            self.requests.add(&start.body, end);
             return Ok(Some(HttpEnd::clone(end)));
         }
         let unknown = HttpFailure::Broken("not made yet".to_owned());
@@ -72,7 +99,7 @@ impl Ledger {
         end: &HttpEnd,
         wall: Duration,
     ) -> Result<(), JournalError> {
-        self.requests += 1;
+        self.requests.add(&start.body, end);
         self.journal.note(record(start, end, wall))?;
         self.journal.sync().await
     }
@@ -89,6 +116,8 @@ fn record(start: &HttpStart, end: &HttpEnd, wall: Duration) -> Record {
         plugin: start.plugin.clone(),
         method: start.method.clone(),
         address: format!("{}{}", start.origin, start.path),
+        headers: start.headers.clone(),
+        body: start.body.clone(),
         end: Box::new(end.clone()),
         wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
     }

@@ -7,8 +7,8 @@ use catena_chain::{ChainId, Leak, StageId};
 use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
 use catena_plugin::{
-    AttemptEnd, CallFailure, Digest, Event, HttpEnd, Judged, NativeEnd, Refusals, TestResult,
-    ToolEnd, Used,
+    AttemptEnd, CallFailure, Digest, Event, HttpEnd, Judged, NativeBytes, NativeEnd, Refusals,
+    TestResult, ToolEnd, Used,
 };
 use catena_tree::{CacheUse, RepoPath, TreeId};
 use catena_worker::Walls;
@@ -284,8 +284,8 @@ pub enum Record {
         /// How long it took in milliseconds, the way of its files included.
         wall_ms: u64,
     },
-    /// A request was made for a plugin. Its answer is here before the guest has it, and it
-    /// is not made again.
+    /// A request was made for a plugin. Its answer is here before the guest has it, and one
+    /// whose answer is here is not made again.
     Http {
         /// Digest of everything that was asked, to notice a replay that strays.
         request: Digest,
@@ -295,6 +295,10 @@ pub enum Record {
         method: String,
         /// The address.
         address: String,
+        /// Headers, with placeholders of secrets.
+        headers: Vec<(String, NativeBytes)>,
+        /// The body.
+        body: NativeBytes,
         /// What came of it.
         end: Box<HttpEnd>,
         /// How long it took in milliseconds.
@@ -409,7 +413,7 @@ impl Record {
         }
     }
 
-    /// Whether it says what was refused; where nobody used anything, it does.
+    /// Whether it says what was refused and all that was used; where nobody used anything, it does.
     fn tells_refusals(&self) -> bool {
         self.used().into_iter().flat_map(BTreeMap::values).all(|used| used.refused.are_told())
     }
@@ -431,7 +435,14 @@ impl Record {
             _ => return,
         };
         for used in used.values_mut() {
-            used.refused = Refusals::default();
+            *used = Used {
+                refused: Refusals::default(),
+                peak_tables: 0,
+                peak_handles: 0,
+                transferred: 0,
+                processes: 0,
+                ..used.clone()
+            };
         }
     }
 

@@ -61,6 +61,8 @@ pub struct Ended {
     pub native: u64,
     /// Whether a model could not be reached.
     pub(crate) lost_model: bool,
+    /// Where its worker was lost, if that is what ended it.
+    pub(crate) lost_at: Option<LostAt>,
 }
 
 /// What all rollouts of a run share.
@@ -185,16 +187,19 @@ pub(crate) struct Rollout<'a> {
     /// What allows it a worker; none while it waits without one.
     pub(crate) place: Option<Place>,
     pub(crate) lost_model: bool,
-    pub(crate) attempts: Attempts,
+    /// Where its worker was lost, in this try.
+    pub(crate) lost_at: Option<LostAt>,
+    /// Where each earlier try lost its worker, if this is the last.
+    pub(crate) last_of: Option<LostAt>,
 }
 
-/// Whether a rollout is gone on with once more where its worker is lost.
+/// A round in which a worker was lost, by what its guests may have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Attempts {
-    /// It is, or was not tried twice yet.
-    NotTheLast,
-    /// Workers were lost before, and this is the last.
-    TheLast,
+pub(crate) struct LostAt {
+    /// The stage, counted from 1.
+    pub(crate) stage: u32,
+    /// Counted from 1.
+    pub(crate) round: u32,
 }
 
 /// Runs a rollout, or goes on with one, and returns how it ended. What was done
@@ -205,10 +210,10 @@ pub(crate) async fn roll_out(
     id: &RolloutId,
     path: &Path,
     place: Place,
-    attempts: Attempts,
+    last_of: Option<LostAt>,
 ) -> Result<Ended, RolloutError> {
     let mut rollout = begin(plan, chain, id, path, Some(place), plan.is_control())?;
-    rollout.attempts = attempts;
+    rollout.last_of = last_of;
     let end = rollout.run().await?;
     Ok(rollout.ended(end))
 }
@@ -245,7 +250,8 @@ pub(crate) fn begin<'a>(
         room: None,
         place,
         lost_model: false,
-        attempts: Attempts::NotTheLast,
+        lost_at: None,
+        last_of: None,
     })
 }
 
@@ -253,7 +259,7 @@ impl Rollout<'_> {
     /// What is told of one that ended so.
     pub(crate) fn ended(self, end: RolloutEnd) -> Ended {
         let Ledger { taken, native_taken: native, .. } = self.ledger;
-        Ended { end, taken, native, lost_model: self.lost_model }
+        Ended { end, taken, native, lost_model: self.lost_model, lost_at: self.lost_at }
     }
 
     async fn run(&mut self) -> Result<RolloutEnd, RolloutError> {

@@ -45,7 +45,7 @@ use crate::models::{ModelAccess, Models};
 use crate::places::{Comer, Places};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{RolloutEnd, RolloutId};
-use crate::rollout::{Attempts, Ended, Plan, RolloutError, roll_out};
+use crate::rollout::{Ended, Plan, RolloutError, roll_out};
 use crate::run_file::RunFile;
 use crate::stop::Stop;
 use inputs::{Inputs, selected};
@@ -230,19 +230,19 @@ impl Run {
             self.plan.progress.tell(id, ProgressEvent::RolloutEnded { end: end.clone() });
             return Ok(end);
         }
-        let mut tries = 0;
+        let (mut tries, mut lost_at) = (0, None);
         loop {
             let place = tokio::select! {
                 place = self.plan.places.take(Comer::New) => place,
                 () = self.plan.stop.wait() => return Err(RolloutError::Stopped),
             };
-            let is_last = tries > 0 && tries >= self.plan.file.retries;
-            let attempts = if is_last { Attempts::TheLast } else { Attempts::NotTheLast };
-            let ended = roll_out(&self.plan, chain, id, &path, place, attempts).await?;
+            let last_of = lost_at.filter(|_| tries > 0 && tries >= self.plan.file.retries);
+            let ended = roll_out(&self.plan, chain, id, &path, place, last_of).await?;
             let RolloutEnd::Infrastructure { reason } = &ended.end else { return Ok(ended.end) };
             if ended.lost_model || tries >= self.plan.file.retries {
                 return Ok(ended.end);
             }
+            lost_at = ended.lost_at.filter(|at| tries == 0 || lost_at == Some(*at));
             tries += 1;
             tracing::warn!(rollout = %id, reason, "goes on after an infrastructure failure");
             let reason = reason.clone();
@@ -279,7 +279,7 @@ impl Run {
         }
         let place = self.plan.places.take(Comer::New).await;
         let Ended { end, taken, native, .. } =
-            roll_out(&self.plan, chain, id, path, place, Attempts::NotTheLast).await?;
+            roll_out(&self.plan, chain, id, path, place, None).await?;
         Ok(Verified::Reproduced { end, taken, native })
     }
 }

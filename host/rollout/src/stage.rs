@@ -15,7 +15,7 @@ use crate::carry::CarryRecord;
 use crate::job::{Lost, Work, wrong_result};
 use crate::progress::ProgressEvent;
 use crate::record::{Record, StageOutcome, SubmissionRecord};
-use crate::rollout::{Attempts, Rollout, RolloutError};
+use crate::rollout::{LostAt, Rollout, RolloutError};
 use crate::run_file::Refine;
 use crate::serve::Scope;
 
@@ -159,16 +159,23 @@ impl Rollout<'_> {
             .chain(start.reference.iter().map(|reference| reference.tree))
             .chain(self.plan.files_of_programs())
             .collect();
+        let set_up = self.set_up(at);
+        let job_lines = set_up.len();
         let job = Job::Attempt(AttemptJob {
             scaffold: scaffold.clone(),
             tools: self.plan.tools.clone(),
             programs: self.plan.programs.clone(),
             native: self.plan.native_offers(),
             start,
-            set_up: self.set_up(at),
+            set_up,
             task,
         });
-        let wall = scaffold.limits.wall.0;
+        let here = LostAt { stage: at.position, round: at.number };
+        // Tools say what they offer and lines of set-up are run before the scaffold's time.
+        let walls = self.plan.tools.iter().map(|tool| tool.limits.wall.0);
+        let longest = walls.max().unwrap_or_default();
+        let lines = u32::try_from(self.plan.tools.len() + job_lines).unwrap_or(u32::MAX);
+        let wall = scaffold.limits.wall.0.saturating_add(longest.saturating_mul(lines));
         let model = self.plan.models.scaffold.clone();
         let scope = Scope {
             main: Some(at.conversation),
@@ -178,10 +185,13 @@ impl Rollout<'_> {
         let attempt = match self.run_job(Work { job, wall, roots, scope, model }).await? {
             Ok(JobResult::Attempt(attempt)) => attempt,
             Ok(_) => return Ok(Err(wrong_result())),
-            Err(Lost::Worker(reason)) if self.attempts == Attempts::TheLast => {
+            Err(Lost::Worker(reason)) if self.last_of == Some(here) => {
                 self.lost_again(worktree, &reason)
             }
-            Err(lost) => return Ok(Err(lost.into_outcome())),
+            Err(lost) => {
+                self.lost_at = matches!(lost, Lost::Worker(_)).then_some(here);
+                return Ok(Err(lost.into_outcome()));
+            }
         };
         let (end, session) = (attempt.end, Box::new(attempt.session));
         self.ledger

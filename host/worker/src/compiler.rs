@@ -13,7 +13,7 @@ use catena_plugin::{CompileError, Compiled, Compiler};
 use serde::{Deserialize, Serialize};
 
 use crate::causes::in_one_line;
-use crate::host::{Onlooker, Worker, WorkerCommand, WorkerError};
+use crate::host::{FILE_TOO_LARGE, Onlooker, Worker, WorkerCommand, WorkerError};
 use crate::message::{CompileJob, Job, JobResult};
 
 /// What compiling one component may use.
@@ -67,7 +67,8 @@ impl ConfinedCompiler {
         let mut onlooker = Onlooker { require_walls: self.require_walls, ..Onlooker::default() };
         match worker.run(job, self.limits.wall.0, &mut onlooker).await.map_err(failed)? {
             JobResult::Compiled(Ok(face)) => {
-                let code = content(file).map_err(|err| CompileError::Failed(in_one_line(&err)))?;
+                let code = content(file, self.limits.code.0)
+                    .map_err(|err| CompileError::Failed(in_one_line(&err)))?;
                 Ok(Compiled { code, face })
             }
             JobResult::Compiled(Err(reason)) => Err(CompileError::Invalid(reason)),
@@ -80,6 +81,9 @@ impl ConfinedCompiler {
         let limits = &self.limits;
         match err {
             WorkerError::Overdue(_) => CompileError::TooMuch(limits.wall.to_string()),
+            WorkerError::Died { status, .. } if status == FILE_TOO_LARGE => {
+                CompileError::TooMuch(format!("{} of code", limits.code))
+            }
             WorkerError::Died { stderr, .. } if stderr.contains("memory allocation of") => {
                 CompileError::TooMuch(format!("{} of memory", limits.memory))
             }
@@ -111,8 +115,12 @@ impl Compiler for ConfinedCompiler {
     }
 }
 
-fn content(file: &File) -> std::io::Result<Vec<u8>> {
-    let size = usize::try_from(file.metadata()?.len()).map_err(std::io::Error::other)?;
+fn content(file: &File, most: u64) -> std::io::Result<Vec<u8>> {
+    let size = file.metadata()?.len();
+    if size > most {
+        return Err(std::io::Error::other(format!("the code has {size} bytes")));
+    }
+    let size = usize::try_from(size).map_err(std::io::Error::other)?;
     let mut content = vec![0; size];
     file.read_exact_at(&mut content, 0)?;
     Ok(content)

@@ -49,6 +49,9 @@ const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.arena_max=1");
 /// memory.
 const KILLED: &str = "signal 9";
 
+/// The end of a worker that wrote a larger file than it may.
+pub(crate) const FILE_TOO_LARGE: &str = "it wrote a larger file than it may";
+
 /// The end of a worker that made a system call which is not on the list of its walls.
 const FORBIDDEN: &str = "it made a system call that workers may not make";
 
@@ -61,7 +64,8 @@ pub struct WorkerCommand {
     pub arguments: Vec<OsString>,
 }
 
-/// Why a job came to nothing. Always an infrastructure failure.
+/// Why a job came to nothing: a failure of the infrastructure, but where it
+/// [may be of guests](Self::may_be_of_guests).
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// The process can't be started.
@@ -80,6 +84,9 @@ pub enum WorkerError {
         /// The end of what it wrote to stderr, or nothing.
         stderr: String,
     },
+    /// The process ended, or did not end in time, before a guest could run.
+    #[error("before guests could run: {0}")]
+    NotBegun(Box<Self>),
     /// The process did not keep to the protocol.
     #[error("the worker process broke the protocol")]
     Protocol(#[source] FrameError),
@@ -166,6 +173,7 @@ pub trait HostSide: Send {
 
 /// A started worker process. Dropping it kills it.
 pub struct Worker {
+    is_walled: bool,
     child: Child,
     pipe: UnixStream,
 }
@@ -196,7 +204,7 @@ impl Worker {
                 .stderr(Stdio::piped())
                 .kill_on_drop(true)
                 .spawn()?;
-            Ok(Self { child, pipe: UnixStream::from_std(ours)? })
+            Ok(Self { is_walled: false, child, pipe: UnixStream::from_std(ours)? })
         };
         start().map_err(|source| WorkerError::Start { program: command.program.clone(), source })
     }
@@ -207,7 +215,7 @@ impl Worker {
     }
 
     /// Has the worker do `job`, serving it from `host`, within `wall` and a
-    /// little more. Time that the host spends waiting for a model does not count.
+    /// little more. Time that the host takes to answer does not count.
     pub async fn run(
         mut self,
         job: Job,
@@ -219,6 +227,12 @@ impl Worker {
         let result = match self.serve(job, wall + grace, host).await {
             Err(WorkerError::Protocol(FrameError::Closed)) => Err(self.obituary().await),
             Ok(JobResult::Failed(reason)) => Err(WorkerError::Failed(reason)),
+            result => result,
+        };
+        let result = match result {
+            Err(err @ (WorkerError::Died { .. } | WorkerError::Overdue(_))) if !self.is_walled => {
+                Err(WorkerError::NotBegun(Box::new(err)))
+            }
             result => result,
         };
         // Who is told that the job is over may count on the process's memory. Left to
@@ -234,11 +248,13 @@ impl Worker {
         host: &mut dyn HostSide,
     ) -> Result<JobResult, WorkerError> {
         let mut deadline = Instant::now() + limit;
-        let mut is_walled = false;
         self.send(&ToWorker::Run(Box::new(job))).await?;
         loop {
             let received = timeout_at(deadline, receive_async(&mut self.pipe)).await;
             let message = received.map_err(|_| WorkerError::Overdue(limit))?;
+            // What the host takes is not the worker's doing: models, commands and requests
+            // have their own ends, and syncs come on top.
+            let begin = Instant::now();
             let answer = match message.map_err(WorkerError::Protocol)? {
                 FromWorker::Tree(id) => {
                     ToWorker::Tree(host.tree(id).map(|tree| tree.to_vec()).map_err(Into::into))
@@ -249,37 +265,26 @@ impl Worker {
                 }
                 FromWorker::Put(objects) => ToWorker::Stored(host.put(objects).map_err(Into::into)),
                 FromWorker::Complete(exchange) => {
-                    let begin = Instant::now();
-                    let answer = host.complete(*exchange).await?;
-                    deadline += begin.elapsed();
-                    ToWorker::Completed(answer)
+                    ToWorker::Completed(host.complete(*exchange).await?)
                 }
                 FromWorker::Native(start) => {
-                    // It ends by itself when its time is up; syncs come on top of that.
-                    let begin = Instant::now();
-                    let answer = host.native(*start).await?;
-                    deadline += begin.elapsed();
-                    ToWorker::Native(Box::new(answer.map_err(Into::into)))
+                    ToWorker::Native(Box::new(host.native(*start).await?.map_err(Into::into)))
                 }
                 FromWorker::Http(start) => {
-                    // It ends by itself when its time is up.
-                    let begin = Instant::now();
-                    let answer = host.http(*start).await?;
-                    deadline += begin.elapsed();
-                    ToWorker::Http(Box::new(answer.map_err(Into::into)))
+                    ToWorker::Http(Box::new(host.http(*start).await?.map_err(Into::into)))
                 }
                 FromWorker::BeforeTool(start) => ToWorker::Tool(Box::new(host.before_tool(start)?)),
-                FromWorker::Walled(walls) if !is_walled => {
+                FromWorker::Walled(walls) if !self.is_walled => {
                     host.walled(walls)?;
-                    is_walled = true;
+                    self.is_walled = true;
                     ToWorker::Begin
                 }
                 FromWorker::Done(result)
-                    if is_walled || matches!(*result, JobResult::Failed(_)) =>
+                    if self.is_walled || matches!(*result, JobResult::Failed(_)) =>
                 {
                     return Ok(*result);
                 }
-                _ if !is_walled => {
+                _ if !self.is_walled => {
                     let reason = "it did not tell of its walls before all else".to_owned();
                     return Err(WorkerError::Failed(reason));
                 }
@@ -291,6 +296,7 @@ impl Worker {
                     return Err(WorkerError::Failed("it told of its walls twice".to_owned()));
                 }
             };
+            deadline += begin.elapsed();
             self.send(&answer).await?;
         }
     }
@@ -400,6 +406,7 @@ fn describe(status: ExitStatus) -> String {
         (Some(code), _) => format!("exit status {code}"),
         (None, Some(libc::SIGSYS)) => FORBIDDEN.to_owned(),
         (None, Some(libc::SIGKILL)) => KILLED.to_owned(),
+        (None, Some(libc::SIGXFSZ)) => FILE_TOO_LARGE.to_owned(),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown end".to_owned(),
     }

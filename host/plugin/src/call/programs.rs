@@ -37,6 +37,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) memory: u64,
     pub(crate) transfer: u64,
     pub(crate) processes: u32,
+    /// Its limits, of which some bound each program by itself.
+    pub(crate) limits: &'a Limits,
 }
 
 /// A program's end, and what it took of its caller's limits.
@@ -106,6 +108,9 @@ fn limits(program: &LoadedProgram, caller: &Caller<'_>, timeout_ms: Option<u64>)
         fuel: Some(caller.fuel),
         transfer: Some(ByteSize(caller.transfer)),
         processes: Some(caller.processes.saturating_sub(1)),
+        handles: Some(caller.limits.handles),
+        tables: Some(caller.limits.tables),
+        host_call: Some(caller.limits.host_call),
         wall: Some(Span(wall)),
         ..LimitsRequest::default()
     })
@@ -150,7 +155,7 @@ fn start(
     let done = in_store(session, plugin, limits, state, run_command);
     let answer = match status(done.result) {
         Ok(status) => Ok(capture.finished(status)),
-        Err(err) => ended_by(classify(&err, limits, done.memory_refused), &capture),
+        Err(err) => ended_by(classify(&err, limits, done.refused_memory), &capture),
     };
     let Used { fuel, transferred, processes, .. } = done.used;
     Ran { answer, fuel, transferred, processes: processes + 1 }

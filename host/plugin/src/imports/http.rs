@@ -16,7 +16,7 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use crate::bindings::http::wasi::http::outgoing_handler;
 use crate::bindings::http::wasi::http::types as wit;
 use crate::native::NativeBytes;
-use crate::network::{self, HttpAnswer, HttpFailure, HttpStart, MAX_HEADERS, Origin, Scheme};
+use crate::network::{self, HttpAnswer, HttpFailure, HttpFault, HttpStart, Origin, Scheme};
 use crate::refusals::Refusal;
 use crate::session::lock;
 use crate::state::State;
@@ -186,14 +186,6 @@ impl State {
         let origin =
             Origin::new(scheme, &authority).ok_or(wit::ErrorCode::HttpRequestUriInvalid)?;
         let path = request.path.unwrap_or_else(|| "/".to_owned());
-        if !path.starts_with('/') || path.chars().any(|c| c.is_control() || c == ' ') {
-            return Err(wit::ErrorCode::HttpRequestUriInvalid);
-        }
-        let size: usize =
-            request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if size.saturating_add(path.len()) > MAX_HEADERS {
-            return Err(wit::ErrorCode::HttpRequestHeaderSectionSize(None));
-        }
         if !network::allows(&self.rights.http, &method, &origin) {
             self.refuse(Refusal::Http(origin.host()));
             return Err(wit::ErrorCode::HttpRequestDenied);
@@ -215,6 +207,13 @@ impl State {
             body: NativeBytes::default(),
             wall: wait.unwrap_or(Duration::MAX),
         };
+        start.check().map_err(|fault| match fault {
+            HttpFault::Method => wit::ErrorCode::HttpRequestMethodInvalid,
+            HttpFault::Path => wit::ErrorCode::HttpRequestUriInvalid,
+            HttpFault::Header | HttpFault::Size => {
+                wit::ErrorCode::HttpRequestHeaderSectionSize(None)
+            }
+        })?;
         Ok((start, request.body))
     }
 
@@ -254,10 +253,7 @@ fn method_name(method: wit::Method) -> Option<String> {
         wit::Method::Patch => "PATCH",
         // A tunnel is no request.
         wit::Method::Connect => return None,
-        wit::Method::Other(name) => {
-            let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase());
-            return (is_name && name != "CONNECT" && name.len() <= 32).then_some(name);
-        }
+        wit::Method::Other(name) => return Some(name),
     };
     Some(known.to_owned())
 }

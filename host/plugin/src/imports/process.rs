@@ -42,7 +42,9 @@ fn run(
 ) -> wasmtime::Result<Result<Finished, ProcessError>> {
     let fuel = store.get_fuel()?;
     let state = store.data_mut();
-    state.transfer(command.stdin.len())?;
+    let given: usize = command.arguments.iter().map(String::len).sum();
+    let environment = command.environment.iter().map(|(name, value)| name.len() + value.len());
+    state.transfer(command.stdin.len() + given + environment.sum::<usize>())?;
     let left = state.time_left();
     if left.is_zero() {
         return Err(wasmtime::Trap::Interrupt.into());
@@ -59,6 +61,7 @@ fn run(
         memory: state.meter.limiter.memory_left(),
         transfer: state.meter.transfer_left(),
         processes: left_to_start,
+        limits: &state.meter.limits,
     };
     tracing::event!(tracing::Level::TRACE, ?command, fuel, "call");
     let ran = run_program(&session, &caller, command);
@@ -74,8 +77,12 @@ fn run(
         _ => {}
     }
     state.meter.count_processes(ran.processes);
-    let output = ran.answer.as_ref().map_or(0, |end| end.stdout.len() + end.stderr.len());
-    state.meter.transfer(ran.transferred.saturating_add(output as u64))?;
+    let output = match &ran.answer {
+        Ok(end) => end.stdout.len() + end.stderr.len(),
+        Err(ProcessError::TimedOut(partial)) => partial.stdout.len() + partial.stderr.len(),
+        Err(_) => 0,
+    };
     store.set_fuel(fuel.saturating_sub(ran.fuel))?;
+    store.data_mut().meter.transfer(ran.transferred.saturating_add(output as u64))?;
     Ok(ran.answer)
 }

@@ -12,36 +12,22 @@ use super::{
     RequestOptions, SentBody,
 };
 use crate::bindings::http::wasi::http::types as wit;
-use crate::network::MAX_BODY;
+use crate::network::{MAX_BODY, MAX_HEADERS, is_header, is_of_the_connection};
 use crate::session::lock;
 use crate::state::State;
 
-/// Headers that are the connection's and not the guest's.
-const FORBIDDEN: [&str; 10] = [
-    "connection",
-    "content-length",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "transfer-encoding",
-    "upgrade",
-];
-
 fn check(name: &str, value: &[u8]) -> Result<(), wit::HeaderError> {
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if name.is_empty() || !name.chars().all(is_token) {
+    if !is_header(name, value) {
         return Err(wit::HeaderError::InvalidSyntax);
     }
-    if value.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)) {
-        return Err(wit::HeaderError::InvalidSyntax);
-    }
-    if FORBIDDEN.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-        return Err(wit::HeaderError::Forbidden);
-    }
-    Ok(())
+    if is_of_the_connection(name) { Err(wit::HeaderError::Forbidden) } else { Ok(()) }
+}
+
+/// No list of headers has more bytes than a request may have.
+fn check_size(entries: &[(String, Vec<u8>)]) -> Result<(), wit::HeaderError> {
+    let sizes = entries.iter().map(|(name, value)| name.len() + value.len() + 1);
+    let is_small = sizes.fold(0, usize::saturating_add) <= MAX_HEADERS;
+    if is_small { Ok(()) } else { Err(wit::HeaderError::Forbidden) }
 }
 
 fn is_same(name: &str, other: &str) -> bool {
@@ -92,7 +78,8 @@ impl wit::HostFields for State {
         &mut self,
         entries: Vec<(String, Vec<u8>)>,
     ) -> wasmtime::Result<Result<Resource<Fields>, wit::HeaderError>> {
-        if let Some(err) = entries.iter().find_map(|(name, value)| check(name, value).err()) {
+        let wrong = entries.iter().find_map(|(name, value)| check(name, value).err());
+        if let Some(err) = wrong.or_else(|| check_size(&entries).err()) {
             return Ok(Err(err));
         }
         Ok(Ok(self.table.push(Fields { entries, is_fixed: false })?))
@@ -118,9 +105,13 @@ impl wit::HostFields for State {
         if let Some(err) = wrong.or_else(|| check(&name, b"").err()) {
             return Ok(Err(err));
         }
-        Ok(self.changeable(&fields)?.map(|fields| {
-            fields.entries.retain(|(known, _)| !is_same(known, &name));
-            fields.entries.extend(values.into_iter().map(|value| (name.clone(), value)));
+        Ok(self.changeable(&fields)?.and_then(|fields| {
+            let others = fields.entries.iter().filter(|(known, _)| !is_same(known, &name));
+            let set = values.into_iter().map(|value| (name.clone(), value));
+            let entries: Vec<_> = others.cloned().chain(set).collect();
+            check_size(&entries)?;
+            fields.entries = entries;
+            Ok(())
         }))
     }
 
@@ -143,7 +134,10 @@ impl wit::HostFields for State {
         if let Err(err) = check(&name, &value) {
             return Ok(Err(err));
         }
-        Ok(self.changeable(&fields)?.map(|fields| fields.entries.push((name, value))))
+        Ok(self.changeable(&fields)?.and_then(|fields| {
+            fields.entries.push((name, value));
+            check_size(&fields.entries).inspect_err(|_| drop(fields.entries.pop()))
+        }))
     }
 
     fn entries(&mut self, fields: Resource<Fields>) -> wasmtime::Result<Vec<(String, Vec<u8>)>> {
@@ -199,6 +193,10 @@ impl wit::HostOutgoingRequest for State {
         request: Resource<OutgoingRequest>,
         method: wit::Method,
     ) -> wasmtime::Result<Result<(), ()>> {
+        let is_small = !matches!(&method, wit::Method::Other(name) if name.len() > MAX_HEADERS);
+        if !is_small {
+            return Ok(Err(()));
+        }
         self.request(&request)?.method = method;
         Ok(Ok(()))
     }
@@ -215,6 +213,10 @@ impl wit::HostOutgoingRequest for State {
         request: Resource<OutgoingRequest>,
         path: Option<String>,
     ) -> wasmtime::Result<Result<(), ()>> {
+        let is_small = path.as_ref().is_none_or(|path| path.len() <= MAX_HEADERS);
+        if !is_small {
+            return Ok(Err(()));
+        }
         self.request(&request)?.path = path;
         Ok(Ok(()))
     }
@@ -247,6 +249,10 @@ impl wit::HostOutgoingRequest for State {
         request: Resource<OutgoingRequest>,
         authority: Option<String>,
     ) -> wasmtime::Result<Result<(), ()>> {
+        let is_small = authority.as_ref().is_none_or(|name| name.len() <= MAX_HEADERS);
+        if !is_small {
+            return Ok(Err(()));
+        }
         self.request(&request)?.authority = authority;
         Ok(Ok(()))
     }
