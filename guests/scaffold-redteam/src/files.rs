@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use catena_sdk::workspace::{self, ROOT, SCRATCH};
 
-use crate::Outcome;
+use crate::{Config, Outcome};
 
 /// Directories in one chain, as long as a path may be.
 const LEVELS: usize = 1_500;
@@ -67,23 +67,27 @@ pub(crate) fn deep_directories() -> Outcome {
 }
 
 /// Paths that leave what they are below.
-pub(crate) fn leave_by_path() -> Outcome {
+pub(crate) fn leave_by_path(config: &Config) -> Outcome {
+    let (arena, mark) = (&config.arena, &config.mark);
     let outside = [
-        "../secret",
-        "../../secret",
-        "a/../../../secret",
-        "/secret",
-        "//secret",
-        "./../secret",
-        "src/../../secret/",
-        "..//secret",
-        "../workspace-secret",
-        "\0/../secret",
-        "..\\secret",
-        ".. /secret",
-        "%2e%2e/secret",
-        "\u{ff0e}\u{ff0e}/secret",
-        "src/..;/secret",
+        format!("../{mark}"),
+        format!("../../{mark}"),
+        format!("a/../../../{mark}"),
+        format!("/{mark}"),
+        format!("//{mark}"),
+        format!("./../{mark}"),
+        format!("src/../../{mark}/"),
+        format!("..//{mark}"),
+        format!("../workspace-{mark}"),
+        format!("\0/../{mark}"),
+        format!("..\\{mark}"),
+        format!(".. /{mark}"),
+        format!("%2e%2e/{mark}"),
+        format!("\u{ff0e}\u{ff0e}/{mark}"),
+        format!("src/..;/{mark}"),
+        format!("{arena}/{mark}"),
+        format!("../../../../../..{arena}/{mark}"),
+        config.planted(),
     ];
     let mut made = Vec::new();
     for path in outside {
@@ -92,10 +96,14 @@ pub(crate) fn leave_by_path() -> Outcome {
             made.push(path.display().to_string());
         }
     }
-    let made_dirs = ["../made", "/made", "../../made/"]
-        .into_iter()
-        .filter(|path| fs::create_dir(Path::new(ROOT).join(path)).is_ok());
-    made.extend(made_dirs.map(str::to_owned));
+    let dirs = [
+        format!("../{mark}"),
+        format!("/{mark}"),
+        format!("../../{mark}/"),
+        format!("{arena}/{mark}"),
+    ];
+    let is_made = |path: &String| fs::create_dir(Path::new(ROOT).join(path)).is_ok();
+    made.extend(dirs.into_iter().filter(is_made));
     told(made, "paths")
 }
 
@@ -114,9 +122,13 @@ fn is_below(path: &Path) -> bool {
 }
 
 /// Symlinks to what is outside, read and written through.
-pub(crate) fn leave_by_link() -> Outcome {
+pub(crate) fn leave_by_link(config: &Config) -> Outcome {
     let mut reached = Vec::new();
+    let (planted, climbing) = (config.planted(), format!("../../../../../..{}", config.planted()));
     let targets = [
+        planted.as_str(),
+        climbing.as_str(),
+        config.arena.as_str(),
         "/etc/passwd",
         "../../../etc/passwd",
         "/proc/self/root/etc/passwd",
@@ -135,7 +147,8 @@ pub(crate) fn leave_by_link() -> Outcome {
         if symlink(target, &link).is_err() {
             continue;
         }
-        let ways = [link.clone(), link.join("etc/passwd"), link.join("")];
+        let ways =
+            [link.clone(), link.join("etc/passwd"), link.join(crate::PLANTED), link.join("")];
         for way in ways {
             if fs::read(&way).is_ok() {
                 reached.push(format!("read {} -> {target}", way.display()));
@@ -220,12 +233,13 @@ pub(crate) fn odd_names() -> Outcome {
 }
 
 /// Makes what git would run when a person enters the directory.
-pub(crate) fn git_directory() -> Outcome {
+pub(crate) fn git_directory(config: &Config) -> Outcome {
     let mut reached = Vec::new();
+    let settings = format!("[core]\n\tfsmonitor = touch {}/{}\n", config.arena, config.mark);
     for path in [".git/config", ".git/hooks/post-checkout", "src/.git/config", ".git"] {
         let path = workspace::file(path);
         let made = path.parent().map(fs::create_dir_all).transpose();
-        if made.and_then(|_| fs::write(&path, "[core]\n\tfsmonitor = touch owned\n")).is_ok() {
+        if made.and_then(|_| fs::write(&path, &settings)).is_ok() {
             reached.push(path.display().to_string());
         }
     }

@@ -21,11 +21,26 @@ use catena_sdk::{Scaffold, export_scaffold, log};
 /// How the query of a stage begins at which an attack is made.
 const ATTACK: &str = "Attack";
 
-/// Which attack.
+/// Which attack, and what there is on the host to be reached.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
     attack: String,
+    /// A directory of the host by its real path. It has a file [`PLANTED`].
+    arena: String,
+    /// A name that no file of the host has, and for which the host looks afterwards.
+    mark: String,
+    /// A port of this machine on which the host listens.
+    port: u16,
+}
+
+/// The file of the host that nobody may read or change.
+const PLANTED: &str = "planted";
+
+impl Config {
+    fn planted(&self) -> String {
+        format!("{}/{PLANTED}", self.arena)
+    }
 }
 
 /// How an attack went, where it is left to the guest to tell.
@@ -60,7 +75,7 @@ impl Scaffold for Redteam {
             honest::work()?;
             return Ok(Ending::Submitted);
         }
-        let outcome = attack(&config.attack, conversation).ok_or_else(|| {
+        let outcome = attack(&config, conversation).ok_or_else(|| {
             ScaffoldError::InvalidConfig(format!("`attack`: there is no `{}`", config.attack))
         })?;
         log::info!("redteam: {outcome}");
@@ -68,8 +83,8 @@ impl Scaffold for Redteam {
     }
 }
 
-fn attack(name: &str, conversation: &Conversation) -> Option<Outcome> {
-    Some(match name {
+fn attack(config: &Config, conversation: &Conversation) -> Option<Outcome> {
+    Some(match config.attack.as_str() {
         "spin" => resources::spin(),
         "spin-in-host-calls" => resources::spin_in_host_calls(),
         "memory" => resources::memory(),
@@ -77,23 +92,23 @@ fn attack(name: &str, conversation: &Conversation) -> Option<Outcome> {
         "output" => resources::output(),
         "log" => resources::log_entries(),
         "handles" => resources::handles(),
-        "conversations" => resources::conversations(),
+        "conversations" => resources::conversations(conversation),
         "history" => resources::history(conversation),
         "snapshot-names" => resources::snapshot_names(),
         "sleep" => looks::sleep(),
         "clock" => looks::clock(),
-        "system-files" => looks::system_files(),
+        "system-files" => looks::system_files(config),
         "environment" => looks::environment(),
-        "network" => looks::network(),
+        "network" => looks::network(config),
         "ungranted" => looks::ungranted(),
         "empty-files" => files::empty_files(),
         "endless-file" => files::endless_file(),
         "deep-directories" => files::deep_directories(),
-        "leave-by-path" => files::leave_by_path(),
-        "leave-by-link" => files::leave_by_link(),
+        "leave-by-path" => files::leave_by_path(config),
+        "leave-by-link" => files::leave_by_link(config),
         "link-across" => files::link_across(),
         "odd-names" => files::odd_names(),
-        "git-directory" => files::git_directory(),
+        "git-directory" => files::git_directory(config),
         "binary-patch" => files::binary_patch(),
         "slow-patch" => files::slow_patch(),
         "long-strings" => values::long_strings(),

@@ -9,7 +9,7 @@ use std::{env, fs, hint, thread};
 use catena_sdk::process::{Command, ProcessError, run};
 use catena_sdk::{model, workspace};
 
-use crate::Outcome;
+use crate::{Config, Outcome};
 
 /// Sleeps for ten days.
 pub(crate) fn sleep() -> Outcome {
@@ -39,8 +39,12 @@ pub(crate) fn clock() -> Outcome {
 }
 
 /// Reads what every process of a Linux machine can read.
-pub(crate) fn system_files() -> Outcome {
+pub(crate) fn system_files(config: &Config) -> Outcome {
+    let (planted, climbing) = (config.planted(), format!("../../../../../..{}", config.planted()));
     let paths = [
+        planted.as_str(),
+        climbing.as_str(),
+        config.arena.as_str(),
         "/proc/self/environ",
         "/proc/self/maps",
         "/proc/self/mem",
@@ -96,8 +100,9 @@ pub(crate) fn environment() -> Outcome {
 }
 
 /// Connects to where secrets and escapes are.
-pub(crate) fn network() -> Outcome {
-    for address in ["127.0.0.1:22", "169.254.169.254:80", "1.1.1.1:443", "[::1]:2375"] {
+pub(crate) fn network(config: &Config) -> Outcome {
+    let listening = format!("127.0.0.1:{}", config.port);
+    for address in [&listening, "127.0.0.1:22", "169.254.169.254:80", "1.1.1.1:443", "[::1]:2375"] {
         if TcpStream::connect(address).is_ok() {
             return Outcome::Reached(address.to_owned());
         }

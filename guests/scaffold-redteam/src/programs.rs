@@ -42,6 +42,9 @@ pub(crate) fn start() -> Outcome {
         Err(ProcessError::TimedOut(_)) => {
             Outcome::Ended("timed-out: the program used up its time".to_owned())
         }
+        Err(err @ (ProcessError::NotGranted(_) | ProcessError::UnknownProgram(_))) => {
+            Outcome::Ended(format!("not-made: {err:?}"))
+        }
         Err(err) => Outcome::Refused(format!("{err:?}")),
     }
 }

@@ -105,20 +105,13 @@ pub(crate) fn handles() -> Outcome {
     }
 }
 
-/// Opens conversations and keeps them.
-pub(crate) fn conversations() -> Outcome {
+/// Forks a conversation and keeps the forks, which needs no model.
+pub(crate) fn conversations(conversation: &Conversation) -> Outcome {
     let mut held: Vec<Conversation> = Vec::new();
-    loop {
-        match Conversation::open() {
-            Ok(conversation) => held.push(conversation),
-            Err(err) => {
-                return Outcome::Refused(format!("after {} conversations: {err:?}", held.len()));
-            }
-        }
-        if held.len() > 1_000_000 {
-            return Outcome::Reached(format!("{} conversations", held.len()));
-        }
+    while held.len() <= 1_000_000 {
+        held.push(conversation.fork());
     }
+    Outcome::Reached(format!("{} conversations", held.len()))
 }
 
 /// Appends to a conversation without end.

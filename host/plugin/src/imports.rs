@@ -12,6 +12,7 @@ mod log;
 pub(crate) mod model;
 pub(crate) mod output;
 mod process;
+mod random;
 mod reference;
 mod tools;
 mod workspace;

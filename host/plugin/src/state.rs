@@ -10,7 +10,6 @@ use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::sync as wasi;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
-use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::control::catena::plugin as own;
@@ -24,6 +23,7 @@ use crate::limits::Meter;
 use crate::manifest::PluginKind;
 use crate::outside::Event;
 use crate::refusals::{Refusal, Refusals};
+use crate::resolved::Digest;
 use crate::session::{Mount, Session};
 
 /// Everything behind one instance of a plugin.
@@ -63,6 +63,12 @@ impl State {
         Ok(self.meter.transfer(bytes as u64)?)
     }
 
+    /// Counts bytes that go between guest and host, and has `tracing` know which.
+    pub(crate) fn transfer_bytes(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
+        tell(bytes);
+        self.transfer(bytes.len())
+    }
+
     /// Counts that a call was refused, and records the right that was missing.
     pub(crate) fn refuse(&mut self, refusal: Refusal<'_>) {
         self.refused.count(refusal, 1);
@@ -75,6 +81,15 @@ impl State {
         self.session
             .outside
             .record(Event::Refused { plugin: self.plugin.clone(), right: right.to_owned() });
+    }
+}
+
+/// Has `tracing` know bytes that go between guest and host, by their digest: the bindings
+/// of WASI tell of a list that there is one. Nothing is computed where nobody listens.
+pub(crate) fn tell(bytes: &[u8]) {
+    if tracing::enabled!(tracing::Level::TRACE) {
+        let digest = Digest::of(bytes);
+        tracing::event!(tracing::Level::TRACE, %digest, length = bytes.len(), "bytes");
     }
 }
 
@@ -159,9 +174,9 @@ fn link_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasi::io::streams::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     clocks::wall_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     clocks::monotonic_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    random::random::add_to_linker::<State, WasiRandom>(linker, |state| state.random())?;
-    random::insecure::add_to_linker::<State, WasiRandom>(linker, |state| state.random())?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |state| state.random())?;
+    random::random::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    random::insecure::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;

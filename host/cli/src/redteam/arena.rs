@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::agents;
 use super::attack::{Attack, Means};
+use super::planted::{Planted, VARIABLE};
 use crate::demo::repository;
 
 /// The rollout that attacks, if there is an attack, and the one beside it.
@@ -26,9 +27,6 @@ pub(crate) const PLUGINS: [&str; 4] =
     ["scaffold-redteam", "scaffold-mini", "tool-bash", "judge-diff"];
 
 const SUBMIT: &str = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT";
-
-/// What nobody may change that attacks.
-const CANARY: &str = "canary";
 
 /// The two agents by which runs are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +50,7 @@ impl Ground {
 /// A directory with all that attacks share.
 pub(crate) struct Arena {
     dir: PathBuf,
+    planted: Planted,
 }
 
 impl Arena {
@@ -72,8 +71,7 @@ impl Arena {
             anyhow::bail!("a chain does not resolve: {refused:?}");
         }
         resolution.file.save(&dir.join("chains.json"))?;
-        write(&dir.join(CANARY), CANARY)?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: dir.to_owned(), planted: Planted::plant(dir)? })
     }
 
     /// Makes the place for one attack, or for a run without any.
@@ -99,19 +97,20 @@ impl Arena {
             _ => &[],
         };
         if ground == Ground::Agent {
-            write(&place.dir.join("script.json"), script(lines).to_string())?;
+            write(&place.dir.join("script.json"), script(lines, &self.planted).to_string())?;
         }
-        write(&place.run_file(), run_file(ground, attack))?;
+        write(&place.run_file(), run_file(ground, attack, &self.planted))?;
         Ok(place)
     }
 
-    /// Whether all that attacks could change beside their own place is as it was.
-    pub(crate) fn is_untouched(&self) -> bool {
-        let above = self.dir.parent().unwrap_or(&self.dir);
-        let left = ["secret", "made", "owned"];
-        let left =
-            left.iter().any(|name| above.join(name).exists() || self.dir.join(name).exists());
-        !left && fs::read(self.dir.join(CANARY)).is_ok_and(|text| text == CANARY.as_bytes())
+    /// What there is on the host for attacks to reach.
+    pub(crate) fn planted(&self) -> &Planted {
+        &self.planted
+    }
+
+    /// The variable that hosts of attacks have and guests must not see.
+    pub(crate) fn variable(&self) -> (&'static str, &str) {
+        (VARIABLE, self.planted.word())
     }
 }
 
@@ -186,9 +185,10 @@ fn add_program(store: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn script(lines: &[&str]) -> Value {
+fn script(lines: &[&str], planted: &Planted) -> Value {
     let replies = |lines: &[&str]| -> Vec<Value> {
         let lines = lines.iter().chain(&[SUBMIT]);
+        let lines = lines.map(|line| planted.named_in(line));
         let call = |line| json!({"tool_calls": [{"name": "bash", "arguments": {"command": line}}]});
         lines.map(call).collect()
     };
@@ -198,9 +198,9 @@ fn script(lines: &[&str]) -> Value {
     }})
 }
 
-fn run_file(ground: Ground, attack: Option<&Attack>) -> String {
+fn run_file(ground: Ground, attack: Option<&Attack>, planted: &Planted) -> String {
     let agent = match ground {
-        Ground::Scaffold => scaffold(attack),
+        Ground::Scaffold => scaffold(attack, planted),
         Ground::Agent => format!(
             "[scaffold]\nplugin = \"scaffold-mini\"\ngrant = {{ model = true }}\n\n\
              [[tools]]\nplugin = \"tool-bash\"\ngrant = {{ workspace = \"read-write\" }}\n{}\n\
@@ -216,7 +216,7 @@ fn run_file(ground: Ground, attack: Option<&Attack>) -> String {
     )
 }
 
-fn scaffold(attack: Option<&Attack>) -> String {
+fn scaffold(attack: Option<&Attack>, planted: &Planted) -> String {
     let (name, programs) = match attack.map(|attack| (attack.name, attack.means)) {
         Some((_, Means::Program(_))) => ("program", PROGRAM),
         Some((_, Means::DeepProgram(_))) => ("program-on-a-full-stack", PROGRAM),
@@ -227,13 +227,17 @@ fn scaffold(attack: Option<&Attack>) -> String {
     format!(
         "[scaffold]\nplugin = \"scaffold-redteam\"\n\
          grant = {{ workspace = \"read-write\", programs = [{programs}] }}\n{}\n\
-         [scaffold.config]\nattack = \"{name}\"\n",
+         [scaffold.config]\nattack = \"{name}\"\narena = {}\nmark = \"{}\"\nport = {}\n",
         attack.map(limits).unwrap_or_default(),
+        toml::Value::String(planted.dir().display().to_string()),
+        planted.mark(),
+        planted.port(),
     )
 }
 
 fn limits(attack: &Attack) -> String {
-    format!("limits = {{ {} }}\n", attack.bounds.limits)
+    let wall = attack.bounds.wall.as_millis();
+    format!("limits = {{ {}, wall = \"{wall}ms\" }}\n", attack.bounds.limits)
 }
 
 fn write(path: &Path, content: impl AsRef<[u8]>) -> anyhow::Result<()> {

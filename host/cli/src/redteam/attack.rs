@@ -1,6 +1,7 @@
 //! What an attack is, and what can come of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -24,6 +25,8 @@ pub(crate) enum End {
     Harmless,
     /// It got what it must not have.
     Reached,
+    /// What was to attack never ran.
+    NotMade,
     /// Its worker process ended with it.
     WorkerDied,
     /// The host failed, or did not end.
@@ -42,6 +45,7 @@ impl End {
             Self::Cut,
             Self::Harmless,
             Self::Reached,
+            Self::NotMade,
         ];
         told.into_iter().find(|end| end.word() == word)
     }
@@ -57,6 +61,7 @@ impl End {
             Self::Cut => "cut",
             Self::Harmless => "harmless",
             Self::Reached => "reached",
+            Self::NotMade => "not-made",
             Self::WorkerDied => "worker-died",
             Self::HostFailed => "host-failed",
         }
@@ -82,10 +87,19 @@ pub(crate) enum Means {
     Component(fn() -> Vec<u8>),
     /// One that keeps a compiler busy, which has little time and memory for it.
     Bomb(fn() -> Vec<u8>),
-    /// The cache of compiled components, in which another one lies.
-    Cache,
+    /// The cache of compiled components, in which something else lies.
+    Cache(Swap),
     /// A model whose agent has a shell, by these command lines.
     Agent(&'static [&'static str]),
+}
+
+/// What lies in a cache in place of compiled components.
+#[derive(Clone, Copy)]
+pub(crate) enum Swap {
+    /// What nobody compiled.
+    Forged,
+    /// The compiled form and the seal of another component.
+    Exchanged,
 }
 
 impl Means {
@@ -95,7 +109,7 @@ impl Means {
             Self::Scaffold => "scaffold",
             Self::Program(_) | Self::DeepProgram(_) => "program",
             Self::Component(_) | Self::Bomb(_) => "component",
-            Self::Cache => "cache",
+            Self::Cache(_) => "cache",
             Self::Agent(_) => "agent",
         }
     }
@@ -105,8 +119,10 @@ impl Means {
 /// memory they let it have.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
-    /// Limits of the scaffold.
+    /// Limits of the scaffold, without that of time.
     pub(crate) limits: &'static str,
+    /// Its wall-clock time; an agent's tools have it for each call.
+    pub(crate) wall: Duration,
     /// Table `[workspace]`.
     pub(crate) workspace: &'static str,
     /// Bytes that these let a worker have beside what it has anyway.
@@ -126,4 +142,42 @@ pub(crate) struct Attack {
     pub(crate) bounds: Bounds,
     /// What may come of it.
     pub(crate) expected: &'static [End],
+    /// Words of which one has to be in what is said of it where it was refused or trapped,
+    /// so that an attack which did not get so far does not count; none where any will do.
+    pub(crate) because: &'static [&'static str],
+}
+
+impl Attack {
+    /// The same, but being refused or trapped counts with one of these words alone.
+    pub(crate) const fn because(self, because: &'static [&'static str]) -> Self {
+        Self { because, ..self }
+    }
+
+    /// Whether this may come of it, and for this reason.
+    pub(crate) fn expects(&self, end: End, detail: &str) -> bool {
+        let needs_reason = [End::Refused, End::Trapped].contains(&end);
+        self.expected.contains(&end)
+            && (!needs_reason
+                || self.because.is_empty()
+                || self.because.iter().any(|words| detail.contains(words)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redteam::table::all;
+
+    #[test]
+    fn being_refused_counts_for_the_reason_alone_that_the_attack_is_about() {
+        let attack = all().find(|attack| attack.name == "foreign-import").unwrap();
+        assert!(attack.expects(End::Refused, "which this host does not serve: no"));
+        assert!(!attack.expects(End::Refused, "it does not export `scaffold`"));
+        assert!(!attack.expects(End::WorkerDied, "which this host does not serve: no"));
+    }
+
+    #[test]
+    fn attack_that_was_never_made_counts_nowhere() {
+        assert!(all().all(|attack| !attack.expects(End::NotMade, "")));
+    }
 }

@@ -28,10 +28,12 @@ pub(crate) fn precompiled() -> Vec<u8> {
     code
 }
 
-/// An import that is not served.
+/// An import that is not served, in what is a scaffold by all else that is looked at first.
 pub(crate) fn foreign_import() -> Vec<u8> {
     let text = r#"(component
-        (import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func)))))"#;
+        (import "elsewhere:store/keys@1.0.0" (instance (export "read" (func))))
+        (instance $scaffold)
+        (export "catena:plugin/scaffold@0.1.0" (instance $scaffold)))"#;
     wat::parse_str(text).unwrap_or_default()
 }
 

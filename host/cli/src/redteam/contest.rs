@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,9 +18,12 @@ use catena_worker::{CompileLimits, ConfinedCompiler};
 
 use super::agents;
 use super::arena::{ATTACKER, Arena, Ground, NEIGHBOUR, Place};
-use super::attack::{Attack, End, Means};
+use super::attack::{Attack, End, Means, Swap};
+use super::measures::Measures;
 use super::meter::{Watched, watch, watch_workers};
+use super::planted::Planted;
 use super::scorecard::Row;
+use super::swap::Swapped;
 use crate::machine::Machine;
 
 /// How long a run may take, whatever its limits say.
@@ -34,6 +37,9 @@ const COMPILING: CompileLimits = CompileLimits {
     code: ByteSize(64 << 20),
     wall: Span(Duration::from_secs(2)),
 };
+
+/// How it is said that the worker died that compiled.
+const COMPILER_FAILED: &str = "the compiler failed";
 
 /// What the honest rollout comes to where nobody attacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,21 +70,25 @@ impl<'a> Contest<'a> {
         let fought = match attack.means {
             Means::Component(_) => self.take_component(&place)?,
             Means::Bomb(code) => self.compile(&place, &code())?,
-            Means::Cache => self.forge_cache(&place)?,
+            Means::Cache(swap) => self.swap_in_cache(&place, swap)?,
             _ => self.roll_out(attack, &place)?,
         };
         let neighbour = neighbour(&place.run(), &undisturbed);
         let over =
             |peak: u64, usual: u64, more: u64| peak.saturating_sub(usual).saturating_sub(more);
-        let let_have = match attack.means {
-            Means::Component(_) => 0,
-            Means::Bomb(_) => COMPILING.memory.0,
-            _ => attack.bounds.memory,
+        let (let_have, wall) = match attack.means {
+            Means::Bomb(_) => (COMPILING.memory.0, COMPILING.wall.0),
+            _ => (attack.bounds.memory, attack.bounds.wall),
         };
-        let memory_over = over(fought.watched.worker_peak, undisturbed.worker_peak, let_have);
-        let contained = attack.expected.contains(&fought.end)
-            && neighbour.is_none()
-            && self.arena.is_untouched();
+        let measures = Measures {
+            worker: over(fought.watched.worker_peak, undisturbed.worker_peak, let_have),
+            host: over(fought.watched.own_peak, undisturbed.host_peak, 0),
+            stopped_after: fought.stopped_after,
+        };
+        let mut harm = self.arena.planted().harm();
+        harm.extend(measures.exceeded(attack, wall));
+        let contained =
+            attack.expects(fought.end, &fought.detail) && neighbour.is_none() && harm.is_empty();
         Ok(Row {
             name: attack.name,
             by: attack.means.word(),
@@ -87,9 +97,11 @@ impl<'a> Contest<'a> {
             end: fought.end,
             detail: fought.detail,
             stopped_after: fought.stopped_after,
-            memory_over,
-            host_memory: fought.watched.own_peak.saturating_sub(undisturbed.host_peak),
+            because: attack.because,
+            memory_over: measures.worker,
+            host_memory: measures.host,
             neighbour,
+            harm,
             contained,
         })
     }
@@ -119,7 +131,7 @@ impl<'a> Contest<'a> {
             let failed = ended(&watched).map_or(End::HostFailed, |_| End::Refused);
             return Ok(Fought::new(failed, last_words(&said), watched));
         };
-        let (mut end, mut detail) = outcome(attack, &attacker);
+        let (mut end, mut detail) = outcome(attack, &attacker, self.arena.planted());
         if ended(&watched).is_none() {
             (end, detail) = (End::HostFailed, last_words(&said));
         }
@@ -146,6 +158,7 @@ impl<'a> Contest<'a> {
         let end = match ended(&watched) {
             None => End::HostFailed,
             Some(0) => End::Harmless,
+            Some(_) if said.contains(COMPILER_FAILED) => End::WorkerDied,
             Some(_) => End::Refused,
         };
         Ok(Fought::new(end, last_words(&said), watched))
@@ -175,28 +188,20 @@ impl<'a> Contest<'a> {
         Ok(Fought { stopped_after: took, ..Fought::new(end, detail, watched) })
     }
 
-    /// A run over a cache in which each compiled component is another.
-    fn forge_cache(&self, place: &Place) -> anyhow::Result<Fought> {
+    /// A run over a cache in which each compiled component is something else.
+    fn swap_in_cache(&self, place: &Place, swap: Swap) -> anyhow::Result<Fought> {
         let cache = place.cache();
         self.run(place, &place.second_run(), Some(&cache))?;
-        let forged = super::components::precompiled();
-        let mut compiled = Vec::new();
-        let entries = fs::read_dir(cache.join("components")).context("can't list the cache")?;
-        for entry in entries.filter_map(Result::ok) {
-            if entry.path().extension().is_some_and(|extension| extension == "cwasm") {
-                fs::write(entry.path(), &forged).context("can't write to the cache")?;
-                compiled.push(entry.path());
-            }
-        }
+        let swapped = Swapped::put(&cache.join("components"), swap)?;
         let (watched, said) = self.run(place, &place.run(), Some(&cache))?;
-        let is_forged = |path: &PathBuf| fs::read(path).is_ok_and(|code| code == forged);
+        let taken = swapped.taken();
         let end = match ended(&watched) {
-            Some(0) if compiled.is_empty() || compiled.iter().all(is_forged) => End::Reached,
+            Some(_) if taken > 0 => End::Reached,
             Some(0) => End::Refused,
             _ => End::HostFailed,
         };
-        let said = last_words(&said);
-        let detail = format!("{} forged files were compiled anew; {said}", compiled.len());
+        let (count, said) = (swapped.len(), last_words(&said));
+        let detail = format!("{} of {count} were compiled anew; {said}", count - taken);
         Ok(Fought::new(end, detail, watched))
     }
 
@@ -222,7 +227,8 @@ impl<'a> Contest<'a> {
         for dir in self.machine.plugin_dirs() {
             command.arg("--plugins").arg(dir);
         }
-        command.arg("--json").env("CATENA_PROGRAMS", place.programs());
+        let (variable, word) = self.arena.variable();
+        command.arg("--json").env("CATENA_PROGRAMS", place.programs()).env(variable, word);
         command
     }
 }
@@ -306,7 +312,10 @@ fn neighbour(run: &Path, undisturbed: &Undisturbed) -> Option<String> {
     Some(format!("{end}, left another tree; {reason}"))
 }
 
-fn outcome(attack: &Attack, attacker: &RolloutSummary) -> (End, String) {
+fn outcome(attack: &Attack, attacker: &RolloutSummary, planted: &Planted) -> (End, String) {
+    if attacker.logs.iter().any(|(_, _, text)| planted.is_told_by(text)) {
+        return (End::Reached, "it logged what is planted on the host".to_owned());
+    }
     match &attacker.end {
         None => (End::HostFailed, "the rollout has no end".to_owned()),
         Some(RolloutEnd::PluginFailed { failure, .. }) => {
@@ -321,7 +330,7 @@ fn outcome(attack: &Attack, attacker: &RolloutSummary) -> (End, String) {
         }
         Some(RolloutEnd::Infrastructure { reason }) => (End::WorkerDied, reason.clone()),
         Some(RolloutEnd::Accepted { score }) => (End::Reached, format!("accepted with {score}")),
-        Some(_) if matches!(attack.means, Means::Agent(_)) => agent(attacker),
+        Some(_) if let Means::Agent(lines) = attack.means => agent(attacker, lines, planted),
         Some(end) => told(attacker).unwrap_or_else(|| {
             (End::HostFailed, format!("it ended without a word: {}", end.word()))
         }),
@@ -340,18 +349,27 @@ fn told(attacker: &RolloutSummary) -> Option<(End, String)> {
     }
 }
 
-/// Whether an agent came to see what it must not.
-fn agent(attacker: &RolloutSummary) -> (End, String) {
+/// Whether an agent did all that it was to do, and what it came to see.
+fn agent(attacker: &RolloutSummary, lines: &[&str], planted: &Planted) -> (End, String) {
     let strands = attacker.histories.strands().values();
     let messages = strands.flat_map(Strand::histories).flat_map(|history| &history.said);
-    let saw = messages.filter(|said| said.turn.is_none()).any(|said| {
-        serde_json::to_string(&said.message).is_ok_and(|text| text.contains(agents::SECRET))
-    });
-    if saw {
+    let heard = messages.filter(|said| said.turn.is_none());
+    let heard: Vec<String> =
+        heard.filter_map(|said| serde_json::to_string(&said.message).ok()).collect();
+    if heard.iter().any(|text| text.contains(agents::SECRET)) {
         return (End::Reached, "it read the human answer".to_owned());
+    }
+    if heard.iter().any(|text| planted.is_told_by(text)) {
+        return (End::Reached, "it read what is planted on the host".to_owned());
+    }
+    // The last one submits.
+    let commands = lines.len() as u64 + 1;
+    let made = attacker.tool_calls;
+    if made != commands {
+        return (End::NotMade, format!("{made} of {commands} commands"));
     }
     let score = attacker.stages.last().and_then(|stage| stage.rounds.last()?.verdict.as_ref());
     let score =
         score.map_or("no score".to_owned(), |verdict| format!("score {:.2}", verdict.score));
-    (End::Harmless, format!("{} commands, {score}", attacker.tool_calls))
+    (End::Harmless, format!("{commands} commands, {score}"))
 }

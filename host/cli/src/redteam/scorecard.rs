@@ -21,6 +21,9 @@ pub(crate) struct Row {
     pub(crate) tries: &'static str,
     /// What may come of it.
     pub(crate) expected: &'static [End],
+    /// Words of which one has to be in `detail` where it was refused or trapped, if any.
+    #[serde(skip)]
+    pub(crate) because: &'static [&'static str],
     /// What came of it.
     pub(crate) end: End,
     /// More of that.
@@ -34,6 +37,8 @@ pub(crate) struct Row {
     pub(crate) host_memory: u64,
     /// What is wrong with the honest rollout beside it; nothing, if all is well.
     pub(crate) neighbour: Option<String>,
+    /// What it reached or took that it must not, beside its end.
+    pub(crate) harm: Vec<String>,
     /// Whether all is as it should be.
     pub(crate) contained: bool,
 }
@@ -63,6 +68,15 @@ pub(crate) fn print(rows: &[Row]) {
         let expected: Vec<&str> = row.expected.iter().map(|end| end.word()).collect();
         say!("FAILED {}: it {}", row.name, row.tries);
         say!("  came to {} ({}), expected {}", row.end, row.detail, expected.join(" or "));
+        if !row.because.is_empty() {
+            say!(
+                "  where it is refused or trapped, the reason is `{}`",
+                row.because.join("` or `")
+            );
+        }
+        for harm in &row.harm {
+            say!("  {harm}");
+        }
         if let Some(harm) = &row.neighbour {
             say!("  the rollout beside it: {harm}");
         }

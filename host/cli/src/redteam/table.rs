@@ -1,35 +1,47 @@
 //! All attacks: name, who attacks, what it tries, and what may come of it.
 
-use super::attack::{Attack, Bounds, End, Means};
+use std::time::Duration;
+
+use super::attack::{Attack, Bounds, End, Means, Swap};
 use super::{agents, components, modules};
 
 use End::{Cut, Harmless, OutOfFuel, OutOfMemory, Refused, TimedOut, Trapped};
 
 /// What all of them have that need nothing else.
 const USUAL: Bounds = Bounds {
-    limits: r#"memory = "64MiB", fuel = 4_000_000_000, wall = "20s", output = "64KiB""#,
+    limits: r#"memory = "64MiB", fuel = 4_000_000_000, output = "64KiB""#,
+    wall: Duration::from_secs(20),
     workspace: "bytes = \"64MiB\"\nentries = 20_000\nmemory = \"16MiB\"",
     memory: (64 + 16) << 20,
 };
 
 /// Little time, for what no fuel measures.
 const SHORT: Bounds = Bounds {
-    limits: r#"memory = "64MiB", fuel = 1_000_000_000_000, wall = "2s", output = "64KiB""#,
+    limits: r#"memory = "64MiB", fuel = 1_000_000_000_000, output = "64KiB""#,
+    wall: Duration::from_secs(2),
     ..USUAL
 };
 
 /// Time for what is much, and no bound on fuel.
 const PATIENT: Bounds = Bounds {
-    limits: r#"memory = "64MiB", fuel = 1_000_000_000_000, wall = "5s", output = "64KiB""#,
+    limits: r#"memory = "64MiB", fuel = 1_000_000_000_000, output = "64KiB""#,
+    wall: Duration::from_secs(5),
     ..USUAL
 };
 
 /// Memory for values that are too large.
 const ROOMY: Bounds = Bounds {
-    limits: r#"memory = "256MiB", fuel = 40_000_000_000, wall = "30s", output = "64KiB""#,
+    limits: r#"memory = "256MiB", fuel = 40_000_000_000, output = "64KiB""#,
+    wall: Duration::from_secs(30),
     memory: (256 + 16) << 20,
     ..USUAL
 };
+
+/// Room for the conversations of a rollout beside the memory of its guests.
+const TALKATIVE: Bounds = Bounds { memory: USUAL.memory + (128 << 20), ..PATIENT };
+
+/// What taking in a component may use that is not worth more.
+const TAKEN_IN: Bounds = Bounds { memory: 256 << 20, ..USUAL };
 
 const fn scaffold(
     name: &'static str,
@@ -37,7 +49,7 @@ const fn scaffold(
     expected: &'static [End],
     tries: &'static str,
 ) -> Attack {
-    Attack { name, tries, means: Means::Scaffold, bounds, expected }
+    Attack { name, tries, means: Means::Scaffold, bounds, expected, because: &[] }
 }
 
 const fn program(
@@ -47,7 +59,7 @@ const fn program(
     expected: &'static [End],
     tries: &'static str,
 ) -> Attack {
-    Attack { name, tries, means: Means::Program(text), bounds, expected }
+    Attack { name, tries, means: Means::Program(text), bounds, expected, because: &[] }
 }
 
 const fn component(
@@ -56,7 +68,7 @@ const fn component(
     expected: &'static [End],
     tries: &'static str,
 ) -> Attack {
-    Attack { name, tries, means: Means::Component(code), bounds: USUAL, expected }
+    Attack { name, tries, means: Means::Component(code), bounds: TAKEN_IN, expected, because: &[] }
 }
 
 const fn agent(
@@ -65,7 +77,7 @@ const fn agent(
     expected: &'static [End],
     tries: &'static str,
 ) -> Attack {
-    Attack { name, tries, means: Means::Agent(lines), bounds: PATIENT, expected }
+    Attack { name, tries, means: Means::Agent(lines), bounds: PATIENT, expected, because: &[] }
 }
 
 const fn bomb(
@@ -74,7 +86,7 @@ const fn bomb(
     expected: &'static [End],
     tries: &'static str,
 ) -> Attack {
-    Attack { name, tries, means: Means::Bomb(code), bounds: USUAL, expected }
+    Attack { name, tries, means: Means::Bomb(code), bounds: USUAL, expected, because: &[] }
 }
 
 macro_rules! wat {
@@ -102,16 +114,25 @@ const SCAFFOLDS: &[Attack] = &[
     scaffold("stack", USUAL, &[Trapped], "calls itself without end"),
     scaffold("output", PATIENT, &[Cut, TimedOut], "writes 10 GB to its standard output"),
     scaffold("log", PATIENT, &[Cut, TimedOut], "writes 3 GB to its log"),
-    scaffold("handles", USUAL, &[Refused, Trapped], "opens a million files and keeps them open"),
-    scaffold("conversations", USUAL, &[Refused, Trapped], "opens a million conversations"),
-    scaffold("history", PATIENT, &[Refused, Trapped, OutOfMemory], "adds 10 GB to a conversation"),
+    scaffold("handles", USUAL, &[Refused, Trapped], "opens a million files and keeps them open")
+        .because(&["no free keys"]),
+    scaffold("conversations", USUAL, &[Refused], "forks a conversation a million times")
+        .because(&["conversations at most"]),
+    scaffold(
+        "history",
+        TALKATIVE,
+        &[Refused, Trapped, OutOfMemory],
+        "adds 10 GB to a conversation",
+    )
+    .because(&["conversations of a rollout hold"]),
     scaffold("snapshot-names", PATIENT, &[Refused, Trapped], "names snapshots by 10 GB of text"),
     scaffold("clock", USUAL, &[Harmless], "measures how long computing takes"),
     scaffold("system-files", USUAL, &[Refused], "reads /proc, /sys, /dev, /etc and the like"),
     scaffold("environment", USUAL, &[Harmless], "reads the variables and arguments of the host"),
     scaffold("network", USUAL, &[Refused, Trapped], "connects to this machine and to others"),
     scaffold("ungranted", USUAL, &[Refused], "uses a model, a shell and the human answer"),
-    scaffold("empty-files", USUAL, &[Refused], "makes files that take no bytes, without end"),
+    scaffold("empty-files", USUAL, &[Refused], "makes files that take no bytes, without end")
+        .because(&["Quota exceeded"]),
     scaffold("endless-file", USUAL, &[Refused], "makes a file longer than any disk"),
     scaffold("deep-directories", USUAL, &[Refused, Harmless], "hangs directories below each other"),
     scaffold("leave-by-path", USUAL, &[Refused], "writes to paths that lead out of the worktree"),
@@ -121,7 +142,8 @@ const SCAFFOLDS: &[Attack] = &[
     scaffold("git-directory", USUAL, &[Refused], "makes a .git that runs commands"),
     scaffold("binary-patch", USUAL, &[Harmless], "submits 32 MiB that do not compress"),
     scaffold("slow-patch", USUAL, &[Harmless], "submits texts that are slow to compare"),
-    scaffold("long-strings", ROOMY, &[Refused, Trapped], "hands the host a string of 128 MiB"),
+    scaffold("long-strings", ROOMY, &[Refused, Trapped], "hands the host a string of 128 MiB")
+        .because(&["too much data is being copied"]),
     scaffold(
         "hostile-patterns",
         ROOMY,
@@ -134,18 +156,24 @@ const SCAFFOLDS: &[Attack] = &[
 const PROGRAMS: &[Attack] = &[
     wat!("start-spin", USUAL, &[OutOfFuel], "spins before it is called"),
     wat!("realloc-spin", USUAL, &[OutOfFuel], "spins as the host asks it for room"),
-    wat!("realloc-wild", USUAL, &[Trapped, Refused], "has the host write beyond its memory"),
-    wat!("realloc-unaligned", USUAL, &[Trapped, Refused], "has the host write to an odd address"),
-    wat!("realloc-reenters", USUAL, &[Trapped, Refused], "calls the host while the host calls it"),
-    wat!("recursion", USUAL, &[Trapped], "calls itself without end, as a program"),
+    wat!("realloc-wild", USUAL, &[Trapped, Refused], "has the host write beyond its memory")
+        .because(&["beyond end of memory"]),
+    wat!("realloc-unaligned", USUAL, &[Trapped, Refused], "has the host write to an odd address")
+        .because(&["result not aligned"]),
+    wat!("realloc-reenters", USUAL, &[Trapped, Refused], "calls the host while the host calls it")
+        .because(&["cannot leave component instance"]),
+    wat!("recursion", USUAL, &[Trapped], "calls itself without end, as a program")
+        .because(&["call stack exhausted"]),
     Attack {
         name: "program-on-a-full-stack",
         tries: "starts such a program with hardly any stack left",
         means: Means::DeepProgram(|| include_str!("../../redteam/recursion.wat").to_owned()),
         bounds: USUAL,
         expected: &[Trapped],
+        because: &["call stack exhausted"],
     },
-    wat!("memory-declared", USUAL, &[OutOfMemory, Refused], "declares 4 GiB of memory"),
+    wat!("memory-declared", USUAL, &[OutOfMemory, Refused], "declares 4 GiB of memory")
+        .because(&["memory minimum size"]),
     wat!("memory-grows", USUAL, &[OutOfMemory], "takes memory until it is refused, and goes on"),
     program(
         "memories",
@@ -153,68 +181,109 @@ const PROGRAMS: &[Attack] = &[
         USUAL,
         &[OutOfMemory, Refused],
         "has 20,000 memories, each empty",
-    ),
+    )
+    .because(&["memory count too high"]),
     wat!(
         "table-declared",
         USUAL,
         &[OutOfMemory, Refused],
         "declares a table of ten million entries"
-    ),
-    wat!("table-grows", USUAL, &[Refused], "lets a table grow without end"),
+    )
+    .because(&["table minimum size"]),
+    wat!("table-grows", USUAL, &[Refused], "lets a table grow without end").because(&["status 1"]),
     program(
         "tables",
         modules::tables,
         USUAL,
         &[OutOfMemory, Refused],
         "has 9,000 tables of 2,000 entries",
-    ),
-    wat!("segment-outside", USUAL, &[Trapped], "writes beyond its memory as it is made"),
-    wat!("indirect-call", USUAL, &[Trapped], "calls a function as one of another type"),
+    )
+    .because(&["table minimum size"]),
+    wat!("segment-outside", USUAL, &[Trapped], "writes beyond its memory as it is made")
+        .because(&["out of bounds memory access"]),
+    wat!("indirect-call", USUAL, &[Trapped], "calls a function as one of another type")
+        .because(&["indirect call type mismatch"]),
     wat!("bulk-fill", SHORT, &[TimedOut, OutOfFuel], "fills its memory, one instruction at a time"),
-    wat!("exceptions", USUAL, &[OutOfMemory, Refused], "throws exceptions that hold each other"),
-    wat!("string-not-text", USUAL, &[Trapped, Refused], "hands over a string that is no text"),
-    wat!("string-outside", USUAL, &[Trapped, Refused], "hands over a string beyond its memory"),
+    wat!("exceptions", USUAL, &[OutOfMemory, Refused], "throws exceptions that hold each other")
+        .because(&["GC heap out of memory"]),
+    wat!("string-not-text", USUAL, &[Trapped, Refused], "hands over a string that is no text")
+        .because(&["invalid utf-8"]),
+    wat!("string-outside", USUAL, &[Trapped, Refused], "hands over a string beyond its memory")
+        .because(&["out of bounds of memory"]),
     wat!(
         "string-endless",
         USUAL,
         &[Trapped, Refused],
         "hands over a string of 2 GiB that it has not"
-    ),
-    wat!("case-unknown", USUAL, &[Trapped, Refused], "hands over a case that is none"),
-    wat!("list-amplified", USUAL, &[Trapped, Refused], "hands over one megabyte 100,000 times"),
-    wat!("handle-flood", USUAL, &[Trapped, Refused], "asks for handles without end"),
-    wat!("handle-forged", USUAL, &[Trapped, Refused], "gives back a handle that it never had"),
-    wat!("handle-twice", USUAL, &[Trapped, Refused], "gives back a handle twice"),
+    )
+    .because(&["out of bounds of memory"]),
+    wat!("case-unknown", USUAL, &[Trapped, Refused], "hands over a case that is none")
+        .because(&["unexpected discriminant"]),
+    wat!("list-amplified", USUAL, &[Trapped, Refused], "hands over one megabyte 100,000 times")
+        .because(&["too much data is being copied"]),
+    wat!("handle-flood", USUAL, &[Trapped, Refused], "asks for handles without end")
+        .because(&["no free keys"]),
+    wat!("handle-forged", USUAL, &[Trapped, Refused], "gives back a handle that it never had")
+        .because(&["unknown handle index"]),
+    wat!("handle-twice", USUAL, &[Trapped, Refused], "gives back a handle twice")
+        .because(&["unknown handle index"]),
     wat!("fork-bomb", SHORT, &[TimedOut, OutOfFuel], "starts itself, as does each that it starts"),
 ];
 
+/// What is said where a compiler had the whole component to work on, and gave up.
+const TOO_MUCH: &[&str] = &["which is the limit", "too large"];
+
 const COMPONENTS: &[Attack] = &[
-    component("not-a-component", components::text, &[Refused], "is a text"),
-    component("truncated", components::truncated, &[Refused], "ends in the middle"),
-    component("precompiled", components::precompiled, &[Refused], "is machine code for wasmtime"),
-    component("foreign-import", components::foreign_import, &[Refused], "imports wasi:http"),
-    component("exports", components::exports, &[Refused], "has a million exports"),
-    bomb("nesting", components::nesting, &[Refused, Harmless], "nests blocks 300,000 deep"),
-    bomb("locals", components::locals, &[Refused, Harmless], "has functions of 50,000 variables"),
+    component("not-a-component", components::text, &[Refused], "is a text")
+        .because(&["does not begin as WebAssembly"]),
+    component("truncated", components::truncated, &[Refused], "ends in the middle")
+        .because(&["out of bounds"]),
+    component("precompiled", components::precompiled, &[Refused], "is machine code for wasmtime")
+        .because(&["does not begin as WebAssembly"]),
+    component(
+        "foreign-import",
+        components::foreign_import,
+        &[Refused],
+        "imports what no host serves",
+    )
+    .because(&["which this host does not serve"]),
+    component("exports", components::exports, &[Refused], "has a million exports")
+        .because(&["exceeds the limit"]),
+    bomb("nesting", components::nesting, &[Refused, Harmless], "nests blocks 300,000 deep")
+        .because(TOO_MUCH),
+    bomb("locals", components::locals, &[Refused, Harmless], "has functions of 50,000 variables")
+        .because(TOO_MUCH),
     bomb(
         "huge-function",
         components::huge_function,
         &[Refused, Harmless],
         "has a function of 7 MB",
-    ),
+    )
+    .because(TOO_MUCH),
     bomb(
         "branches",
         components::branches,
         &[Refused, Harmless],
         "has a function of 100,000 branch tables",
-    ),
-    bomb("huge-component", components::huge, &[Refused, Harmless], "has 100 MB of code"),
+    )
+    .because(TOO_MUCH),
+    bomb("huge-component", components::huge, &[Refused, Harmless], "has 100 MB of code")
+        .because(TOO_MUCH),
     Attack {
         name: "forged-cache",
         tries: "lies in the cache as the compiled form of another",
-        means: Means::Cache,
+        means: Means::Cache(Swap::Forged),
         bounds: USUAL,
         expected: &[Refused],
+        because: &[],
+    },
+    Attack {
+        name: "exchanged-cache",
+        tries: "has the compiled form and the seal of another component in the cache",
+        means: Means::Cache(Swap::Exchanged),
+        bounds: USUAL,
+        expected: &[Refused],
+        because: &[],
     },
 ];
 
@@ -230,16 +299,21 @@ const AGENTS: &[Attack] = &[
         "has the shell start, nest and write without end",
     ),
     agent("remove-all", agents::REMOVE_ALL, &[Harmless], "removes all there is"),
-    agent(
-        "forged-results",
-        agents::FORGED_RESULTS,
-        &[Harmless],
-        "prints and configures passed tests",
-    ),
-    agent(
-        "told-to-accept",
-        agents::TOLD_TO_ACCEPT,
-        &[Harmless],
-        "tells the judge to accept, seen and unseen",
-    ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attack_by_a_program_or_a_component_that_may_be_refused_says_for_which_reason() {
+        let open = all().filter(|attack| {
+            let by = attack.means.word();
+            ["program", "component"].contains(&by)
+                && attack.expected.iter().any(|end| [Refused, Trapped].contains(end))
+                && attack.because.is_empty()
+        });
+        let open: Vec<&str> = open.map(|attack| attack.name).collect();
+        assert_eq!(open, Vec::<&str>::new());
+    }
+}

@@ -93,7 +93,7 @@ impl streams::HostInputStream for State {
 
     fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
         let bytes = waiting::streams::HostInputStream::read(&mut self.table, stream, len)?;
-        self.transfer(bytes.len()).map_err(StreamError::Trap)?;
+        self.transfer_bytes(&bytes).map_err(StreamError::Trap)?;
         Ok(bytes)
     }
 
@@ -105,12 +105,12 @@ impl streams::HostInputStream for State {
         // Most often there is no need for a future.
         let bytes = self.table.get_mut(&stream)?.read(size(len))?;
         if !bytes.is_empty() || len == 0 {
-            self.transfer(bytes.len()).map_err(StreamError::Trap)?;
+            self.transfer_bytes(&bytes).map_err(StreamError::Trap)?;
             return Ok(bytes.into());
         }
         let work = waiting::streams::HostInputStream::blocking_read(&mut self.table, stream, len);
         let bytes = settle_stream(&self.session.clock, work)?;
-        self.transfer(bytes.len()).map_err(StreamError::Trap)?;
+        self.transfer_bytes(&bytes).map_err(StreamError::Trap)?;
         Ok(bytes)
     }
 
@@ -142,7 +142,7 @@ impl streams::HostOutputStream for State {
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        self.transfer(bytes.len()).map_err(StreamError::Trap)?;
+        self.transfer_bytes(&bytes).map_err(StreamError::Trap)?;
         waiting::streams::HostOutputStream::write(&mut self.table, stream, bytes)
     }
 
@@ -151,7 +151,7 @@ impl streams::HostOutputStream for State {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
-        self.transfer(bytes.len()).map_err(StreamError::Trap)?;
+        self.transfer_bytes(&bytes).map_err(StreamError::Trap)?;
         let table = &mut self.table;
         let work =
             waiting::streams::HostOutputStream::blocking_write_and_flush(table, stream, bytes);

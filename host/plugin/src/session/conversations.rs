@@ -14,15 +14,27 @@ const MOST_HELD: usize = 128 << 20;
 /// Bytes of text that edits may have which the host has not seen.
 const MOST_UNSENT: usize = 64 << 20;
 
+/// Conversations that one session may open. The host takes more for a worker that was
+/// broken into.
+const MOST_OPENED: u32 = 1_000;
+
 /// What a message, a conversation or an edit counts beside its text.
 const OVERHEAD: usize = 256;
 
 /// Why conversations can't take any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the conversations of a rollout hold {most} bytes of text at most, {what}")]
-pub(crate) struct Full {
-    most: usize,
-    what: &'static str,
+pub(crate) enum Full {
+    /// There is too much text.
+    #[error("the conversations of a rollout hold {most} bytes of text at most, {what}")]
+    Text {
+        /// Bytes that there may be.
+        most: usize,
+        /// Of what.
+        what: &'static str,
+    },
+    /// There are too many.
+    #[error("a session opens {MOST_OPENED} conversations at most")]
+    Number,
 }
 
 /// All conversations of a session. The host's copies are the ones that count;
@@ -31,6 +43,7 @@ pub(crate) struct Conversations {
     main: ConversationId,
     held: BTreeMap<ConversationId, Conversation>,
     unsent: Vec<(ConversationId, Edit)>,
+    first: u32,
     next: u32,
     random_streams: u64,
     /// Bytes of what is held, and of what is unsent.
@@ -45,6 +58,7 @@ impl Conversations {
             held_bytes: size_of_all(&history.messages),
             held: [(main, history)].into(),
             unsent: Vec::new(),
+            first: next,
             next,
             random_streams: 0,
             unsent_bytes: 0,
@@ -63,6 +77,7 @@ impl Conversations {
 
     /// Starts a conversation with the history of another.
     pub(crate) fn fork(&mut self, of: ConversationId) -> Result<ConversationId, Full> {
+        self.has_number_left()?;
         let bytes = size_of_all(&self.get(of).messages);
         self.take(bytes, 0)?;
         let copy = self.get(of).fork();
@@ -70,6 +85,7 @@ impl Conversations {
     }
 
     fn add(&mut self, conversation: Conversation, edit: Edit) -> Result<ConversationId, Full> {
+        self.has_number_left()?;
         self.take(OVERHEAD, OVERHEAD)?;
         let id = ConversationId(self.next);
         self.next += 1;
@@ -78,14 +94,19 @@ impl Conversations {
         Ok(id)
     }
 
+    fn has_number_left(&self) -> Result<(), Full> {
+        let opened = self.next.saturating_sub(self.first);
+        if opened < MOST_OPENED { Ok(()) } else { Err(Full::Number) }
+    }
+
     /// Counts what is about to be kept, if there is room for it.
     fn take(&mut self, held: usize, unsent: usize) -> Result<(), Full> {
         let (held, unsent) = (self.held_bytes + held, self.unsent_bytes + unsent);
         if held > MOST_HELD {
-            return Err(Full { most: MOST_HELD, what: "all of them together" });
+            return Err(Full::Text { most: MOST_HELD, what: "all of them together" });
         }
         if unsent > MOST_UNSENT {
-            return Err(Full { most: MOST_UNSENT, what: "added before a model is asked" });
+            return Err(Full::Text { most: MOST_UNSENT, what: "added before a model is asked" });
         }
         (self.held_bytes, self.unsent_bytes) = (held, unsent);
         Ok(())
@@ -202,9 +223,10 @@ mod tests {
     }
 
     #[test]
-    fn empty_conversations_are_not_free() {
+    fn conversations_without_end_are_refused_at_a_number() {
         let mut conversations = conversations();
         let opened = (0..1_000_000).take_while(|_| conversations.open().is_ok());
-        assert_eq!(opened.count(), MOST_UNSENT / OVERHEAD);
+        assert_eq!(opened.count(), 1_000);
+        assert!(conversations.fork(MAIN).is_err());
     }
 }

@@ -37,6 +37,13 @@ impl Trace {
         self.lines.lock().unwrap().iter().filter(|line| line.starts_with("import ")).count()
     }
 
+    /// How many different bytes went between guest and host.
+    pub(crate) fn digests(&self) -> usize {
+        let lines = self.lines.lock().unwrap();
+        let digests = lines.iter().filter(|line| line.contains(" digest="));
+        digests.collect::<std::collections::BTreeSet<_>>().len()
+    }
+
     /// The first line that is not the same in both.
     pub(crate) fn first_difference(&self, other: &Self) -> Option<(usize, (String, String))> {
         let (lines, others) = (self.lines.lock().unwrap(), other.lines.lock().unwrap());

@@ -186,12 +186,12 @@ impl wasi::HostDescriptor for State {
         check_place(offset, len)?;
         let bytes = open.worktree().read(open.node, offset, len).map_err(code)?;
         let at_end = (bytes.len() as u64) < len;
-        self.transfer(bytes.len()).map_err(FsError::trap)?;
+        self.transfer_bytes(&bytes).map_err(FsError::trap)?;
         Ok((bytes.to_vec(), at_end))
     }
 
     fn write(&mut self, fd: Descriptor, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
-        self.transfer(bytes.len()).map_err(FsError::trap)?;
+        self.transfer_bytes(&bytes).map_err(FsError::trap)?;
         let open = self.open_node(&fd)?;
         open.check_writable()?;
         check_place(offset, bytes.len() as u64)?;

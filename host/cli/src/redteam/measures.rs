@@ -1,0 +1,70 @@
+//! What an attack may take of memory and time. Who is let have more by its limits may
+//! take that, and a little more for the moments in which a limit is looked at.
+
+use std::time::Duration;
+
+use catena_plugin::units::ByteSize;
+
+use super::attack::{Attack, Means};
+
+/// Bytes that a worker may have beyond an honest one and its limits.
+const WORKER_SLACK: u64 = 32 << 20;
+
+/// Bytes that the host may have beyond what it has without an attack: it may hold what a
+/// rollout leaves, which its limits bound, more than once as it stores it.
+const HOST_SLACK: u64 = 256 << 20;
+
+/// How long the host waits for a call that can't be interrupted, and a second to end it.
+const GRACE: Duration = Duration::from_secs(11);
+
+/// What was measured of an attack.
+pub(crate) struct Measures {
+    /// Bytes that a worker had beyond an honest one and the limits of the attack.
+    pub(crate) worker: u64,
+    /// Bytes that the host had beyond what it has without an attack.
+    pub(crate) host: u64,
+    /// How long the attacker ran.
+    pub(crate) stopped_after: Duration,
+}
+
+impl Measures {
+    /// What of these is more than it may be, in words.
+    pub(crate) fn exceeded(&self, attack: &Attack, wall: Duration) -> Vec<String> {
+        let mut exceeded = Vec::new();
+        let mut compare = |who: &str, found: u64, most: u64| {
+            if found > most {
+                let (found, most) = (ByteSize(found), ByteSize(most));
+                exceeded.push(format!("{who} had {found} more than it should; {most} are let"));
+            }
+        };
+        compare("its worker", self.worker, WORKER_SLACK);
+        compare("the host", self.host, HOST_SLACK);
+        let calls = match attack.means {
+            // Each command has the time, and so has the last one, which submits.
+            Means::Agent(lines) => u32::try_from(lines.len() + 1).unwrap_or(u32::MAX),
+            _ => 1,
+        };
+        let most = wall.saturating_mul(calls).saturating_add(GRACE);
+        if self.stopped_after > most {
+            exceeded.push(format!("it ran for {:?}; {most:?} are let", self.stopped_after));
+        }
+        exceeded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redteam::table::all;
+
+    #[test]
+    fn each_measure_is_held_against_its_bound() {
+        let attack = all().find(|attack| attack.name == "spin").unwrap();
+        let wall = attack.bounds.wall;
+        let within = Measures { worker: 0, host: 0, stopped_after: wall };
+        assert!(within.exceeded(attack, wall).is_empty());
+        let beyond =
+            Measures { worker: 1 << 30, host: 1 << 30, stopped_after: wall + GRACE + GRACE };
+        assert_eq!(beyond.exceeded(attack, wall).len(), 3);
+    }
+}
