@@ -170,12 +170,21 @@ pub struct About {
     pub control: bool,
 }
 
+/// The text of the manifest at `path`.
+pub(crate) fn read(path: &Path) -> Result<String, ManifestError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ManifestError::Read { path: path.to_owned(), source })
+}
+
 impl PluginManifest {
     /// Reads and checks a manifest file.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
-        let manifest: Self = toml::from_str(&text).map_err(|source| ManifestError::Parse {
+        Self::parse(&read(path)?, path)
+    }
+
+    /// Checks the text that was read from the manifest at `path`.
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
+        let manifest: Self = toml::from_str(text).map_err(|source| ManifestError::Parse {
             path: path.to_owned(),
             source: Box::new(source),
         })?;

@@ -13,8 +13,8 @@ use crate::capability::WorkspaceAccess;
 /// The kind of what an old journal counts without saying what it was.
 const UNTOLD: &str = "untold";
 
-/// Kinds that one call is counted by; what comes then is counted as [`OTHER`]. Guests
-/// choose names that are part of a kind.
+/// Kinds that are counted apart, of one call and of sums; what comes then is counted as
+/// [`OTHER`]. Guests choose names that are part of a kind.
 const MOST_KINDS: usize = 64;
 
 const OTHER: &str = "other";
@@ -139,14 +139,15 @@ impl Refusals {
         }
     }
 
-    /// Adds further ones.
+    /// Adds further ones. Which kinds are told apart depends on the order of what is
+    /// added, and on nothing else.
     pub fn add(&mut self, other: &Self) {
         if other.total() == 0 {
             return;
         }
         let kinds = self.kinds_mut();
         for (kind, count) in other.by_kind() {
-            *kinds.entry(kind).or_default() += count;
+            count_kind(kinds, kind, count);
         }
     }
 
@@ -155,10 +156,7 @@ impl Refusals {
         if times == 0 {
             return;
         }
-        let kinds = self.kinds_mut();
-        let kind = refusal.kind();
-        let has_room = kinds.len() < MOST_KINDS || kinds.contains_key(&kind);
-        *kinds.entry(if has_room { kind } else { OTHER.to_owned() }).or_default() += times;
+        count_kind(self.kinds_mut(), refusal.kind(), times);
     }
 
     fn kinds_mut(&mut self) -> &mut BTreeMap<String, u64> {
@@ -169,6 +167,12 @@ impl Refusals {
             }
         }
     }
+}
+
+fn count_kind(kinds: &mut BTreeMap<String, u64>, kind: String, times: u64) {
+    let told = kinds.len() - usize::from(kinds.contains_key(OTHER));
+    let has_room = told < MOST_KINDS || kinds.contains_key(&kind);
+    *kinds.entry(if has_room { kind } else { OTHER.to_owned() }).or_default() += times;
 }
 
 /// Whether a kind is of a limit or a quota, which honest plugins reach as well.
@@ -241,6 +245,20 @@ mod tests {
         let kinds = refusals.by_kind();
         assert_eq!((kinds.len(), kinds["process:??2J0"]), (MOST_KINDS + 1, 1));
         assert_eq!(kinds[OTHER], 1000 - MOST_KINDS as u64);
+    }
+
+    #[test]
+    fn kinds_of_many_calls_are_bounded_as_those_of_one() {
+        let mut sum = Refusals::default();
+        for number in 0..1000 {
+            let mut call = Refusals::default();
+            call.count(Refusal::Program(&number.to_string()), 1);
+            call.count(Refusal::Socket, 1);
+            sum.add(&call);
+        }
+        let kinds = sum.by_kind();
+        assert_eq!((sum.total(), kinds.len(), kinds["socket"]), (2000, MOST_KINDS + 1, 1000));
+        assert_eq!(kinds[OTHER], 1001 - MOST_KINDS as u64);
     }
 
     #[test]

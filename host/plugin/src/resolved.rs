@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{ManifestError, PluginManifest};
+use crate::manifest::{self, ManifestError, PluginManifest};
 
 /// Name of the manifest in a plugin's directory.
 pub const MANIFEST_FILE: &str = "plugin.toml";
@@ -103,9 +103,8 @@ impl ResolvedPlugin {
         if !is_manifest || !manifest_path.is_file() {
             return Err(ResolveError::NotFound(path.to_owned()));
         }
-        let manifest = PluginManifest::load(&manifest_path)?;
-        let manifest_text = std::fs::read(&manifest_path)
-            .map_err(|source| ManifestError::Read { path: manifest_path.clone(), source })?;
+        let manifest_text = manifest::read(&manifest_path)?;
+        let manifest = PluginManifest::parse(&manifest_text, &manifest_path)?;
         let dir = manifest_path.parent().unwrap_or(Path::new(".")).to_owned();
         let component_path = dir.join(&manifest.plugin.component);
         let component = std::fs::read(&component_path).map_err(|source| {
@@ -113,7 +112,7 @@ impl ResolvedPlugin {
         })?;
         Ok(Self {
             component_digest: Digest::of(&component),
-            manifest_digest: Digest::of(&manifest_text),
+            manifest_digest: Digest::of(manifest_text.as_bytes()),
             manifest,
             dir,
             component,
