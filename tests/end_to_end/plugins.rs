@@ -49,14 +49,14 @@ fn explain_shows_what_is_asked_granted_and_in_effect() {
     assert_eq!(told["component"], digest);
     assert_eq!(told["control"], true);
     assert_eq!(told["asked"]["workspace"], "read-write");
-    assert_eq!(told["granted"]["model"], true);
-    assert_eq!(told["effective"]["workspace"], "read");
-    assert_eq!(told["effective"]["model"], false);
-    assert_eq!(told["effective"]["reference"], true);
-    assert_eq!(told["limits"]["memory"], "64MiB");
-    assert_eq!(told["limit_sides"]["wall"]["default"], "1h");
-    assert_eq!(told["limit_sides"]["wall"]["granted"], "90s");
-    assert_eq!(told["limit_sides"]["fuel"]["asked"], serde_json::Value::Null);
+    assert_eq!(told["uses"][0]["granted"]["model"], true);
+    assert_eq!(told["uses"][0]["effective"]["workspace"], "read");
+    assert_eq!(told["uses"][0]["effective"]["model"], false);
+    assert_eq!(told["uses"][0]["effective"]["reference"], true);
+    assert_eq!(told["uses"][0]["limits"]["memory"], "64MiB");
+    assert_eq!(told["uses"][0]["limit_sides"]["wall"]["default"], "1h");
+    assert_eq!(told["uses"][0]["limit_sides"]["wall"]["granted"], "90s");
+    assert_eq!(told["uses"][0]["limit_sides"]["fuel"]["asked"], serde_json::Value::Null);
 }
 
 #[test]
@@ -64,8 +64,8 @@ fn explain_without_a_run_grants_nothing() {
     let environment = TestEnvironment::new();
     let told = environment.catena(&["plugin", "explain", "tool-bash", "--json"]).succeeds().json();
     assert_eq!(told["asked"]["workspace"], "read-write");
-    assert_eq!(told["effective"]["workspace"], "none");
-    assert_eq!(told["effective"]["model"], false);
+    assert_eq!(told["uses"][0]["effective"]["workspace"], "none");
+    assert_eq!(told["uses"][0]["effective"]["model"], false);
 }
 
 #[test]

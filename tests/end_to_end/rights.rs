@@ -60,7 +60,7 @@ fn grant_of_what_the_manifest_does_not_ask_for_gives_nothing() {
     environment.write("run.toml", run.text());
     let explained =
         environment.catena(&["plugin", "explain", "scaffold-calls", "--run", "run.toml", "--json"]);
-    assert_eq!(explained.succeeds().json()["effective"]["workspace"], "read");
+    assert_eq!(explained.succeeds().json()["uses"][0]["effective"]["workspace"], "read");
 }
 
 #[test]

@@ -29,11 +29,28 @@ pub(crate) struct Explain {
     run: Option<PathBuf>,
 }
 
-/// What a run file gives a plugin.
-#[derive(Default)]
+/// In a table, where a caller's rights or resources are the bounds.
+const CALLERS: &str = "its caller's";
+
+/// What a run file gives a plugin in one of its places.
 struct Given {
-    rights: Granted,
+    /// Under which it stands there.
+    name: String,
+    /// None of a program, which has what its caller has of what it asks for.
+    rights: Option<Granted>,
     limits: LimitsRequest,
+}
+
+/// A plugin in one place of a run file, as manifest and run file come to.
+#[derive(Serialize)]
+struct Explained {
+    name: String,
+    /// None of a program.
+    granted: Option<Granted>,
+    /// None of a program.
+    effective: Option<Effective>,
+    limits: Limits,
+    limit_sides: Map<String, Value>,
 }
 
 /// A limit from all sides.
@@ -57,11 +74,11 @@ pub(super) fn run(
     let plugin = ResolvedPlugin::load(&machine.find_plugin(&arguments.plugin))?;
     let manifest = &plugin.manifest;
     let given = match &arguments.run {
-        None => Given::default(),
+        None => vec![Given::nothing(&plugin)],
         Some(run) => given_by(run, &plugin, machine)?,
     };
-    let effective: Effective = manifest.capabilities.intersection(&given.rights);
-    let (in_effect, sides) = limits(manifest, &given.limits)?;
+    let uses = given.into_iter().map(|given| explained(manifest, given));
+    let uses: Vec<Explained> = uses.collect::<Result<_, _>>()?;
     if format == Format::Json {
         print_json(&json!({
             "name": plugin.name(),
@@ -71,39 +88,59 @@ pub(super) fn run(
             "component": plugin.component_digest,
             "manifest": plugin.manifest_digest,
             "asked": manifest.capabilities,
-            "granted": given.rights,
-            "effective": effective,
-            "limits": in_effect,
-            "limit_sides": sides,
+            "uses": uses,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
     print_head(&plugin);
-    print_rights(manifest, &given.rights, &effective);
-    print_limits(&sides);
+    for used in &uses {
+        if uses.len() > 1 {
+            say!("as `{}`", one_line(&used.name));
+        }
+        print_rights(manifest, used);
+        print_limits(&used.limit_sides);
+    }
     if arguments.run.is_none() {
         say!("hint: `--run RUN.TOML` shows what that run grants");
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn explained(manifest: &PluginManifest, given: Given) -> Result<Explained, Failure> {
+    let (limits, limit_sides) = limits(manifest, &given.limits)?;
+    let effective = given.rights.as_ref().map(|given| manifest.capabilities.intersection(given));
+    let Given { name, rights: granted, .. } = given;
+    Ok(Explained { name, granted, effective, limits, limit_sides })
+}
+
+/// A text of a manifest, which must not look like lines of this program's.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn print_head(plugin: &ResolvedPlugin) {
     let about = &plugin.manifest.plugin;
     let control = if about.control { ", control: is shown the answer" } else { "" };
-    say!("{} {} ({}{control})", plugin.name(), about.version, about.kind);
+    say!("{} {} ({}{control})", plugin.name(), one_line(&about.version), about.kind);
     if !about.description.is_empty() {
-        say!("{}", about.description);
+        say!("{}", one_line(&about.description));
     }
     say!("component sha256:{}", plugin.component_digest);
     say!("manifest sha256:{}", plugin.manifest_digest);
 }
 
-fn print_rights(manifest: &PluginManifest, granted: &Granted, effective: &Effective) {
+fn print_rights(manifest: &PluginManifest, used: &Explained) {
     let mut rights = table(&["right", "asked", "granted", "effective"]);
-    let columns = manifest.capabilities.describe().into_iter();
-    let columns = columns.zip(granted.describe()).zip(effective.describe());
-    for (((name, asked), (_, granted)), (_, effective)) in columns {
-        rights.add_row(vec![name.to_owned(), asked, granted, effective]);
+    let told = |rights: &Option<Granted>, place: usize, asked: &str| match rights {
+        None if asked == NOTHING => NOTHING.to_owned(),
+        None => CALLERS.to_owned(),
+        Some(rights) => rights.describe().into_iter().nth(place).unwrap_or_default().1,
+    };
+    for (place, (name, asked)) in manifest.capabilities.describe().into_iter().enumerate() {
+        let granted = told(&used.granted, place, &asked);
+        let effective = told(&used.effective, place, &asked);
+        let cells = [name, &asked, &granted, &effective].map(one_line);
+        rights.add_row(cells.to_vec());
     }
     say!("{rights}");
 }
@@ -114,7 +151,7 @@ fn print_limits(sides: &Map<String, Value>) {
         let cell = |side: &str| match sides.get(side) {
             None | Some(Value::Null) => NOTHING.to_owned(),
             Some(Value::String(text)) => text.clone(),
-            Some(other) if other.as_u64() == Some(u64::MAX) => "its caller's".to_owned(),
+            Some(other) if other.as_u64() == Some(u64::MAX) => CALLERS.to_owned(),
             Some(other) => other.as_u64().map_or_else(|| other.to_string(), crate::output::grouped),
         };
         let cells = ["default", "asked", "granted", "effective"].map(cell);
@@ -154,14 +191,22 @@ fn fields<T: Serialize>(table: &T) -> Result<Map<String, Value>, Failure> {
     }
 }
 
-/// What a run file gives this plugin.
-fn given_by(run: &Path, plugin: &ResolvedPlugin, machine: &Machine) -> Result<Given, Failure> {
+impl Given {
+    /// What a plugin has without a run file.
+    fn nothing(plugin: &ResolvedPlugin) -> Self {
+        let is_program = plugin.manifest.plugin.kind == PluginKind::Program;
+        let rights = (!is_program).then(Granted::default);
+        Self { name: plugin.name().to_owned(), rights, limits: LimitsRequest::default() }
+    }
+}
+
+/// What a run file gives this plugin, in each place where it stands.
+fn given_by(run: &Path, plugin: &ResolvedPlugin, machine: &Machine) -> Result<Vec<Given>, Failure> {
     let file = RunFile::load(run).map_err(RunError::from)?;
     if plugin.manifest.plugin.kind == PluginKind::Program {
-        // A program has what its caller has of what it asks for.
         let limits = file.programs.get(plugin.name()).map(|used| used.limits.clone());
-        let (rights, limits) = (plugin.manifest.capabilities.clone(), limits.unwrap_or_default());
-        return Ok(Given { rights, limits });
+        let limits = limits.unwrap_or_default();
+        return Ok(vec![Given { limits, ..Given::nothing(plugin) }]);
     }
     let base = run.parent().unwrap_or(Path::new("."));
     let is_meant = |used: &&PluginUse| {
@@ -169,9 +214,15 @@ fn given_by(run: &Path, plugin: &ResolvedPlugin, machine: &Machine) -> Result<Gi
         let found = if here.exists() { here } else { machine.find_plugin(&used.plugin) };
         ResolvedPlugin::load(&found).is_ok_and(|used| used.name() == plugin.name())
     };
-    let Some(found) = file.plugin_uses().find(is_meant) else {
+    let given = |used: &PluginUse| Given {
+        name: used.name.as_ref().map_or(plugin.name(), |name| name.as_str()).to_owned(),
+        rights: Some(used.grant.clone()),
+        limits: used.limits.clone(),
+    };
+    let found: Vec<Given> = file.plugin_uses().filter(is_meant).map(given).collect();
+    if found.is_empty() {
         let reason = anyhow::anyhow!("`{}` does not use `{}`", run.display(), plugin.name());
         return Err(Failure::input(reason).with_hint("name a plugin that the run file uses"));
-    };
-    Ok(Given { rights: found.grant.clone(), limits: found.limits.clone() })
+    }
+    Ok(found)
 }
