@@ -133,4 +133,59 @@ fn other_commands_outside_the_sandbox_under_an_approved_name_are_told() {
     run("sh");
     let check = environment.catena(&["lock", "run.toml", "--check"]);
     check.ends_with(4).prints("`build`: commands was ");
+    environment
+        .write("run.toml", RunFile::of("scaffold-nop").tool("plugin = \"tool-bash\"").text());
+    let check = environment.catena(&["lock", "run.toml", "--check"]);
+    check.ends_with(4).prints("`build`: not used any more (commands)");
+}
+
+#[test]
+fn plugin_and_commands_under_another_name_are_refused_until_they_are_approved() {
+    let environment = environment();
+    environment.write("run.toml", run_file("read"));
+    let begin = |dir: &str| environment.catena(&["run", "run.toml", "--dir", dir]);
+    begin("run").succeeds();
+    let manifest = environment.path("mine/plugin.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("tool-looks", "tool-stares")).unwrap();
+    begin("again").ends_with(2).says("`tool-stares`: never approved (rights: workspace read)");
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    begin("again").succeeds();
+
+    let tool = "plugin = \"tool-bash\"\n\
+                grant = { workspace = \"read-write\", programs = [\"build\"] }";
+    let with_commands = RunFile::of("scaffold-nop").tool(tool);
+    let with_commands = with_commands.table("[native.build]\ncommands = [\"cat\"]").text();
+    environment.write("run.toml", with_commands);
+    begin("third").ends_with(2).says("`build`: never approved (commands: ");
+    assert!(!environment.path("third").exists());
+}
+
+#[test]
+fn judges_of_another_run_file_are_pinned_with_all_that_it_names() {
+    let environment = environment();
+    environment.write("run.toml", run_file("read"));
+    environment.write("other.toml", run_file("read"));
+    environment.catena(&["run", "run.toml", "--dir", "run"]).succeeds();
+    let judge = ["judge", "run", "--with", "other.toml", "--name", "again"];
+    environment.catena(&judge).succeeds().says("note: plugins are pinned in ");
+    environment.catena(&["lock", "other.toml", "--check"]).succeeds();
+    environment.write("other.toml", run_file("read-write"));
+    environment
+        .catena(&["run", "other.toml", "--dir", "other"])
+        .ends_with(2)
+        .says("workspace was ");
+}
+
+#[test]
+fn writer_under_the_name_of_another_plugin_is_an_error() {
+    let environment = environment();
+    environment.copy_plugin("writer-llm", "writer");
+    let manifest = environment.path("writer/plugin.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("writer-llm", "tool-looks")).unwrap();
+    let file = format!("{}\n[writer]\nplugin = \"./writer\"\n", run_file("read"));
+    environment.write("run.toml", file);
+    let lock = environment.catena(&["lock", "run.toml"]);
+    lock.ends_with(2).says("plugin `tool-looks` stands in the run file more than once");
 }

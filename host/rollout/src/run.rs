@@ -107,8 +107,7 @@ impl Run {
         layout::check_free(dir)?;
         let mut inputs = Inputs::of_run_file(run_file, options)?;
         inputs.check_native(dir, options)?;
-        let checked = lockfile::Lock::beside(run_file)?;
-        let checked = checked.check_run(&inputs.prepared.pins(), options.unpinned)?;
+        let checked = lockfile::check(run_file, &inputs.prepared.pins(), options)?;
         inputs.plan_file.calibration = calibration::check(&inputs, options)?;
         inputs.plan_file.approved = Some(checked.digest);
         let pinned_in = checked.pin()?;

@@ -12,7 +12,7 @@ use catena_rollout::run::judging::JudgingRun;
 use catena_rollout::{RolloutEnd, RolloutId, RunError};
 use clap::{Args, Subcommand};
 
-use crate::commands::run::{is_stopped, tell_of_walls};
+use crate::commands::run::{is_stopped, tell_of_pins, tell_of_walls};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::Format;
@@ -81,6 +81,7 @@ fn failures(
 
 /// Says how much there is to judge.
 fn announce(run: &JudgingRun, format: Format) {
+    tell_of_pins(run.pinned_in());
     if format == Format::Text {
         eprintln!("judging {} patches; what was judged before is not judged again", run.trees());
     }

@@ -44,7 +44,7 @@ fn print(approval: &Approval, approving: Approving) {
         let Pinned { component, world, .. } = pinned;
         let short = |digest: String| digest.chars().take(12).collect::<String>();
         let (component, world) = (short(component.to_string()), short(world.to_string()));
-        plugins.add_row(vec![name.clone(), component, world, rights(pinned)]);
+        plugins.add_row(vec![name.clone(), component, world, pinned.rights_in_a_line()]);
     }
     say!("{plugins}");
     for change in &approval.changes {
@@ -56,12 +56,4 @@ fn print(approval: &Approval, approving: Approving) {
         (Approving::Write, false) => say!("approved in `{lock}`"),
         (Approving::Look, false) => say!("not approved in `{lock}`"),
     }
-}
-
-/// What a plugin may do, in a line.
-fn rights(pinned: &Pinned) -> String {
-    let held = pinned.rights.describe().into_iter().filter(|(_, value)| value != "-");
-    let held = held.map(|(right, value)| format!("{right} {value}"));
-    let held = held.collect::<Vec<_>>().join(", ");
-    if held.is_empty() { "none".to_owned() } else { held }
 }

@@ -87,11 +87,16 @@ pub(crate) fn run(
         options.unpinned = Unpinned::Refused;
     }
     let run = Run::create(&arguments.file, &dir, &options)?;
-    if let Some(lock) = run.pinned_in() {
-        eprintln!("note: plugins are pinned in `{}`", lock.display());
-    }
+    tell_of_pins(run.pinned_in());
     drop(options);
     carry_out(run, format)
+}
+
+/// Says where plugins were pinned, if they were.
+pub(crate) fn tell_of_pins(lock: Option<&Path>) {
+    if let Some(lock) = lock {
+        eprintln!("note: plugins are pinned in `{}`", lock.display());
+    }
 }
 
 /// `runs/NAME`, or the first of `runs/NAME-2`, `runs/NAME-3`, … that is free.

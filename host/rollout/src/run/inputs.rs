@@ -10,7 +10,7 @@ use catena_tree::ObjectDatabase;
 use super::RunOptions;
 use super::error::RunError;
 use super::layout::{PLAN_VERSION, PlanFile, chains_path, read_plan};
-use super::lockfile::Lock;
+use super::lockfile;
 use super::plugins::{self, Crew, Prepared};
 use crate::models::{self, Models};
 use crate::run_file::{ModelChoice, ModelUse, PluginUse, RunFile};
@@ -26,6 +26,8 @@ pub(super) struct Inputs {
     pub(super) prepared: Prepared,
     pub(super) models: Models,
     pub(super) secrets: Secrets,
+    /// The lock file, if plugins were pinned in it.
+    pub(super) pinned_in: Option<PathBuf>,
 }
 
 impl Inputs {
@@ -46,8 +48,14 @@ impl Inputs {
         let chains_path = file.chains.clone();
         let inputs =
             Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), Crew::Judges, options)?;
-        Lock::beside(path)?.check(&inputs.prepared.pins())?;
-        Ok(inputs)
+        inputs.approved_in(path, options)
+    }
+
+    /// The same, if the plugins are as was approved of the run file at `path`, or pinned
+    /// where nothing was.
+    pub(super) fn approved_in(self, path: &Path, options: &RunOptions) -> Result<Self, RunError> {
+        let checked = lockfile::check(path, &self.prepared.pins(), options)?;
+        Ok(Self { pinned_in: checked.pin()?, ..self })
     }
 
     /// Those of a run that was begun before, as long as they are the same.
@@ -156,7 +164,16 @@ impl Inputs {
             approved: None,
             file,
         };
-        Ok(Self { plan_file, chains, chains_text, borrow_from, prepared, models, secrets })
+        Ok(Self {
+            plan_file,
+            chains,
+            chains_text,
+            borrow_from,
+            prepared,
+            models,
+            secrets,
+            pinned_in: None,
+        })
     }
 }
 

@@ -21,7 +21,6 @@ use tokio::task::JoinSet;
 use super::error::RunError;
 use super::inputs::{Inputs, make_paths_absolute};
 use super::layout::{self, Lock, PLAN_VERSION, PlanFile};
-use super::lockfile;
 use super::plugins::{self, Crew};
 use super::{RunOptions, journal_path, plan, summaries};
 use crate::journal::Journal;
@@ -47,6 +46,8 @@ pub struct JudgingRun {
     dir: PathBuf,
     pub(super) plan: Plan,
     pub(super) stored: Vec<StoredRollout>,
+    /// The lock file, if plugins were pinned in it.
+    pinned_in: Option<PathBuf>,
     _lock: Lock,
 }
 
@@ -104,12 +105,11 @@ impl JudgingRun {
             }
         }
         let objects = layout::objects_path(&run);
-        let inputs = inputs(file, &run, chains, vec![objects], options)?;
-        if !other.is_file() {
-            check_rights(&inputs)?;
-        }
+        let mut inputs = inputs(file, &run, chains, vec![objects], options)?;
         if other.is_file() {
-            lockfile::Lock::beside(other)?.check(&inputs.prepared.pins())?;
+            inputs = inputs.approved_in(other, options)?;
+        } else {
+            check_rights(&inputs)?;
         }
         Self::of(&judgements_path(&run, name), inputs, Known::ByPlan, stored, options)
     }
@@ -133,13 +133,19 @@ impl JudgingRun {
         } else {
             layout::write_plan(dir, &inputs.plan_file, &inputs.chains_text)?
         };
+        let pinned_in = inputs.pinned_in.clone();
         let plan = plan(dir, inputs, options, lock.last)?;
-        Ok(Self { dir: dir.to_owned(), plan, stored, _lock: lock })
+        Ok(Self { dir: dir.to_owned(), plan, stored, pinned_in, _lock: lock })
     }
 
     /// Where it lies.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The lock file, if plugins had to be pinned in it.
+    pub fn pinned_in(&self) -> Option<&Path> {
+        self.pinned_in.as_deref()
     }
 
     /// How many trees are to be judged.
@@ -257,7 +263,16 @@ fn inputs(
         approved: None,
         file,
     };
-    Ok(Inputs { plan_file, chains, chains_text, borrow_from, prepared, models, secrets })
+    Ok(Inputs {
+        plan_file,
+        chains,
+        chains_text,
+        borrow_from,
+        prepared,
+        models,
+        secrets,
+        pinned_in: None,
+    })
 }
 
 /// Whether an agent said that it was done.

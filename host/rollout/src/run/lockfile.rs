@@ -1,9 +1,9 @@
 //! `catena.lock`: what an operator approved of each plugin that a run file uses, beside the
 //! run file.
 //!
-//! A plugin that is not in it yet is pinned by the first run that uses it. One that is in
-//! it and differs in its component, its manifest, its world or its rights keeps a run from
-//! being begun until [`approve`] is called.
+//! The first use of a run file pins all that it names. From then on, whatever differs from
+//! what was pinned or was not there keeps a run from being begun until [`approve`] is
+//! called: who could add a plugin could put it in the place of another.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,13 +30,13 @@ const LOCK_VERSION: u32 = 1;
 const HEAD: &str =
     "# What was approved of the plugins of run files here. `catena lock RUN.TOML` writes it.\n";
 
-/// What becomes of plugins that were never approved.
+/// What becomes of a run file of which nothing was ever approved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unpinned {
-    /// The run that uses them first pins them.
+    /// Its first use pins all that it names.
     #[default]
     Pinned,
-    /// They keep a run from being begun.
+    /// No run of it is begun.
     Refused,
 }
 
@@ -71,7 +71,8 @@ pub struct Pinned {
     pub manifest: Digest,
     /// Digest of what the component imports and exports, with all types.
     pub world: Digest,
-    /// What it may do: asked for and granted.
+    /// What it may do: asked for and granted. Of a program, what it asks for, of which
+    /// it has what its caller has.
     pub rights: Effective,
 }
 
@@ -100,10 +101,8 @@ impl fmt::Display for Difference {
         let Self { plugin, part, .. } = self;
         match (&self.was, &self.is) {
             (Some(was), Some(is)) => write!(f, "`{plugin}`: {part} was {was}, is {is}"),
-            (None, Some(_)) if part == "plugin" => write!(f, "`{plugin}`: never approved"),
-            (None, Some(is)) => write!(f, "`{plugin}`: {part} came: {is}"),
-            (Some(_), None) if part == "plugin" => write!(f, "`{plugin}`: not used any more"),
-            (Some(was), None) => write!(f, "`{plugin}`: {part} went: {was}"),
+            (None, Some(is)) => write!(f, "`{plugin}`: never approved ({part}: {is})"),
+            (Some(_), None) => write!(f, "`{plugin}`: not used any more ({part})"),
             (None, None) => write!(f, "`{plugin}`: {part}"),
         }
     }
@@ -115,6 +114,14 @@ pub(super) fn in_lines(differences: &[Difference]) -> String {
 }
 
 impl Pinned {
+    /// What it may do, in a line.
+    pub fn rights_in_a_line(&self) -> String {
+        let held = self.rights.describe().into_iter().filter(|(_, value)| value != "-");
+        let held = held.map(|(right, value)| format!("{right} {value}"));
+        let held = held.collect::<Vec<_>>().join(", ");
+        if held.is_empty() { "none".to_owned() } else { held }
+    }
+
     /// How `self` differs from what it was.
     pub(super) fn differences(&self, name: &str, was: &Self) -> Vec<Difference> {
         let digests = [
@@ -139,20 +146,19 @@ impl Pinned {
 }
 
 impl Approved {
-    /// How what is in use differs from what was approved of the same, and what of it never
-    /// was.
-    fn differences(&self, was: &Self) -> (Vec<Difference>, Vec<Difference>) {
+    /// How what is in use differs from what was approved, with what never was at the end.
+    fn differences(&self, was: &Self) -> Vec<Difference> {
         let (mut changed, mut new) = (Vec::new(), Vec::new());
-        let unknown = |name: &String, part: &str| Difference {
+        let unknown = |name: &String, part: &str, is: String| Difference {
             plugin: name.clone(),
             part: part.to_owned(),
             was: None,
-            is: Some("in use".to_owned()),
+            is: Some(is),
         };
         for (name, pinned) in &self.plugins {
             match was.plugins.get(name) {
                 Some(was) => changed.extend(pinned.differences(name, was)),
-                None => new.push(unknown(name, "plugin")),
+                None => new.push(unknown(name, "rights", pinned.rights_in_a_line())),
             }
         }
         for (name, is) in &self.native {
@@ -164,22 +170,35 @@ impl Approved {
                     was: Some(short(was)),
                     is: Some(short(is)),
                 }),
-                None => new.push(unknown(name, "commands")),
+                None => new.push(unknown(name, "commands", short(is))),
             }
         }
-        (changed, new)
+        changed.extend(new);
+        changed
     }
 
     /// What was approved and is not in use.
     fn gone(&self, was: &Self) -> Vec<Difference> {
-        let names = was.plugins.keys().filter(|name| !self.plugins.contains_key(*name));
-        let gone = |name: &String| Difference {
+        let gone = |name: &String, part: &str| Difference {
             plugin: name.clone(),
-            part: "plugin".to_owned(),
+            part: part.to_owned(),
             was: Some("approved".to_owned()),
             is: None,
         };
-        names.map(gone).collect()
+        let plugins = was.plugins.keys().filter(|name| !self.plugins.contains_key(*name));
+        let native = was.native.keys().filter(|name| !self.native.contains_key(*name));
+        let plugins = plugins.map(|name| gone(name, "plugin"));
+        plugins.chain(native.map(|name| gone(name, "commands"))).collect()
+    }
+
+    /// Checks that all of it is as the lock file at `path` has it.
+    fn check(&self, was: &Self, path: &Path) -> Result<(), RunError> {
+        let differences = self.differences(was);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let (path, differences) = (path.to_owned(), in_lines(&differences));
+        Err(RunError::NotApproved { path, differences })
     }
 
     fn digest(&self) -> Digest {
@@ -215,38 +234,27 @@ impl Lock {
         Ok(Self { path, name, file })
     }
 
-    fn approved(&self) -> Approved {
-        self.file.runs.get(&self.name).cloned().unwrap_or_default()
+    fn approved(&self) -> Option<&Approved> {
+        self.file.runs.get(&self.name)
     }
 
-    /// Checks that all that was approved of what is in use is as it was. Returns what
-    /// never was.
-    pub(super) fn check(&self, used: &Approved) -> Result<Vec<Difference>, RunError> {
-        let (changed, new) = used.differences(&self.approved());
-        if changed.is_empty() {
-            return Ok(new);
+    /// Reads the file again, has `change` its entry, and writes it, while no other process
+    /// does. Nothing is written where `change` returns none.
+    fn update(
+        run_file: &Path,
+        change: impl FnOnce(&Self) -> Result<Option<Approved>, RunError>,
+    ) -> Result<Option<PathBuf>, RunError> {
+        let dir = parent(run_file);
+        let held = File::open(dir).map_err(|err| RunError::io(dir, err))?;
+        // Not every network file system can; there the last one to write wins.
+        if let Err(err) = held.lock() {
+            tracing::warn!(%err, "can't lock the directory of the lock file");
         }
-        Err(RunError::NotApproved { path: self.path.clone(), differences: in_lines(&changed) })
-    }
-
-    /// The same for a run, which pins what never was approved, or is refused for it.
-    /// Nothing is written yet.
-    pub(super) fn check_run(
-        mut self,
-        used: &Approved,
-        unpinned: Unpinned,
-    ) -> Result<Checked, RunError> {
-        let new = self.check(used)?;
-        if !new.is_empty() && unpinned == Unpinned::Refused {
-            let differences = in_lines(&new);
-            return Err(RunError::NotApproved { path: self.path, differences });
-        }
-        if !new.is_empty() {
-            let entry = self.file.runs.entry(self.name.clone()).or_default();
-            entry.plugins.extend(used.plugins.clone());
-            entry.native.extend(used.native.clone());
-        }
-        Ok(Checked { digest: used.digest(), pinned: new, lock: self })
+        let mut lock = Self::beside(run_file)?;
+        let Some(approved) = change(&lock)? else { return Ok(None) };
+        lock.file.runs.insert(lock.name.clone(), approved);
+        lock.write()?;
+        Ok(Some(lock.path))
     }
 
     /// Writes the file, which is there whole or not at all.
@@ -254,8 +262,7 @@ impl Lock {
         let to_error = |err: std::io::Error| RunError::io(&self.path, err);
         let text = toml::to_string_pretty(&self.file)
             .map_err(|err| to_error(std::io::Error::other(err)))?;
-        let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let dir = dir.unwrap_or(Path::new("."));
+        let dir = parent(&self.path);
         let write = || -> std::io::Result<()> {
             let mut part = tempfile::Builder::new();
             let mut part = part.permissions(readable()).tempfile_in(dir)?;
@@ -269,29 +276,77 @@ impl Lock {
     }
 }
 
+/// The directory that a file is in.
+fn parent(path: &Path) -> &Path {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    dir.unwrap_or(Path::new("."))
+}
+
 /// Who looks at a repository may read what was approved in it.
 fn readable() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }
 
-/// A lock file that lets a run be begun.
+/// What is in use, found to be as it was approved.
 pub(super) struct Checked {
-    /// Of what the run uses.
+    /// Of what is in use.
     pub(super) digest: Digest,
-    /// What it did not have before.
-    pub(super) pinned: Vec<Difference>,
-    lock: Lock,
+    run_file: PathBuf,
+    /// All that the run file names, where nothing was approved of it.
+    first: Option<Approved>,
+}
+
+/// Checks that what is in use of a run file is as the lock file beside it has it. Nothing
+/// is written yet.
+pub(super) fn check(
+    run_file: &Path,
+    used: &Approved,
+    options: &RunOptions,
+) -> Result<Checked, RunError> {
+    let lock = Lock::beside(run_file)?;
+    let first = match (lock.approved(), options.unpinned) {
+        (Some(approved), _) => {
+            used.check(approved, &lock.path)?;
+            None
+        }
+        (None, Unpinned::Refused) => {
+            used.check(&Approved::default(), &lock.path)?;
+            None
+        }
+        (None, Unpinned::Pinned) => {
+            let all = named_by(run_file, options)?;
+            // Either is read from the disk anew.
+            used.check(&all, &lock.path)?;
+            Some(all)
+        }
+    };
+    Ok(Checked { digest: used.digest(), run_file: run_file.to_owned(), first })
 }
 
 impl Checked {
-    /// Pins what is new. Returns the file if it was written.
+    /// Pins what the run file names, if nothing was. Returns the lock file if it was
+    /// written.
     pub(super) fn pin(self) -> Result<Option<PathBuf>, RunError> {
-        if self.pinned.is_empty() {
-            return Ok(None);
-        }
-        self.lock.write()?;
-        Ok(Some(self.lock.path))
+        let Some(first) = self.first else { return Ok(None) };
+        Lock::update(&self.run_file, |lock| match lock.approved() {
+            Some(approved) => first.check(approved, &lock.path).map(|()| None),
+            None => Ok(Some(first.clone())),
+        })
     }
+}
+
+/// All that a run file names, the writer included.
+fn named_by(run_file: &Path, options: &RunOptions) -> Result<Approved, RunError> {
+    let mut file = RunFile::load(run_file)?;
+    make_paths_absolute(&mut file, run_file, &options.plugin_dirs)?;
+    let mut all = plugins::prepare(&file, Crew::All, options)?.pins();
+    let Some(writer) = &file.writer else { return Ok(all) };
+    for (name, pinned) in plugins::prepare_writer(writer, options)?.1.plugins {
+        if all.plugins.insert(name.clone(), pinned).is_some() {
+            return Err(RunError::PluginTwice(name));
+        }
+    }
+    Ok(all)
 }
 
 /// Whether [`approve`] writes.
@@ -321,20 +376,22 @@ pub fn approve(
     approving: Approving,
     options: &RunOptions,
 ) -> Result<Approval, RunError> {
-    let mut file = RunFile::load(run_file)?;
-    make_paths_absolute(&mut file, run_file, &options.plugin_dirs)?;
-    let mut used = plugins::prepare(&file, Crew::All, options)?.pins();
-    if let Some(writer) = &file.writer {
-        used.plugins.extend(plugins::prepare_writer(writer, options)?.1.plugins);
+    let approved = named_by(run_file, options)?;
+    let compare = |lock: &Lock| {
+        let none = Approved::default();
+        let was = lock.approved().unwrap_or(&none);
+        let mut changes = approved.differences(was);
+        changes.extend(approved.gone(was));
+        changes
+    };
+    let lock = Lock::beside(run_file)?;
+    let mut changes = compare(&lock);
+    if approving == Approving::Write {
+        Lock::update(run_file, |lock| {
+            changes = compare(lock);
+            let is_written = lock.approved() == Some(&approved);
+            Ok((!is_written).then(|| approved.clone()))
+        })?;
     }
-    let mut lock = Lock::beside(run_file)?;
-    let was = lock.approved();
-    let (mut changes, new) = used.differences(&was);
-    changes.extend(new);
-    changes.extend(used.gone(&was));
-    if approving == Approving::Write && (!changes.is_empty() || !lock.path.exists()) {
-        lock.file.runs.insert(lock.name.clone(), used.clone());
-        lock.write()?;
-    }
-    Ok(Approval { lock: lock.path, changes, approved: used })
+    Ok(Approval { lock: lock.path, changes, approved })
 }

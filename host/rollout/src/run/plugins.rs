@@ -1,13 +1,12 @@
 //! From the plugins a run file uses to what a worker loads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use catena_native::NativeUse;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    ComponentCache, Digest, Engine, Granted, Limits, PluginKind, ProgramStore, ResolvedPlugin,
-    check,
+    ComponentCache, Engine, Granted, Limits, PluginKind, ProgramStore, ResolvedPlugin, check,
 };
 use catena_worker::ConfinedCompiler;
 
@@ -42,8 +41,8 @@ pub(super) struct Prepared {
     pub(super) engine: String,
     /// What the plan says of each plugin, by its name.
     pub(super) planned: BTreeMap<String, PlannedPlugin>,
-    /// Digests of their worlds, by their names.
-    pub(super) worlds: BTreeMap<String, Digest>,
+    /// What there is to approve of each plugin, by its name.
+    pinned: BTreeMap<String, Pinned>,
 }
 
 impl Prepared {
@@ -56,22 +55,8 @@ impl Prepared {
     /// What there is to approve of.
     pub(super) fn pins(&self) -> Approved {
         let native = self.native.iter().map(|(name, used)| (name.clone(), digest(used)));
-        Approved { plugins: pins(&self.planned, &self.worlds), native: native.collect() }
+        Approved { plugins: self.pinned.clone(), native: native.collect() }
     }
-}
-
-fn pins(
-    planned: &BTreeMap<String, PlannedPlugin>,
-    worlds: &BTreeMap<String, Digest>,
-) -> BTreeMap<String, Pinned> {
-    let pin = |(name, plugin): (&String, &PlannedPlugin)| {
-        let PlannedPlugin { component, manifest, rights, .. } = plugin;
-        let (component, manifest, rights) = (*component, *manifest, rights.clone());
-        // Every component has been looked at.
-        let world = worlds.get(name).copied().unwrap_or(component);
-        (name.clone(), Pinned { component, manifest, world, rights })
-    };
-    planned.iter().map(pin).collect()
 }
 
 /// Where a plugin is: as the run file says, or by name in one of the plugin
@@ -102,25 +87,32 @@ pub(super) fn prepare(
     let judges: Vec<PluginSpec> = judges.collect::<Result<_, _>>()?;
     let tools = tools.iter().map(|tool| preparation.plugin(tool, PluginKind::Tool));
     let tools: Vec<PluginSpec> = tools.collect::<Result<_, _>>()?;
-    let granted: BTreeSet<String> = scaffold
-        .iter()
-        .chain(&judges)
-        .chain(&tools)
-        .flat_map(|spec| spec.rights.programs.iter().cloned())
-        .collect();
+    let callers = of_callers(scaffold.iter().chain(&judges).chain(&tools));
     let mut native = file.native.clone();
-    native.retain(|name, _| granted.contains(name));
+    native.retain(|name, _| callers.programs.contains(name));
     let twice = native.keys().find(|name| file.programs.contains_key(*name));
     if let Some(name) = twice {
         return Err(RunError::NameTwice(name.clone()));
     }
-    let programs = granted.iter().filter(|name| !native.contains_key(*name));
+    let programs = callers.programs.iter().filter(|name| !native.contains_key(*name));
     let programs =
-        programs.map(|name| preparation.program(name, &granted, file, &options.programs));
+        programs.map(|name| preparation.program(name, &callers, file, &options.programs));
     let programs = programs.collect::<Result<_, _>>()?;
     let engine = preparation.engine.name();
-    let Preparation { planned, worlds, .. } = preparation;
-    Ok(Prepared { scaffold, tools, judges, programs, native, engine, planned, worlds })
+    let Preparation { planned, pinned, .. } = preparation;
+    Ok(Prepared { scaffold, tools, judges, programs, native, engine, planned, pinned })
+}
+
+/// What any of these may name, which a program that asks for whatever is granted gets as
+/// its bounds.
+fn of_callers<'a>(specs: impl Iterator<Item = &'a PluginSpec>) -> Granted {
+    let mut all = Granted::default();
+    for PluginSpec { rights, .. } in specs {
+        all.programs.extend(rights.programs.iter().cloned());
+        all.http.extend(rights.http.iter().cloned());
+        all.secrets.extend(rights.secrets.iter().cloned());
+    }
+    all
 }
 
 /// Finds, checks and compiles the writer of a run file.
@@ -130,8 +122,7 @@ pub(super) fn prepare_writer(
 ) -> Result<(PluginSpec, Approved), RunError> {
     let mut preparation = Preparation::begin(options)?;
     let writer = preparation.plugin(used, PluginKind::Writer)?;
-    let plugins = pins(&preparation.planned, &preparation.worlds);
-    Ok((writer, Approved { plugins, native: BTreeMap::new() }))
+    Ok((writer, Approved { plugins: preparation.pinned, native: BTreeMap::new() }))
 }
 
 struct Preparation {
@@ -139,7 +130,7 @@ struct Preparation {
     cache: ComponentCache,
     compiler: ConfinedCompiler,
     planned: BTreeMap<String, PlannedPlugin>,
-    worlds: BTreeMap<String, Digest>,
+    pinned: BTreeMap<String, Pinned>,
 }
 
 impl Preparation {
@@ -150,7 +141,7 @@ impl Preparation {
             cache: ComponentCache::open(&options.cache)?,
             compiler: ConfinedCompiler { require_walls: options.require_walls, ..compiler },
             planned: BTreeMap::new(),
-            worlds: BTreeMap::new(),
+            pinned: BTreeMap::new(),
         })
     }
 
@@ -171,13 +162,14 @@ impl Preparation {
     fn program(
         &mut self,
         name: &str,
-        granted: &BTreeSet<String>,
+        callers: &Granted,
         file: &RunFile,
         store: &ProgramStore,
     ) -> Result<PluginSpec, RunError> {
         let plugin = store.load(name)?;
         // Its caller's rights are its bounds, at each start.
-        let grant = Granted { programs: granted.clone(), ..plugin.manifest.capabilities.clone() };
+        let Granted { workspace, model, reference, .. } = plugin.manifest.capabilities;
+        let grant = Granted { workspace, model, reference, ..callers.clone() };
         let limits = file.programs.get(name).map(|used| used.limits.clone()).unwrap_or_default();
         let used = PluginUse { grant, limits, ..PluginUse::alone(name.into()) };
         self.ready(plugin, &used)
@@ -195,9 +187,20 @@ impl Preparation {
         }
         let config = serde_json::from_str(&spec.config).unwrap_or_default();
         let kind = Some(spec.manifest.plugin.kind);
+        let pinned = Pinned {
+            component,
+            manifest,
+            // Every component has been looked at.
+            world: compiled.face.world.unwrap_or(component),
+            // Which callers are prepared beside a program is not its own.
+            rights: match spec.manifest.plugin.kind {
+                PluginKind::Program => spec.manifest.capabilities.clone(),
+                _ => rights.clone(),
+            },
+        };
         let planned = PlannedPlugin { kind, component, manifest, rights, limits, config };
-        self.worlds.extend(compiled.face.world.map(|world| (name.clone(), world)));
-        self.planned.insert(name, planned);
+        self.planned.insert(name.clone(), planned);
+        self.pinned.insert(name, pinned);
         Ok(spec)
     }
 }

@@ -24,7 +24,7 @@ use catena_worker::{
 
 use super::error::RunError;
 use super::inputs::{check_clone, check_selection, make_paths_absolute, selected};
-use super::lockfile::Lock;
+use super::lockfile;
 use super::plugins::prepare_writer;
 use super::{RunOptions, enough};
 use crate::conversations::Conversations;
@@ -47,6 +47,8 @@ pub struct Writing {
     spill_dir: PathBuf,
     /// The writer may run only where all walls around its worker stand.
     require_walls: bool,
+    /// The lock file, if plugins were pinned in it.
+    pinned_in: Option<PathBuf>,
 }
 
 /// A chain with new texts.
@@ -87,16 +89,18 @@ impl Writing {
         models::resolve(&mut file, options.models_file.as_deref())?;
         let used = file.writer.clone().ok_or_else(|| RunError::NoWriter(path.to_owned()))?;
         let (writer, pins) = prepare_writer(&used, options)?;
-        Lock::beside(path)?.check(&pins)?;
+        let checked = lockfile::check(path, &pins, options)?;
         if writer.manifest.capabilities.model && !writer.rights.model {
             return Err(RunError::WriterWithoutModel(writer.manifest.plugin.name.to_string()));
         }
         let chains = ChainFile::load(&file.chains)?;
         check_selection(&file, &chains)?;
         let database = ObjectDatabase::open(&check_clone(&file, &chains)?)?;
+        let model = models::open_for_writer(&file, &used, &options.models)?;
         Ok(Self {
             writer,
-            model: models::open_for_writer(&file, &used, &options.models)?,
+            model,
+            pinned_in: checked.pin()?,
             account: Account::new(file.budget.run.bounds(), &Usage::default()),
             worker: options.worker.clone(),
             spill_dir: spill_dir.to_owned(),
@@ -112,6 +116,11 @@ impl Writing {
     pub async fn try_walls(&self) -> Result<Walls, RunError> {
         let walls = host::try_walls(&self.worker, &self.spill_dir).await;
         enough(walls.map_err(RunError::Worker)?, self.require_walls)
+    }
+
+    /// The lock file, if plugins had to be pinned in it.
+    pub fn pinned_in(&self) -> Option<&Path> {
+        self.pinned_in.as_deref()
     }
 
     /// The chain file that the run file names.

@@ -22,7 +22,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::commands::run::{WallsAsked, tell_of_walls};
+use crate::commands::run::{WallsAsked, tell_of_pins, tell_of_walls};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::{Format, dollars, grouped, print_json, say};
@@ -54,6 +54,7 @@ pub(crate) fn run(
     let spill = tempfile::tempdir().context("can't make a temporary directory")?;
     let options = arguments.walls.of(machine.run_options(watch::watcher(format)));
     let writing = Writing::create(&arguments.file, spill.path(), &options)?;
+    tell_of_pins(writing.pinned_in());
     let mut part = Part::open(&arguments.output, &writing)?;
     let bar = watch::bar(format, "writing queries");
     bar.set_length(writing.selected().len() as u64);

@@ -64,8 +64,8 @@ pub struct Unfit {
 pub struct PatchJudges {
     file: RunFile,
     chains: ChainFile,
-    /// The judge has no run file that would grant it anything.
-    is_alone: bool,
+    /// None where the judge is a plugin, which then is granted nothing.
+    run_file: Option<PathBuf>,
 }
 
 impl PatchJudges {
@@ -104,7 +104,8 @@ impl PatchJudges {
         // Nobody goes on with what is judged.
         file.refinements = 0;
         file.writer = None;
-        Ok(Self { file, chains, is_alone })
+        let run_file = (!is_alone).then(|| other.to_owned());
+        Ok(Self { file, chains, run_file })
     }
 
     /// The chains that patches can be of.
@@ -123,8 +124,9 @@ impl PatchJudges {
         let chains_path: PathBuf = self.file.chains.clone();
         let version = env!("CARGO_PKG_VERSION");
         let mut inputs = Inputs::check(self.file, &chains_path, version, Crew::Judges, options)?;
-        if self.is_alone {
-            check_rights(&inputs)?;
+        match &self.run_file {
+            Some(run_file) => inputs = inputs.approved_in(run_file, options)?,
+            None => check_rights(&inputs)?,
         }
         inputs.plan_file.patches = patches.iter().map(|patch| patch.about.clone()).collect();
         Ok(inputs)

@@ -43,7 +43,7 @@ impl JudgingRun {
         let mut plan = plan(dir, inputs, options, lock.last)?;
         plan.log = None;
         plan.reliance = Reliance::Irreproducible;
-        Ok(Self { dir: dir.to_owned(), plan, stored, _lock: lock })
+        Ok(Self { dir: dir.to_owned(), plan, stored, pinned_in: None, _lock: lock })
     }
 
     /// Replays every journal without a model and without writing, and compares every
