@@ -146,6 +146,11 @@ impl Check<'_> {
             clone.display(),
         );
         std::fs::write(&run_file, text)?;
+        // What another agent's run file was approved of is not this one's.
+        let lock = self.dir.join("catena.lock");
+        if lock.exists() {
+            std::fs::remove_file(&lock)?;
+        }
         let run_dir = self.dir.join(format!("{name}-{agent}"));
         if run_dir.exists() {
             std::fs::remove_dir_all(&run_dir)?;
