@@ -35,6 +35,7 @@ use crate::outside::Outside;
 use crate::refusals::OfFiles;
 use crate::state::{State, deny_sockets, link};
 
+pub use conversations::MOST_OPENED;
 pub(crate) use conversations::{Conversations, Full};
 use judging::Judging;
 pub use judging::{JudgeSetting, JudgeStart};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use catena_model::{ConversationId, Edit, Gateway, ModelError, Reply};
+use catena_plugin::session::MOST_OPENED;
 use catena_plugin::{
     BeforeTool, Event, Exchange, HttpEnd, HttpStart, NativeEnd, NativeStart, NewObject, ToolStart,
 };
@@ -41,9 +42,6 @@ pub(crate) struct Scope {
     pub(crate) may_use_model: bool,
 }
 
-/// Most conversations that one job may open.
-const MAX_CONVERSATIONS: u32 = 1_000;
-
 /// A worker that reaches for what is not its own has been broken into.
 #[derive(Debug, thiserror::Error)]
 #[error("the worker reached for {0}, which is not its own")]
@@ -51,7 +49,7 @@ pub(crate) struct Trespass(pub(crate) String);
 
 impl Scope {
     fn check(&self, id: ConversationId) -> Result<(), Trespass> {
-        let own = self.first_own..self.first_own.saturating_add(MAX_CONVERSATIONS);
+        let own = self.first_own..self.first_own.saturating_add(MOST_OPENED);
         if self.main == Some(id) || own.contains(&id.0) {
             return Ok(());
         }
@@ -162,7 +160,7 @@ mod tests {
         let edit = |id| vec![(ConversationId(id), Edit::Push(Vec::new()))];
         assert!(scope.check_edits(&edit(2)).is_ok());
         assert!(scope.check_edits(&edit(5)).is_ok());
-        for foreign in [0, 4, 5 + MAX_CONVERSATIONS, u32::MAX] {
+        for foreign in [0, 4, 5 + MOST_OPENED, u32::MAX] {
             assert!(scope.check_edits(&edit(foreign)).is_err(), "{foreign}");
         }
         let fork = vec![(ConversationId(6), Edit::ForkOf(ConversationId(0)))];

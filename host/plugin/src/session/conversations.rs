@@ -16,7 +16,7 @@ const MOST_UNSENT: usize = 64 << 20;
 
 /// Conversations that one session may open. The host takes more for a worker that was
 /// broken into.
-const MOST_OPENED: u32 = 1_000;
+pub const MOST_OPENED: u32 = 1_000;
 
 /// What a message, a conversation or an edit counts beside its text.
 const OVERHEAD: usize = 256;

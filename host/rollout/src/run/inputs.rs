@@ -30,6 +30,17 @@ pub(super) struct Inputs {
     pub(super) pinned_in: Option<PathBuf>,
 }
 
+/// A run file with what was read for it.
+pub(super) struct Given {
+    pub(super) file: RunFile,
+    /// The version of the program that the plan is of.
+    pub(super) catena: String,
+    pub(super) chains: ChainFile,
+    pub(super) chains_text: Vec<u8>,
+    /// Repositories that objects are borrowed from, beside those of programs.
+    pub(super) borrow_from: Vec<PathBuf>,
+}
+
 impl Inputs {
     /// Those that a run file names.
     pub(super) fn of_run_file(path: &Path, options: &RunOptions) -> Result<Self, RunError> {
@@ -144,19 +155,31 @@ impl Inputs {
         check_selection(&file, &chains)?;
         check_queries(&file, &chains)?;
         let clone = check_clone(&file, &chains)?;
+        let given = Given {
+            file,
+            catena: catena.to_owned(),
+            chains,
+            chains_text,
+            borrow_from: vec![clone],
+        };
+        Self::of(given, crew, options)
+    }
+
+    /// Opens what a run file names beside its chains.
+    pub(super) fn of(given: Given, crew: Crew, options: &RunOptions) -> Result<Self, RunError> {
+        let Given { file, catena, chains, chains_text, mut borrow_from } = given;
         let models = match crew {
             Crew::All => models::open_all(&file, &options.models)?,
             Crew::Judges => models::open_for_judges(&file, &options.models)?,
         };
         let prepared = plugins::prepare(&file, crew, options)?;
         let secrets = Secrets::open(&file.secrets, prepared.specs(), &options.models)?;
-        let mut borrow_from = vec![clone];
         if !prepared.programs.is_empty() {
             borrow_from.extend(options.programs.objects());
         }
         let plan_file = PlanFile {
             version: PLAN_VERSION,
-            catena: catena.to_owned(),
+            catena,
             chains: Digest::of(&chains_text),
             plugins: prepared.planned.clone(),
             calibration: None,

@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use catena_chain::{Chain, ChainFile};
 use catena_plugin::session::PluginSpec;
-use catena_plugin::{AttemptEnd, Digest, Ending, Granted, Judged};
+use catena_plugin::{AttemptEnd, Ending, Granted, Judged};
 use catena_tree::TreeId;
 use catena_worker::Walls;
 use tokio::task::JoinSet;
 
 use super::error::RunError;
-use super::inputs::{Inputs, make_paths_absolute};
-use super::layout::{self, Lock, PLAN_VERSION, PlanFile};
+use super::inputs::{Given, Inputs, make_paths_absolute};
+use super::layout::{self, Lock, PlanFile};
 use super::plugins::{self, Crew};
 use super::{RunOptions, journal_path, plan, summaries};
 use crate::journal::Journal;
@@ -30,7 +30,6 @@ use crate::progress::ProgressEvent;
 use crate::record::{RolloutEnd, RolloutId};
 use crate::rollout::{Plan, RolloutError};
 use crate::run_file::{JudgingUse, PluginUse, RunFile};
-use crate::secrets::Secrets;
 use crate::stored::{Candidate, Notes, StoredRollout, StoredStage, judge_stored};
 use crate::summary::{RolloutSummary, RoundSummary, StageSummary};
 
@@ -242,37 +241,14 @@ fn inputs(
     file: RunFile,
     run: &Path,
     chains: ChainFile,
-    mut borrow_from: Vec<PathBuf>,
+    borrow_from: Vec<PathBuf>,
     options: &RunOptions,
 ) -> Result<Inputs, RunError> {
     let chains_path = layout::chains_path(run);
     let chains_text = std::fs::read(&chains_path).map_err(|err| RunError::io(&chains_path, err))?;
-    let models = models::open_for_judges(&file, &options.models)?;
-    let prepared = plugins::prepare(&file, Crew::Judges, options)?;
-    let secrets = Secrets::open(&file.secrets, prepared.specs(), &options.models)?;
-    if !prepared.programs.is_empty() {
-        borrow_from.extend(options.programs.objects());
-    }
-    let plan_file = PlanFile {
-        version: PLAN_VERSION,
-        catena: env!("CARGO_PKG_VERSION").to_owned(),
-        chains: Digest::of(&chains_text),
-        plugins: prepared.planned.clone(),
-        calibration: None,
-        patches: Vec::new(),
-        approved: None,
-        file,
-    };
-    Ok(Inputs {
-        plan_file,
-        chains,
-        chains_text,
-        borrow_from,
-        prepared,
-        models,
-        secrets,
-        pinned_in: None,
-    })
+    let catena = env!("CARGO_PKG_VERSION").to_owned();
+    let given = Given { file, catena, chains, chains_text, borrow_from };
+    Inputs::of(given, Crew::Judges, options)
 }
 
 /// Whether an agent said that it was done.
