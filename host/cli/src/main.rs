@@ -76,7 +76,7 @@ enum Command {
     Judge(commands::judge::Arguments),
     /// Write training data from a run
     Export(commands::export::Arguments),
-    /// Take trajectories of other programs in, to export them
+    /// Take trajectories of other programs in, to look at, judge and export them
     Import(commands::import::Arguments),
     /// Print figures of data: samples, tokens, scores, cost
     Stats(commands::stats::Arguments),
