@@ -120,7 +120,8 @@ const DIFFERENCES: [Difference; 15] = [
             Call::SymlinkAt { path, .. } => {
                 path.ends_with('/')
                     && is(ours, "exist")
-                    && (is(theirs, "not-directory") || is(theirs, "no-entry"))
+                    // One that leads out is followed over a preopened directory.
+                    && ["not-directory", "no-entry", "not-permitted"].iter().any(|it| is(theirs, it))
             }
             _ => false,
         },
