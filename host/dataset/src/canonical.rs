@@ -230,6 +230,30 @@ pub struct Turn {
     pub time: Option<String>,
 }
 
+impl Turn {
+    /// One of another program, which knows one round of one stage and one conversation,
+    /// before anything else is known of it.
+    pub(crate) fn foreign(
+        message: usize,
+        finish: FinishReason,
+        usage: Usage,
+        tools: Digest,
+    ) -> Self {
+        Self {
+            conversation: ConversationId(0),
+            stage: 1,
+            round: 1,
+            message,
+            finish,
+            usage,
+            tools,
+            details: None,
+            calls: Vec::new(),
+            time: None,
+        }
+    }
+}
+
 /// A tool call that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -52,7 +52,28 @@ pub struct Order<'a> {
     pub judgements: Option<&'a str>,
 }
 
-impl Order<'_> {
+impl<'a> Order<'a> {
+    /// All that meets these criteria, in one part, without a count of tokens.
+    pub fn of(
+        sources: &'a [PathBuf],
+        profile: Profile,
+        output: &'a Path,
+        criteria: &'a Criteria,
+    ) -> Self {
+        Self {
+            sources,
+            profile,
+            output,
+            criteria,
+            excluded: Vec::new(),
+            split: None,
+            split_text: None,
+            counter: None,
+            chat_template: None,
+            judgements: None,
+        }
+    }
+
     /// What is asked for that the form can't do.
     fn unfit(&self) -> Option<&'static str> {
         let criteria = self.criteria;

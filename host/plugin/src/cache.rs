@@ -140,10 +140,11 @@ impl ComponentCache {
         }
         let Compiled { code, face } = compiler.compile(&plugin.component).map_err(to_error)?;
         let digest = Digest::of(&code);
-        let there = fs::read(&file).ok().filter(|there| Digest::of(there) == digest);
-        let written = match there {
-            Some(_) => fs::metadata(&file).map_err(|source| io_error(&file, source))?,
-            None => replace_file(&file, &code)?,
+        let is_there = fs::read(&file).is_ok_and(|there| there == code);
+        let written = if is_there {
+            fs::metadata(&file).map_err(|source| io_error(&file, source))?
+        } else {
+            replace_file(&file, &code)?
         };
         self.seal(&Seal { name, digest, identity: Identity::of(&written), face: face.clone() })?;
         Ok(CachedComponent { file, face })
@@ -227,15 +228,10 @@ fn read_or_make_key(path: &Path) -> Result<[u8; 64], CacheError> {
     if fs::metadata(path).is_ok_and(|there| !is_key(there)) {
         replace_file(path, &key)?;
     }
-    let made = (|| {
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.write_all(&key)?;
-        file.as_file().sync_data()?;
-        match file.persist_noclobber(path) {
-            Err(err) if err.error.kind() != std::io::ErrorKind::AlreadyExists => Err(err.error),
-            _ => fs::read(path),
-        }
-    })();
+    let made = written_beside(path, &key).and_then(|file| match file.persist_noclobber(path) {
+        Err(err) if err.error.kind() != std::io::ErrorKind::AlreadyExists => Err(err.error),
+        _ => fs::read(path),
+    });
     let settled = made.map_err(|source| io_error(path, source))?;
     Ok(<[u8; 64]>::try_from(settled).unwrap_or(key))
 }
@@ -243,15 +239,17 @@ fn read_or_make_key(path: &Path) -> Result<[u8; 64], CacheError> {
 /// Writes a file that others see whole or not at all, readable by its owner. Says which
 /// file it is.
 fn replace_file(path: &Path, content: &[u8]) -> Result<fs::Metadata, CacheError> {
-    let write = || -> std::io::Result<fs::Metadata> {
-        let dir = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(content)?;
-        // A seal must not outlive what it is of.
-        file.as_file().sync_data()?;
-        file.persist(path)?.metadata()
-    };
-    write().map_err(|source| io_error(path, source))
+    let replaced = written_beside(path, content).and_then(|file| file.persist(path)?.metadata());
+    replaced.map_err(|source| io_error(path, source))
+}
+
+/// Writes what is to become the file of this name. A seal must not outlive what it is of,
+/// so the disk has it.
+fn written_beside(path: &Path, content: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(content)?;
+    file.as_file().sync_data()?;
+    Ok(file)
 }
 
 fn io_error(path: &Path, source: std::io::Error) -> CacheError {

@@ -179,18 +179,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
 
 /// Exports a run as chat fine-tuning files.
 pub(crate) fn export_run(dir: &Path, output: &Path) -> Result<Manifest, Failure> {
-    Ok(export(&Order {
-        sources: &[dir.to_owned()],
-        profile: Profile::Openai,
-        output,
-        criteria: &Criteria::default(),
-        excluded: Vec::new(),
-        split: None,
-        split_text: None,
-        counter: None,
-        chat_template: None,
-        judgements: None,
-    })?)
+    let (sources, criteria) = ([dir.to_owned()], Criteria::default());
+    Ok(export(&Order::of(&sources, Profile::Openai, output, &criteria))?)
 }
 
 /// The manifest of an export with all that it says of each row.

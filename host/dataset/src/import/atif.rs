@@ -308,17 +308,12 @@ impl Reader<'_> {
         let message = self.add(Message::Assistant { message, origin }, index);
         if is_taken {
             let metrics = step.metrics.unwrap_or_default();
+            let turn = Turn::foreign(message, finish, usage(&metrics), self.tools);
             self.found.turns.push(Turn {
                 conversation: self.conversation,
-                stage: 1,
-                round: 1,
-                message,
-                finish,
-                usage: usage(&metrics),
-                tools: self.tools,
                 details: details(metrics, step.model_name),
-                calls: Vec::new(),
                 time: step.timestamp,
+                ..turn
             });
         }
     }

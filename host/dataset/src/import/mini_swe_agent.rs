@@ -254,18 +254,8 @@ impl Reader {
         };
         let index = self.turns.len();
         let message = self.push(Message::of_model(said), Some(index));
-        self.turns.push(Turn {
-            conversation: ConversationId(0),
-            stage: 1,
-            round: 1,
-            message,
-            finish,
-            usage,
-            tools: self.offered,
-            details: None,
-            calls: Vec::new(),
-            time: extra.get("timestamp").filter(|time| !time.is_null()).map(ToString::to_string),
-        });
+        let time = extra.get("timestamp").filter(|time| !time.is_null()).map(ToString::to_string);
+        self.turns.push(Turn { time, ..Turn::foreign(message, finish, usage, self.offered) });
     }
 
     /// A reply that was billed, and that the agent did not go on from.

@@ -208,18 +208,8 @@ impl Reader {
         };
         let message = self.messages.position(Message::of_model(said));
         self.said(message, Some(self.turns.len()));
-        self.turns.push(Turn {
-            conversation: ConversationId(0),
-            stage: 1,
-            round: 1,
-            message,
-            finish,
-            usage: std::mem::take(&mut self.usage),
-            tools,
-            details: None,
-            calls: Vec::new(),
-            time: self.time.take(),
-        });
+        let turn = Turn::foreign(message, finish, std::mem::take(&mut self.usage), tools);
+        self.turns.push(Turn { time: self.time.take(), ..turn });
     }
 
     /// Notes the answer to a call of the last turn.

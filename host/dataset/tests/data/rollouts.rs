@@ -242,19 +242,7 @@ pub(crate) fn export_to(
     criteria: &Criteria,
 ) -> Manifest {
     let sources = [write(dir, rollouts)];
-    export(&Order {
-        sources: &sources,
-        profile,
-        output,
-        criteria,
-        excluded: Vec::new(),
-        split: None,
-        split_text: None,
-        counter: None,
-        chat_template: None,
-        judgements: None,
-    })
-    .unwrap()
+    export(&Order::of(&sources, profile, output, criteria)).unwrap()
 }
 
 /// The lines of an export.

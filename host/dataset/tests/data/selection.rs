@@ -1,7 +1,5 @@
 //! What becomes data, and the account of what does not.
 
-use std::path::{Path, PathBuf};
-
 use catena_dataset::select::{FunnelStep, Reason};
 use catena_dataset::stats::Gather;
 use catena_dataset::{
@@ -97,34 +95,13 @@ fn samples_that_say_the_same_are_kept_once() {
     assert_eq!(reasons(&criteria, &rollouts), ["duplicate", "duplicate"]);
 }
 
-/// An export of several sources.
-fn order<'a>(
-    sources: &'a [PathBuf],
-    profile: Profile,
-    output: &'a Path,
-    criteria: &'a Criteria,
-) -> Order<'a> {
-    Order {
-        sources,
-        profile,
-        output,
-        criteria,
-        excluded: Vec::new(),
-        split: None,
-        split_text: None,
-        counter: None,
-        chat_template: None,
-        judgements: None,
-    }
-}
-
 #[test]
 fn rollouts_of_one_name_from_two_runs_have_files_and_rows_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
     let output = dir.path().join("trajectories");
     let source = write(dir.path(), &[accepted("a", 1.0)]);
     let (sources, criteria) = ([source.clone(), source], Criteria::default());
-    let manifest = export(&order(&sources, Profile::MiniSweAgent, &output, &criteria)).unwrap();
+    let manifest = export(&Order::of(&sources, Profile::MiniSweAgent, &output, &criteria)).unwrap();
     let files: Vec<&str> = manifest.files.iter().map(|file| file.file.as_str()).collect();
     assert_eq!(files, ["a.1/a.1.traj.json", "a.1-2/a.1-2.traj.json"]);
     let text = std::fs::read(output.join("a.1-2/a.1-2.traj.json")).unwrap();
@@ -148,11 +125,11 @@ fn conditions_that_a_form_has_no_place_for_are_refused() {
         (Profile::Preference, &dedupe),
         (Profile::Preference, &threshold),
     ] {
-        let err = export(&order(&sources, profile, &output, criteria)).unwrap_err();
+        let err = export(&Order::of(&sources, profile, &output, criteria)).unwrap_err();
         assert!(matches!(err, ExportError::Unfit { .. }), "{err}");
         assert!(!output.exists());
     }
-    assert!(export(&order(&sources, Profile::Atif, &output, &threshold)).is_ok());
+    assert!(export(&Order::of(&sources, Profile::Atif, &output, &threshold)).is_ok());
 }
 
 #[test]
@@ -168,7 +145,7 @@ fn parts_of_a_split_share_no_repository() {
     let output = dir.path().join("out.jsonl.gz");
     let split = Split::parse("train=0.5,val=0.5,Owner/name-0=test,owner/none=test").unwrap();
     let criteria = Criteria::default();
-    let order = order(&sources, Profile::Canonical, &output, &criteria);
+    let order = Order::of(&sources, Profile::Canonical, &output, &criteria);
     let manifest = export(&Order { split: Some(&split), ..order }).unwrap();
     assert_eq!(manifest.unmatched, ["owner/none"]);
     let files: Vec<&str> = manifest.files.iter().map(|file| file.file.as_str()).collect();

@@ -40,19 +40,9 @@ fn learned_and_masked_tokens_are_counted_whatever_length_the_tokenizer_cuts_at()
     let sources = [write(dir.path(), &[rollout])];
     let order = |most| {
         let criteria = Criteria { max_tokens: Some(most), ..Criteria::default() };
-        let manifest = export(&Order {
-            sources: &sources,
-            profile: Profile::Slime,
-            output: &dir.path().join("out.jsonl"),
-            criteria: &criteria,
-            excluded: Vec::new(),
-            split: None,
-            split_text: None,
-            counter: Some(&counter),
-            chat_template: None,
-            judgements: None,
-        });
-        manifest.unwrap()
+        let output = dir.path().join("out.jsonl");
+        let order = Order::of(&sources, Profile::Slime, &output, &criteria);
+        export(&Order { counter: Some(&counter), ..order }).unwrap()
     };
     let manifest = order(10);
     let tokens = manifest.counts.tokens.unwrap();
