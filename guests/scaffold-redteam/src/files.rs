@@ -264,30 +264,6 @@ pub(crate) fn binary_patch() -> Outcome {
     Outcome::Harmless("submitted 32 MiB that do not compress".to_owned())
 }
 
-/// Submits texts that are slow to compare: the same few lines in another order.
-pub(crate) fn slow_patch() -> Outcome {
-    let text = |seed: u32| {
-        let mut state = seed;
-        let lines = (0..20_000).map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ["a\n", "b\n", "c\n"].get((state >> 30) as usize % 3).copied().unwrap_or_default()
-        });
-        lines.collect::<String>()
-    };
-    let path = workspace::file("README.md");
-    let written = fs::write(&path, text(1));
-    let taken = workspace::take_snapshot("slow").is_ok();
-    let written = written.and_then(|()| fs::write(&path, text(2)));
-    if let Err(err) = written {
-        return Outcome::Refused(err.to_string());
-    }
-    let from = workspace::SnapshotRef::Named("slow".to_owned());
-    let options = workspace::DiffOptions::default();
-    let length = workspace::diff(&from, &workspace::SnapshotRef::Current, &options);
-    let length = length.map(|patch| patch.len());
-    Outcome::Harmless(format!("a patch of {length:?} bytes, a snapshot: {taken}"))
-}
-
 fn told(reached: Vec<String>, what: &str) -> Outcome {
     if reached.is_empty() {
         Outcome::Refused(format!("none of these {what} leads anywhere"))

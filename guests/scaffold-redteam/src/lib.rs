@@ -10,6 +10,7 @@ mod honest;
 mod looks;
 mod programs;
 mod resources;
+mod slow;
 mod values;
 
 use std::fmt;
@@ -110,7 +111,9 @@ fn attack(config: &Config, conversation: &Conversation) -> Option<Outcome> {
         "odd-names" => files::odd_names(),
         "git-directory" => files::git_directory(config),
         "binary-patch" => files::binary_patch(),
-        "slow-patch" => files::slow_patch(),
+        "slow-patch" => slow::slow_patch(),
+        "slow-renames" => slow::slow_renames(),
+        "slow-search" => slow::slow_search(),
         "long-strings" => values::long_strings(),
         "hostile-patterns" => values::hostile_patterns(),
         "hostile-patches" => values::hostile_patches(),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use catena_tree::Deadline;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable, ResourceType};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
@@ -55,6 +56,12 @@ impl State {
         let waited = self.session.waited().saturating_sub(self.waited_before);
         let own = (self.deadline + waited).saturating_duration_since(Instant::now());
         self.session.time_left(own)
+    }
+
+    /// When the answer of a host call that begins now is no longer wanted: the guest is
+    /// ended as soon as it has it.
+    pub(crate) fn answer_by(&self) -> Deadline {
+        Instant::now().checked_add(self.time_left()).map_or(Deadline::NEVER, Deadline::at)
     }
 
     /// Counts bytes that go between guest and host, and ends the call when there are too

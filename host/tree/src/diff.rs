@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::deadline::Deadline;
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects};
 use crate::path::RepoPath;
@@ -29,6 +30,8 @@ pub struct DiffOptions {
     pub paths: Vec<RepoPath>,
     /// Paths that it hides are left out.
     pub policy: Option<Arc<Policy>>,
+    /// When the answer is no longer wanted.
+    pub deadline: Deadline,
 }
 
 /// What is done about renamed files.
@@ -43,7 +46,13 @@ pub enum Renames {
 
 impl Default for DiffOptions {
     fn default() -> Self {
-        Self { context_lines: 3, renames: Renames::Detect, paths: Vec::new(), policy: None }
+        Self {
+            context_lines: 3,
+            renames: Renames::Detect,
+            paths: Vec::new(),
+            policy: None,
+            deadline: Deadline::NEVER,
+        }
     }
 }
 
@@ -106,7 +115,8 @@ impl Change {
 /// The paths in which `from` and `to` differ, sorted by path.
 ///
 /// Renames are found as git finds them: first by equal content, then by
-/// similarity of at least 50 %, unless more than 1000 files on a side are left.
+/// similarity of at least 50 %, unless more than 1000 files on a side are left or
+/// comparing them takes more than some seconds of a processor.
 /// A file whose content is missing takes part in the first step only.
 pub fn changes(
     objects: &dyn Objects,
@@ -119,7 +129,7 @@ pub fn changes(
         changes.retain(|change| !policy.hides_file(&change.path));
     }
     if options.renames == Renames::Detect {
-        changes = renames::pair(objects, &changes, RENAME_LIMIT)?;
+        changes = renames::pair(objects, &changes, RENAME_LIMIT, options.deadline)?;
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(changes)

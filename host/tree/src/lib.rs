@@ -8,6 +8,7 @@
 //! * [`spill`]: content beyond what memory is to hold.
 //! * [`cache`]: objects kept in memory before anything that is slow to ask.
 //! * [`database`]: the bare git object database of a run, and the history of a clone.
+//! * [`deadline`]: work that is given up when nobody waits for it any more.
 //! * [`worktree`]: the overlay an agent works in, and its snapshots.
 //! * [`lines`]: which lines of a text became which lines of another.
 //! * [`diff`], [`patch`]: differences of two trees, written and applied as git patches.
@@ -20,6 +21,7 @@
 
 pub mod cache;
 pub mod database;
+pub mod deadline;
 pub mod diff;
 pub mod gitignore;
 pub mod ids;
@@ -34,6 +36,7 @@ pub mod worktree;
 
 pub use cache::{CacheBudget, CacheUse, ObjectCache};
 pub use database::ObjectDatabase;
+pub use deadline::Deadline;
 pub use ids::{BlobId, CommitId, TreeId};
 pub use objects::{EntryKind, MemoryObjects, ObjectError, Objects, TreeEntry};
 pub use path::{PathError, RepoPath};

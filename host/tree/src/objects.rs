@@ -47,6 +47,9 @@ pub enum ObjectError {
         /// The most that is taken.
         limit: u64,
     },
+    /// The time for the work was up ([`crate::Deadline`]).
+    #[error("the time for it was up")]
+    OutOfTime,
     /// Reading or writing failed.
     #[error("object database: {0}")]
     Io(String),

@@ -6,6 +6,7 @@
 use bstr::BString;
 use bytes::Bytes;
 
+use crate::deadline::Deadline;
 use crate::diff::DiffOptions;
 use crate::ids::{CommitId, TreeId};
 use crate::objects::{ObjectError, ObjectSink, Objects};
@@ -266,7 +267,16 @@ pub fn parse(bytes: &[u8]) -> Result<Patch, PatchError> {
 
 /// What applying `patch` does to `files`, as one edit for each path, sorted by path.
 pub fn edits(patch: &Patch, files: &dyn Files) -> Result<Vec<Edit>, PatchError> {
-    apply::edits(patch, files)
+    edits_until(patch, files, Deadline::NEVER)
+}
+
+/// [`edits`], where they are wanted until then: [`ObjectError::OutOfTime`] if it took longer.
+pub fn edits_until(
+    patch: &Patch,
+    files: &dyn Files,
+    deadline: Deadline,
+) -> Result<Vec<Edit>, PatchError> {
+    apply::edits(patch, files, deadline)
 }
 
 /// Applies `patch` to `tree`.

@@ -29,6 +29,9 @@ const PATIENT: Bounds = Bounds {
     ..USUAL
 };
 
+/// Little time, for single calls of the host that take more where they can.
+const SLOW: Bounds = Bounds { memory: SHORT.memory + (64 << 20), ..SHORT };
+
 /// Memory for values that are too large.
 const ROOMY: Bounds = Bounds {
     limits: r#"memory = "256MiB", fuel = 40_000_000_000, output = "64KiB""#,
@@ -141,7 +144,14 @@ const SCAFFOLDS: &[Attack] = &[
     scaffold("odd-names", USUAL, &[Harmless], "gives files names that steer terminals and tools"),
     scaffold("git-directory", USUAL, &[Refused], "makes a .git that runs commands"),
     scaffold("binary-patch", USUAL, &[Harmless], "submits 32 MiB that do not compress"),
-    scaffold("slow-patch", USUAL, &[Harmless], "submits texts that are slow to compare"),
+    scaffold(
+        "slow-patch",
+        SLOW,
+        &[TimedOut, Harmless],
+        "has texts compared that are a mix of the same lines",
+    ),
+    scaffold("slow-renames", SLOW, &[TimedOut, Harmless], "has many files of a kind compared"),
+    scaffold("slow-search", SLOW, &[TimedOut, Harmless], "searches in thousands of states at once"),
     scaffold("long-strings", ROOMY, &[Refused, Trapped], "hands the host a string of 128 MiB")
         .because(&["too much data is being copied"]),
     scaffold(

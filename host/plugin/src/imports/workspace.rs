@@ -74,7 +74,8 @@ impl State {
         self.check_workspace(WorkspaceAccess::ReadWrite)?;
         let parsed = patch::parse(text).map_err(|err| rejected(&err))?;
         let mut worktree = lock(&self.session.worktree);
-        let edits = patch::edits(&parsed, &worktree.files()).map_err(|err| rejected(&err))?;
+        let edits = patch::edits_until(&parsed, &worktree.files(), self.answer_by())
+            .map_err(|err| rejected(&err))?;
         worktree.apply_edits(&edits).map_err(from_fs)?;
         let mut paths: Vec<String> =
             edits.iter().map(|edit| edit.path().as_bstr().to_string()).collect();
@@ -104,6 +105,7 @@ impl State {
             renames: if options.detect_renames { Renames::default() } else { Renames::Ignore },
             paths: options.paths.iter().map(|path| parse_path(path)).collect::<Answer<_>>()?,
             policy: Some(self.session.policy.clone()),
+            deadline: self.answer_by(),
         };
         patch::write(&self.session.objects, from, to, &options).map_err(from_object)
     }
@@ -116,7 +118,7 @@ impl State {
         self.check_workspace(WorkspaceAccess::Read)?;
         let (from, to) = (self.tree_at(from)?, self.tree_at(to)?);
         let policy = Some(self.session.policy.clone());
-        let options = DiffOptions { policy, ..DiffOptions::default() };
+        let options = DiffOptions { policy, deadline: self.answer_by(), ..DiffOptions::default() };
         let changes =
             diff::changes(&self.session.objects, from, to, &options).map_err(from_object)?;
         let describe = |change: diff::Change| wit::Change {

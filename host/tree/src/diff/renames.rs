@@ -6,10 +6,13 @@
 use std::collections::{HashMap, HashSet};
 
 use bstr::{BStr, BString};
+use bytes::Bytes;
 
 use super::Change;
 use super::similarity::{FULL, RENAMED, Spans, sizes_allow};
+use crate::deadline::Deadline;
 use crate::ids::BlobId;
+use crate::lines::Work;
 use crate::objects::{EntryKind, ObjectError, Objects};
 use crate::path::RepoPath;
 
@@ -22,6 +25,9 @@ const EQUAL_CANDIDATES: usize = 102;
 
 /// Most similar sources that are remembered for each added file.
 const CANDIDATES: usize = 4;
+
+/// Spans of contents that are in memory at one time, at 8 bytes each.
+const MOST_SPANS: usize = 16 << 20;
 
 /// What counts as a rename.
 pub(crate) struct Rules<'a> {
@@ -56,6 +62,7 @@ pub(super) fn pair(
     objects: &dyn Objects,
     changes: &[Change],
     limit: usize,
+    deadline: Deadline,
 ) -> Result<Vec<Change>, ObjectError> {
     let lone = |change: &Change, kind: Option<EntryKind>| {
         kind.map(|kind| Lone { path: change.path.clone(), kind })
@@ -75,7 +82,7 @@ pub(super) fn pair(
     let added = only(|change| (change.after, change.before));
     let guess = |_: &[Rename]| HashMap::new();
     let rules = Rules { limit, empty_files: true, sources: None, guess: &guess };
-    let renames = detect(objects, deleted, added, &rules)?;
+    let renames = detect(objects, deleted, added, &rules, Work::until(deadline))?;
 
     let moved: HashSet<_> =
         renames.iter().flat_map(|rename| [&rename.from.path, &rename.to.path]).collect();
@@ -96,11 +103,14 @@ pub(super) fn pair(
 }
 
 /// Finds the renames among files that are deleted and added, both sorted by path.
+/// Those by similarity are left out where finding them takes more than `work`, or
+/// more memory than files that people write.
 pub(crate) fn detect(
     objects: &dyn Objects,
     deleted: Vec<Lone>,
     added: Vec<Lone>,
     rules: &Rules<'_>,
+    work: Work,
 ) -> Result<Vec<Rename>, ObjectError> {
     let files = |files: Vec<Lone>| -> Vec<File> {
         let empty = BlobId::of(b"");
@@ -110,7 +120,8 @@ pub(crate) fn detect(
         };
         files.into_iter().filter(may).map(File::new).collect()
     };
-    let mut matching = Matching { objects, sources: files(deleted), targets: files(added) };
+    let mut matching =
+        Matching { objects, sources: files(deleted), targets: files(added), work, spans: 0 };
     matching.by_equal_content();
     let guess = (rules.guess)(&matching.renames());
     matching.by_equal_name(rules.sources, &guess)?;
@@ -135,6 +146,10 @@ struct Matching<'a> {
     objects: &'a dyn Objects,
     sources: Vec<File>,
     targets: Vec<File>,
+    /// What comparing contents may take.
+    work: Work,
+    /// Spans of contents in memory.
+    spans: usize,
 }
 
 /// A pair that may be a rename.
@@ -195,6 +210,9 @@ impl Matching<'_> {
             };
             let Some(target) = target.filter(|target| self.is_free(*target)) else { continue };
             let similarity = self.similarity(source, target)?;
+            if self.is_too_much() {
+                break;
+            }
             if similarity >= SAME_NAME {
                 self.join(source, target, similarity);
             }
@@ -217,6 +235,9 @@ impl Matching<'_> {
             let mut best = Best::default();
             for source in &sources {
                 let similarity = self.similarity(*source, target)?;
+                if self.is_too_much() {
+                    return Ok(());
+                }
                 let same_name = self.same_name(*source, target);
                 best.offer(Candidate { source: *source, target, similarity, same_name });
             }
@@ -270,10 +291,27 @@ impl Matching<'_> {
         if !sizes_allow(old, new) {
             return Ok(0);
         }
-        match (source.spans(self.objects)?, target.spans(self.objects)?) {
-            (Some(before), Some(after)) => Ok(before.similarity(after)),
-            _ => Ok(0),
+        for file in [&mut *source, &mut *target] {
+            if let Some(content) = file.unread(self.objects)? {
+                self.work.take(content.len());
+                let spans = Spans::of(&content);
+                self.spans += spans.count();
+                file.spans = Content::Read(spans);
+            }
         }
+        let similarity = match (&source.spans, &target.spans) {
+            (Content::Read(before), Content::Read(after)) => {
+                self.work.take(before.count() + after.count());
+                before.similarity(after)
+            }
+            _ => 0,
+        };
+        if self.work.is_late() { Err(ObjectError::OutOfTime) } else { Ok(similarity) }
+    }
+
+    /// Whether comparing contents took as much as it may.
+    fn is_too_much(&self) -> bool {
+        self.work.is_used_up() || self.spans > MOST_SPANS
     }
 
     fn join(&mut self, source: usize, target: usize, similarity: u64) {
@@ -337,18 +375,16 @@ impl File {
         (regular(self) && regular(other)) || self.lone.kind.mode() == other.lone.kind.mode()
     }
 
-    /// The spans of its content, `None` if that is missing.
-    fn spans(&mut self, objects: &dyn Objects) -> Result<Option<&Spans>, ObjectError> {
-        if let (Content::Unread, EntryKind::File { id, .. }) = (&self.spans, self.lone.kind) {
-            self.spans = match present(objects.blob(id))? {
-                Some(content) => Content::Read(Spans::of(&content)),
-                None => Content::Missing,
-            };
+    /// Its content, where that is there and was not read yet.
+    fn unread(&mut self, objects: &dyn Objects) -> Result<Option<Bytes>, ObjectError> {
+        let (Content::Unread, EntryKind::File { id, .. }) = (&self.spans, self.lone.kind) else {
+            return Ok(None);
+        };
+        let content = present(objects.blob(id))?;
+        if content.is_none() {
+            self.spans = Content::Missing;
         }
-        match &self.spans {
-            Content::Read(spans) => Ok(Some(spans)),
-            Content::Unread | Content::Missing => Ok(None),
-        }
+        Ok(content)
     }
 }
 

@@ -38,6 +38,11 @@ impl Spans {
         Self { size: content.len() as u64, spans: summed(cutter.spans) }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.spans.len()
+    }
+
     /// How similar `self` became as `after`, from 0 to [`FULL`].
     pub(crate) fn similarity(&self, after: &Self) -> u64 {
         if after.size == 0 {

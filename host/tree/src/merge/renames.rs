@@ -7,6 +7,7 @@ use super::content::{Contents, Markers};
 use super::directories::{self, Followers, Following, Moved, other};
 use super::{Conflict, ConflictKind, MergeError};
 use crate::diff::renames::{Lone, Rename, Rules, detect};
+use crate::lines::Work;
 use crate::objects::EntryKind;
 use crate::patch::find;
 use crate::path::RepoPath;
@@ -63,7 +64,8 @@ fn renames(contents: &Contents<'_>, side: &Side) -> Result<Vec<Rename>, MergeErr
     let guess = |renames: &[Rename]| directories::guess(renames, &side.removed);
     let rules =
         Rules { limit: LIMIT, empty_files: false, sources: Some(&side.relevant), guess: &guess };
-    Ok(detect(contents.db, side.deleted.clone(), side.added.clone(), &rules)?)
+    let work = Work::default();
+    Ok(detect(contents.db, side.deleted.clone(), side.added.clone(), &rules, work)?)
 }
 
 /// A file that a side added, perhaps by a rename.

@@ -9,15 +9,21 @@ use super::{
     Action, BinaryChange, ContentChange, Edit, FileKind, FilePatch, FileState, Files, Patch,
     PatchError, binary,
 };
+use crate::deadline::Deadline;
 use crate::ids::BlobId;
 use crate::lines::{self, Work};
+use crate::objects::ObjectError;
 use crate::path::RepoPath;
 
 /// Most bytes of content that a patch may make. Few bytes of it can make many,
 /// by copies of large files and by deltas.
 const MOST_MADE: u64 = 1 << 30;
 
-pub(super) fn edits(patch: &Patch, files: &dyn Files) -> Result<Vec<Edit>, PatchError> {
+pub(super) fn edits(
+    patch: &Patch,
+    files: &dyn Files,
+    deadline: Deadline,
+) -> Result<Vec<Edit>, PatchError> {
     let leaving = patch
         .files
         .iter()
@@ -25,7 +31,7 @@ pub(super) fn edits(patch: &Patch, files: &dyn Files) -> Result<Vec<Edit>, Patch
         .filter_map(|file| file.old_path.clone())
         .collect();
     let mut state =
-        State { files, leaving, results: BTreeMap::new(), made: 0, work: Work::default() };
+        State { files, leaving, results: BTreeMap::new(), made: 0, work: Work::until(deadline) };
     for file in &patch.files {
         state.apply(file)?;
     }
@@ -64,7 +70,11 @@ impl State<'_> {
         }
         let result = self
             .work
-            .share(|work| changed(file, source.as_ref().map(|source| &source.state), work))?;
+            .share(|work| changed(file, source.as_ref().map(|source| &source.state), work));
+        if self.work.is_late() {
+            return Err(ObjectError::OutOfTime.into());
+        }
+        let result = result?;
         if file.content != ContentChange::Unchanged || file.action == Action::Copy {
             self.made = self.made.saturating_add(result.content.len() as u64);
         }

@@ -24,8 +24,12 @@ pub(super) fn patch(
     to: TreeId,
     options: &DiffOptions,
 ) -> Result<Vec<u8>, ObjectError> {
-    let mut writer =
-        Writer { objects, context: options.context_lines, work: Work::default(), out: Vec::new() };
+    let mut writer = Writer {
+        objects,
+        context: options.context_lines,
+        work: Work::until(options.deadline),
+        out: Vec::new(),
+    };
     for change in changes(objects, from, to, options)? {
         for part in parts(&change) {
             writer.file(&part)?;
@@ -77,7 +81,8 @@ impl Writer<'_> {
         }
         let old = self.content(part.old_path, part.before)?;
         let new = self.content(part.new_path, part.after)?;
-        self.body(part, &old, &new).map_err(|err| ObjectError::Io(err.to_string()))
+        self.body(part, &old, &new).map_err(|err| ObjectError::Io(err.to_string()))?;
+        if self.work.is_late() { Err(ObjectError::OutOfTime) } else { Ok(()) }
     }
 
     fn header(&mut self, part: &Part<'_>) -> std::io::Result<()> {

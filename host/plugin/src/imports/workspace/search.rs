@@ -1,8 +1,10 @@
 //! `glob` and `grep` over the worktree.
 
+use std::io;
+
 use catena_tree::gitignore::{Ignore, PathKind};
 use catena_tree::worktree::{NodeId, NodeKind, Worktree};
-use catena_tree::{RepoPath, diff, objects};
+use catena_tree::{Deadline, ObjectError, RepoPath, diff, objects};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use grep_matcher::Matcher as _;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
@@ -16,9 +18,19 @@ use crate::state::State;
 /// Longest line that a match returns, in bytes.
 const MAX_LINE: usize = 4096;
 
-/// Largest file that is searched as a whole, in bytes; of others some is in memory
-/// at a time.
+/// Largest file that is in memory as a whole while it is searched, in bytes; of others
+/// some is in memory at a time.
 const MAX_WHOLE: u64 = 16 << 20;
+
+/// Largest file that is searched in one go. Between pieces of others the clock is
+/// looked at: a pattern can take thousands of steps for each byte.
+const MAX_AT_ONCE: usize = 128 << 10;
+
+/// Largest compiled pattern in bytes. A list of some thousand words fits.
+const MAX_PATTERN: usize = 2 << 20;
+
+/// Most memory that searching by one pattern takes beside it, in bytes.
+const MAX_PATTERN_CACHE: usize = 16 << 20;
 
 /// How many bytes decide whether a file is binary.
 const BINARY_SAMPLE: usize = 8 << 10;
@@ -42,10 +54,12 @@ impl State {
         let matcher = RegexMatcherBuilder::new()
             .case_insensitive(query.ignore_case)
             .line_terminator(Some(b'\n'))
+            .size_limit(MAX_PATTERN)
+            .dfa_size_limit(MAX_PATTERN_CACHE)
             .build(&query.pattern)
             .map_err(|err| wit::WorkspaceError::InvalidArgument(err.to_string()))?;
         let files = self.select(&query.selection)?;
-        let mut grep = Grep::new(&matcher, query.limit);
+        let mut grep = Grep::new(&matcher, query.limit, self.answer_by());
         let mut worktree = lock(&self.session.worktree);
         for (path, kind) in files {
             if kind == NodeKind::File {
@@ -100,18 +114,19 @@ struct Grep<'a> {
     matcher: &'a RegexMatcher,
     searcher: Searcher,
     limit: usize,
+    deadline: Deadline,
     found: wit::GrepMatches,
 }
 
 impl<'a> Grep<'a> {
-    fn new(matcher: &'a RegexMatcher, limit: u32) -> Self {
+    fn new(matcher: &'a RegexMatcher, limit: u32, deadline: Deadline) -> Self {
         let searcher = SearcherBuilder::new()
             .binary_detection(BinaryDetection::none())
             .line_number(true)
             .heap_limit(Some(usize::try_from(MAX_WHOLE).unwrap_or(usize::MAX)))
             .build();
         let found = wit::GrepMatches { matches: Vec::new(), truncated: false };
-        Self { matcher, searcher, limit: limit as usize, found }
+        Self { matcher, searcher, limit: limit as usize, deadline, found }
     }
 
     fn file(&mut self, worktree: &mut Worktree, path: &RepoPath) -> Answer<()> {
@@ -120,26 +135,40 @@ impl<'a> Grep<'a> {
             return self.large_file(worktree, path, found.node);
         }
         let content = worktree.read_file(path).map_err(from_fs)?;
-        if is_binary(&content) || !self.matcher.is_match(&content).unwrap_or(true) {
+        if is_binary(&content) {
             return Ok(());
         }
-        let sink = matches(&mut self.found, self.limit, path);
-        self.searcher
-            .search_slice(self.matcher, &content, sink)
-            .map_err(|err| wit::WorkspaceError::Other(err.to_string()))
+        if content.len() > MAX_AT_ONCE {
+            return self.stream(path, &*content);
+        }
+        if self.matcher.is_match(&content).unwrap_or(true) {
+            let sink = matches(&mut self.found, self.limit, path);
+            self.searcher
+                .search_slice(self.matcher, &content, sink)
+                .map_err(|err| wit::WorkspaceError::Other(err.to_string()))?;
+        }
+        self.check_time()
     }
 
     /// Searches a file piece by piece. One with a line that is too long counts as
     /// binary from there on.
+    fn stream(&mut self, path: &RepoPath, file: impl io::Read) -> Answer<()> {
+        let reader = Timely { inner: file, deadline: self.deadline };
+        let sink = matches(&mut self.found, self.limit, path);
+        let _ = self.searcher.search_reader(self.matcher, reader, sink);
+        self.check_time()
+    }
+
+    fn check_time(&self) -> Answer<()> {
+        if self.deadline.is_past() { Err(from_object(ObjectError::OutOfTime)) } else { Ok(()) }
+    }
+
     fn large_file(&mut self, worktree: &mut Worktree, path: &RepoPath, node: NodeId) -> Answer<()> {
         let sample = worktree.read(node, 0, BINARY_SAMPLE as u64).map_err(from_fs)?;
         if is_binary(&sample) {
             return Ok(());
         }
-        let reader = Pieces { worktree, node, offset: 0 };
-        let sink = matches(&mut self.found, self.limit, path);
-        let _ = self.searcher.search_reader(self.matcher, reader, sink);
-        Ok(())
+        self.stream(path, Pieces { worktree, node, offset: 0 })
     }
 }
 
@@ -152,7 +181,7 @@ fn matches<'a>(
     found: &'a mut wit::GrepMatches,
     limit: usize,
     path: &RepoPath,
-) -> impl grep_searcher::Sink<Error = std::io::Error> + use<'a> {
+) -> impl grep_searcher::Sink<Error = io::Error> + use<'a> {
     let name = path.as_bstr().to_string();
     Lossy(move |line_number, line: &str| {
         if found.matches.len() == limit {
@@ -170,6 +199,21 @@ fn matches<'a>(
     })
 }
 
+/// A stream of bytes that fails when its time is up.
+struct Timely<R> {
+    inner: R,
+    deadline: Deadline,
+}
+
+impl<R: io::Read> io::Read for Timely<R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.deadline.is_past() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.inner.read(target)
+    }
+}
+
 /// A file as a stream of bytes.
 struct Pieces<'a> {
     worktree: &'a mut Worktree,
@@ -177,10 +221,10 @@ struct Pieces<'a> {
     offset: u64,
 }
 
-impl std::io::Read for Pieces<'_> {
-    fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
+impl io::Read for Pieces<'_> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         let read = self.worktree.read(self.node, self.offset, target.len() as u64);
-        let bytes = read.map_err(std::io::Error::other)?;
+        let bytes = read.map_err(io::Error::other)?;
         if let Some(target) = target.get_mut(..bytes.len()) {
             target.copy_from_slice(&bytes);
         }
