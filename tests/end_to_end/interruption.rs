@@ -219,6 +219,22 @@ fn workers_end_with_the_run_that_was_killed() {
 }
 
 #[test]
+fn workers_are_in_the_control_groups_that_the_record_tells_of() {
+    let environment = TestEnvironment::new();
+    let mut run = busy_run(&environment);
+    let groups = |process: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap();
+        text.lines().filter(|line| line.contains("/catena-")).count()
+    };
+    let grouped = children(run.id()).into_iter().map(groups).collect::<Vec<_>>();
+    let journal = environment.path("run/rollouts/notes.1.journal");
+    let told = std::fs::read_to_string(journal).unwrap().contains("\"control_group\":true");
+    assert!(grouped.len() >= 2 && grouped.iter().all(|count| (*count > 0) == told), "{grouped:?}");
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
 fn interrupt_from_the_keyboard_stops_the_run_and_says_how_to_go_on() {
     let environment = TestEnvironment::new();
     let mut run = busy_run(&environment);

@@ -32,6 +32,9 @@ pub(crate) const SYSTEM: [&str; 11] = [
 /// Where `bwrap` may be.
 const PLACES: [&str; 3] = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"];
 
+/// Processes that belong to the confinement and not to the command.
+pub(crate) const PROCESSES: u32 = 3;
+
 /// The first version that can forbid further user namespaces.
 const FORBIDS_NAMESPACES: (u32, u32) = (0, 8);
 

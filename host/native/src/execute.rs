@@ -9,13 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use catena_groups::Group;
 use catena_plugin::{NativeOutcome, NativeStart};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::capture::{Capture, Captured};
 use crate::confinement::{self, Places};
-use crate::groups::Group;
 use crate::launch::{LaunchOrder, Launcher};
 use crate::settings::NativeUse;
 use crate::watch::{Allowance, Size, Watch};
@@ -57,7 +57,8 @@ impl Execution<'_> {
     /// Runs a command to its end.
     pub(crate) fn run(&self, start: &NativeStart) -> io::Result<Executed> {
         let limits = &self.settings.limits;
-        let group = Group::new(limits.memory.0, limits.processes);
+        let processes = limits.processes.saturating_add(confinement::PROCESSES);
+        let group = Group::new(limits.memory.0, processes);
         let mut child = match self.spawn(start, group.as_ref()) {
             // The command line is the caller's.
             Err(err) if is_of_arguments(&err) => {

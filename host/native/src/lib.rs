@@ -24,7 +24,6 @@
 mod capture;
 mod confinement;
 mod execute;
-mod groups;
 pub mod inherited;
 pub mod launch;
 mod mirror;

@@ -7,13 +7,13 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use catena_groups::Group;
 use catena_plugin::units::Span;
 use catena_plugin::{NativeBytes, NativeOutcome, NativeStart, Standing, WorkspaceAccess};
 use catena_tree::TreeId;
 
 use crate::confinement::{self, Places};
 use crate::execute::{Executed, Execution};
-use crate::groups::Group;
 use crate::launch::Launcher;
 use crate::settings::{Backend, NativeLimits, NativeUse, NativeUseError};
 

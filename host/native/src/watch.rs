@@ -18,12 +18,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use catena_groups::Group;
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, chmod, fstat, openat, openat2, statat,
 };
 use rustix::io::Errno;
-
-use crate::groups::Group;
 
 /// What a command may take.
 pub(crate) struct Allowance {

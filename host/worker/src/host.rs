@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use catena_groups::Group;
 use catena_model::{ModelError, Reply};
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
@@ -23,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::frame::{FrameError, receive_async, send_async};
 use crate::handover::give_file;
 use crate::message::{Attack, FromWorker, Job, JobResult, ToWorker};
-use crate::walls::Walls;
+use crate::walls::{Needs, Walls};
 
 /// How long a worker may go on past the wall-clock limits of its plugins, which
 /// it enforces itself, before it is killed.
@@ -45,9 +46,15 @@ const STDERR_KEPT: usize = 2000;
 /// which ends a process behind its walls.
 const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.arena_max=1");
 
+/// Threads of a worker beside those that compile.
+const OTHER_THREADS: u32 = 8;
+
 /// The end of a worker that somebody else brought about, such as a kernel that is short of
 /// memory.
 const KILLED: &str = "signal 9";
+
+/// The end of a worker that was killed for what it had of memory.
+const OUT_OF_MEMORY: &str = "it took more memory than its control group has";
 
 /// The end of a worker that wrote a larger file than it may.
 pub(crate) const FILE_TOO_LARGE: &str = "it wrote a larger file than it may";
@@ -175,6 +182,8 @@ pub trait HostSide: Send {
 pub struct Worker {
     is_walled: bool,
     child: Child,
+    /// Has to go after the process.
+    group: Option<Group>,
     pipe: UnixStream,
 }
 
@@ -204,7 +213,7 @@ impl Worker {
                 .stderr(Stdio::piped())
                 .kill_on_drop(true)
                 .spawn()?;
-            Ok(Self { is_walled: false, child, pipe: UnixStream::from_std(ours)? })
+            Ok(Self { is_walled: false, child, group: None, pipe: UnixStream::from_std(ours)? })
         };
         start().map_err(|source| WorkerError::Start { program: command.program.clone(), source })
     }
@@ -247,6 +256,7 @@ impl Worker {
         limit: Duration,
         host: &mut dyn HostSide,
     ) -> Result<JobResult, WorkerError> {
+        self.group = self.child.id().and_then(|process| group(process, &job.needs()));
         let mut deadline = Instant::now() + limit;
         self.send(&ToWorker::Run(Box::new(job))).await?;
         loop {
@@ -275,7 +285,7 @@ impl Worker {
                 }
                 FromWorker::BeforeTool(start) => ToWorker::Tool(Box::new(host.before_tool(start)?)),
                 FromWorker::Walled(walls) if !self.is_walled => {
-                    host.walled(walls)?;
+                    host.walled(Walls { control_group: self.group.is_some(), ..walls })?;
                     self.is_walled = true;
                     ToWorker::Begin
                 }
@@ -319,6 +329,9 @@ impl Worker {
             let _ = tokio::time::timeout(LAST_WORDS, stderr.read_to_end(&mut text)).await;
         }
         let status = match self.child.wait().await {
+            Ok(_) if self.group.as_ref().and_then(Group::exhausted) == Some("memory") => {
+                OUT_OF_MEMORY.to_owned()
+            }
             Ok(status) => describe(status),
             Err(err) => err.to_string(),
         };
@@ -327,6 +340,17 @@ impl Worker {
         let stderr = if tail.is_empty() { String::new() } else { format!(": {tail}") };
         WorkerError::Died { status, stderr }
     }
+}
+
+/// A control group around a worker, which has not been told of its job yet. It bounds what
+/// the limits of the process do not see: memory that is shared, that of the kernel, and on
+/// some disks that of files.
+fn group(process: u32, needs: &Needs) -> Option<Group> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = u32::try_from(threads).unwrap_or(u32::MAX).saturating_add(OTHER_THREADS);
+    let group = Group::new(needs.memory_with_files(), threads)?;
+    group.take_in(process).ok()?;
+    Some(group)
 }
 
 /// Starts a worker in which no guest runs, and returns what stands between it and this

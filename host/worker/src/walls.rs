@@ -44,6 +44,9 @@ const ENOUGH: u32 = 3;
 /// message that is read and written at the same time, its cache and stacks.
 const OWN_MEMORY: u64 = 3 * MAX_FRAME as u64 + (512 << 20);
 
+/// Bytes of memory that the kernel may have for a worker, such as its tables of pages.
+const OF_THE_KERNEL: u64 = 256 << 20;
+
 /// Files that a worker may have open once its components are loaded.
 const OPEN_FILES: u64 = 16;
 
@@ -60,6 +63,10 @@ pub struct Walls {
     pub system_calls: bool,
     /// Memory, files and processes are bounded by the kernel.
     pub limits: bool,
+    /// So is all memory that the kernel counts to the process, by a control group, where the
+    /// host may make one. Limits do without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub control_group: bool,
     /// Why something of this is missing, or is not all it could be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacking: Vec<String>,
@@ -81,7 +88,9 @@ impl fmt::Display for Walls {
         let landlock = self.landlock.map(|version| format!("Landlock {version}"));
         let filter = self.system_calls.then(|| "a filter of system calls".to_owned());
         let limits = self.limits.then(|| "limits".to_owned());
-        let standing: Vec<String> = [landlock, filter, limits].into_iter().flatten().collect();
+        let group = self.control_group.then(|| "a control group".to_owned());
+        let standing = [landlock, filter, limits, group];
+        let standing: Vec<String> = standing.into_iter().flatten().collect();
         match (standing.is_empty(), self.lacking.is_empty()) {
             (true, true) => f.write_str("none"),
             (true, false) => write!(f, "none ({})", self.lacking.join("; ")),
@@ -104,6 +113,19 @@ pub(crate) struct Needs {
     pub(crate) file: u64,
 }
 
+impl Needs {
+    /// Bytes of memory that a worker may have as its own.
+    fn memory_of_its_own(&self) -> u64 {
+        self.memory.saturating_add(OWN_MEMORY)
+    }
+
+    /// Bytes that may be counted to a worker as memory: also the kernel's for it, and the file
+    /// that it writes, where that lies in memory.
+    pub(crate) fn memory_with_files(&self) -> u64 {
+        self.memory_of_its_own().saturating_add(self.file).saturating_add(OF_THE_KERNEL)
+    }
+}
+
 /// Gives up what is not needed to load components. To be called while there is one
 /// thread.
 pub(crate) fn shut_in(needs: &Needs) -> Walls {
@@ -115,7 +137,7 @@ pub(crate) fn shut_in(needs: &Needs) -> Walls {
     }
     let limits = [
         (Resource::Core, 0),
-        (Resource::Data, needs.memory.saturating_add(OWN_MEMORY)),
+        (Resource::Data, needs.memory_of_its_own()),
         (Resource::Fsize, needs.file),
     ];
     match limits.into_iter().try_for_each(|(resource, most)| lower(resource, most)) {
@@ -193,9 +215,14 @@ mod tests {
 
     #[test]
     fn walls_are_told_in_a_line() {
-        let all = Walls { landlock: Some(7), system_calls: true, limits: true, lacking: vec![] };
+        let all = Walls { landlock: Some(7), system_calls: true, limits: true, ..Walls::default() };
         assert!(all.stand());
         assert_eq!(all.to_string(), "Landlock 7, a filter of system calls, limits");
+        let grouped = Walls { control_group: true, ..all.clone() };
+        assert_eq!(
+            grouped.to_string(),
+            "Landlock 7, a filter of system calls, limits, a control group"
+        );
         let mut some = Walls { landlock: None, ..all };
         some.lack("Landlock", &"not switched on");
         assert!(!some.stand());

@@ -1,14 +1,14 @@
-//! A control group for one command, on machines where the host may make one.
+//! A control group for one command or worker, on machines where the host may make one.
 //!
 //! It bounds what limits of processes can't and what no look at them sees in time:
-//! memory that is no process's own, and bursts. Where there is none, the host looks.
+//! memory that is no process's own, and bursts. Where there is none, the host does without.
 //! Both versions of control groups serve; of version 2 only those groups in which
 //! others than the host have set the controllers up, as systemd does for a user.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -17,9 +17,6 @@ use rustix::fs::{Access, access};
 /// Begin of the names of our groups; the namespace of processes, the host's process and a
 /// number follow.
 const PREFIX: &str = "catena-";
-
-/// Processes that belong to the confinement and not to the command.
-const CONFINEMENT: u32 = 3;
 
 /// Bytes that the kernel may ask for at a time.
 const BATCH: u64 = 4 << 20;
@@ -38,29 +35,36 @@ enum Hierarchy {
 
 /// A group, until it is dropped. By then no process may be in it.
 #[derive(Debug)]
-pub(crate) struct Group(Hierarchy);
+pub struct Group(Hierarchy);
 
 impl Group {
-    /// Makes a group, if this machine lets the host make one.
-    pub(crate) fn new(memory: u64, processes: u32) -> Option<Self> {
+    /// Makes a group for processes and threads that have so many bytes of memory together,
+    /// without the files that can be written back, if this machine lets the host make one.
+    pub fn new(memory: u64, processes: u32) -> Option<Self> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         hierarchies(&groups, &mounts).into_iter().find_map(|place| {
             let group = Self(place.make().ok()?);
             // One that can't be limited is of no use; dropping it removes it.
-            group.limit(memory, processes.saturating_add(CONFINEMENT)).ok()?;
+            group.limit(memory, processes).ok()?;
             Some(group)
         })
     }
 
     /// The files into which a process writes `0` to belong to the group.
-    pub(crate) fn joins(&self) -> Vec<PathBuf> {
+    pub fn joins(&self) -> Vec<PathBuf> {
         self.0.dirs().map(|dir| dir.join("cgroup.procs")).collect()
+    }
+
+    /// Has a process belong to the group, with the memory that it takes from then on.
+    pub fn take_in(&self, process: u32) -> io::Result<()> {
+        let mut files = self.joins().into_iter();
+        files.try_for_each(|file| fs::write(file, process.to_string()))
     }
 
     /// What there was too little of by its own limits, and not by those of the machine: a
     /// process was killed for want of memory, or could not start another one.
-    pub(crate) fn exhausted(&self) -> Option<&'static str> {
+    pub fn exhausted(&self) -> Option<&'static str> {
         let read = |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).unwrap_or_default();
         let has_happened = |text: &str, event: &str| {
             let mut counts = text.lines().filter_map(|line| line.strip_prefix(event));
@@ -141,14 +145,17 @@ impl Hierarchy {
     /// Makes a group in this place.
     fn make(&self) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
+        static HAS_MADE: AtomicBool = AtomicBool::new(false);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}{}-{number}", prefix(), std::process::id());
         for place in self.dirs() {
             // Whoever may not move processes out of a group may not move them into one below.
             access(place.join("cgroup.procs"), Access::WRITE_OK)?;
-            sweep(place);
+            if !HAS_MADE.load(Ordering::Relaxed) {
+                sweep(place);
+            }
         }
-        Ok(match self {
+        let made = match self {
             Self::Unified(place) => Self::Unified(make_in(place, &name)?),
             Self::Separate { memory, pids } => {
                 let memory = make_in(memory, &name)?;
@@ -159,7 +166,9 @@ impl Hierarchy {
                 }
                 Self::Separate { memory, pids: made? }
             }
-        })
+        };
+        HAS_MADE.store(true, Ordering::Relaxed);
+        Ok(made)
     }
 }
 
@@ -271,6 +280,29 @@ impl<'a> Mounted<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn process_that_takes_more_memory_than_its_group_has_is_killed_and_the_group_tells() {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+
+        // Where there are no groups to be had, there is nothing to see.
+        let Some(group) = Group::new(64 << 20, 8) else { return };
+        let mut child = Command::new("sh")
+            .args(["-c", "read go; exec tail /dev/zero"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        group.take_in(child.id()).unwrap();
+        assert_eq!(group.exhausted(), None);
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        assert!(!child.wait().unwrap().success());
+        assert_eq!(group.exhausted(), Some("memory"));
+        let dirs: Vec<PathBuf> = group.0.dirs().cloned().collect();
+        assert!(dirs.iter().all(|dir| dir.exists()));
+        drop(group);
+        assert!(!dirs.iter().any(|dir| dir.exists()));
+    }
 
     const SEPARATE: &str = "8:pids:/\n4:memory:/box/1\n0::/\n";
     const SEPARATE_MOUNTS: &str = "\
