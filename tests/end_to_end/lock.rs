@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use crate::environment::TestEnvironment;
+use crate::environment::{TestEnvironment, run};
 use crate::journal::records;
 use crate::small_run::{self, RunFile};
 
@@ -87,6 +87,112 @@ fn other_manifest_and_more_rights_are_refused_until_they_are_approved() {
     environment.catena(&judge).ends_with(2).says("`judge-diff`: component was ");
     lock().succeeds();
     environment.catena(&judge).succeeds();
+}
+
+#[test]
+fn other_limits_and_configurations_are_refused_until_they_are_approved() {
+    let environment = environment();
+    let write = |keys: &str| {
+        let tool = format!("plugin = \"./mine\"\ngrant = {{ workspace = \"read\" }}\n{keys}");
+        let run = RunFile::of("scaffold-calls").key("refinements = 0").tool(&tool);
+        environment.write("run.toml", run.judge("plugin = \"./judge\"").text());
+    };
+    let begin = |dir: &str| environment.catena(&["run", "run.toml", "--dir", dir]);
+    write("limits = { fuel = 1_000_000_000 }\nconfig = { text = \"a\" }");
+    begin("run").succeeds();
+    let locked = environment.read("catena.lock");
+    assert!(locked.contains("fuel = 1000000000") && locked.contains("memory = \"512MiB\""));
+
+    write("limits = { fuel = 2_000_000_000, wall = \"1s\" }\nconfig = { text = \"b\" }");
+    let refused = begin("again");
+    refused
+        .ends_with(2)
+        .says("`tool-looks`: fuel was 1_000_000_000, is 2_000_000_000")
+        .says("`tool-looks`: wall was 2m, is 1s")
+        .says("`tool-looks`: config was ");
+    assert_eq!(refused.stderr.matches("`tool-looks`: ").count(), 3, "{refused}");
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    begin("again").succeeds();
+    // Less is something else as well.
+    write("limits = { fuel = 1_000_000 }");
+    begin("third").ends_with(2).says("is 1_000_000").says("config was ").says(", is none");
+}
+
+#[test]
+fn other_bounds_of_a_rollout_are_refused_until_they_are_approved() {
+    let environment = environment();
+    let write = |tables: &str| {
+        let run = RunFile::of("scaffold-calls").key("refinements = 0").table(tables);
+        environment.write("run.toml", run.text());
+    };
+    let begin = |dir: &str| environment.catena(&["run", "run.toml", "--dir", dir]);
+    write("[workspace]\nhidden = [\"/.ci/\"]\n[budget]\nturns = 5");
+    begin("run").succeeds();
+    write("[workspace]\nbytes = \"1GiB\"\n[budget.run]\ntokens = 1_000_000");
+    begin("again")
+        .ends_with(2)
+        .says("`[budget]`: turns was 5, is -")
+        .says("`[budget]`: run.tokens was -, is 1_000_000")
+        .says("`[workspace]`: bytes was 256MiB, is 1GiB")
+        .says("`[workspace]`: hidden was /.ci/, is -");
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    begin("again").succeeds();
+}
+
+#[test]
+fn secret_that_goes_elsewhere_is_refused_until_it_is_approved() {
+    let environment = environment();
+    let write = |secret: &str| {
+        let tool = "plugin = \"tool-fetches\"\n\
+                    grant = { http = [\"GET api.example.org\"], secrets = [\"TOKEN\"] }\n\
+                    config = { requests = [], headers = [] }";
+        let secrets = format!("[secrets]\nOTHER = {{ env = \"B\", hosts = [] }}\nTOKEN = {secret}");
+        let run = RunFile::of("scaffold-calls").key("refinements = 0").tool(tool);
+        environment.write("run.toml", run.table(&secrets).text());
+    };
+    let lock =
+        |arguments: &[&str]| environment.catena(&[&["lock", "run.toml"], arguments].concat());
+    write("{ env = \"A\", hosts = [\"api.example.org\"] }");
+    lock(&[])
+        .succeeds()
+        .prints("`TOKEN`: never approved (secret: env A, hosts https://api.example.org)");
+    lock(&["--check"]).succeeds();
+    assert!(!environment.read("catena.lock").contains("OTHER"), "nobody is granted it");
+    write("{ env = \"B\", hosts = [\"api.example.org\", \"example.net\"] }");
+    lock(&["--check"]).ends_with(4).prints("`TOKEN`: env was A, is B").prints(
+        "hosts was https://api.example.org, is https://api.example.org, https://example.net",
+    );
+    let mut command = environment.catena_command(&["run", "run.toml", "--dir", "run"]);
+    command.env("B", "of-another-server");
+    run(command).ends_with(2).says("`TOKEN`: env was A, is B");
+    assert!(!environment.path("run").exists());
+    environment.write("run.toml", run_file("read"));
+    lock(&["--check"]).ends_with(4).prints("`TOKEN`: not used any more (secret)");
+}
+
+#[test]
+fn lock_file_of_version_1_is_read_and_what_it_lacks_was_never_approved() {
+    let environment = environment();
+    environment.write("run.toml", run_file("read"));
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    let mut lock: toml::Table = environment.read("catena.lock").parse().unwrap();
+    lock["version"] = 1.into();
+    let approved = lock["runs"]["run.toml"].as_table_mut().unwrap();
+    approved.remove("bounds");
+    for (_, plugin) in approved["plugins"].as_table_mut().unwrap() {
+        plugin.as_table_mut().unwrap().remove("limits");
+    }
+    environment.write("catena.lock", lock.to_string());
+    let refused = environment.catena(&["run", "run.toml"]);
+    refused
+        .ends_with(2)
+        .says("`tool-looks`: never approved (limits: fuel 100_000_000_000, ")
+        .says("`[workspace]`: never approved (bounds: bytes 256MiB, ");
+    assert!(!refused.stderr.contains("component was"), "{refused}");
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    environment.catena(&["run", "run.toml"]).succeeds();
+    environment.write("catena.lock", "version = 3\n");
+    environment.catena(&["lock", "run.toml"]).ends_with(2).says("versions 1 and 2");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! at what git says of both.
 //!
 //! [`environment`] is a home for one test, [`small_run`] and [`demo_run`] are
-//! what is run in it, [`model_server`] and [`github_server`] are what it may ask,
-//! [`journal`] reads journals; the other modules are the suites.
+//! what is run in it, [`model_server`], [`github_server`] and [`http_server`] are what it may
+//! ask, [`journal`] reads journals; the other modules are the suites.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -18,6 +18,7 @@ mod journal;
 
 mod demo_run;
 mod github_server;
+mod http_server;
 mod model_server;
 mod small_run;
 
@@ -28,6 +29,7 @@ mod data;
 mod demo;
 mod git_parity;
 mod github;
+mod https;
 mod imports;
 mod interruption;
 mod judge_llm;

@@ -1,58 +1,13 @@
 //! Requests of plugins to the network: by grant, by the host, and once.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use crate::environment::{TestEnvironment, run};
+use crate::http_server::HttpServer;
 use crate::journal::records;
 use crate::small_run::{self, RunFile, first_rollout, logs};
-
-/// A server that says how often it was asked, until the test's process ends.
-struct Server {
-    at: String,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = listener.local_addr().unwrap().to_string();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let kept = asked.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                answer(stream.unwrap(), &kept);
-            }
-        });
-        Self { at, asked }
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn answer(mut stream: TcpStream, kept: &Mutex<Vec<String>>) {
-    let mut asked = String::new();
-    let mut bytes = [0; 4096];
-    // The body comes with the head or right after it.
-    while !asked.contains("\r\n\r\n") || (asked.starts_with("POST") && !asked.contains("posted")) {
-        let len = stream.read(&mut bytes).unwrap();
-        asked += &String::from_utf8_lossy(&bytes[..len]);
-    }
-    let mut kept = kept.lock().unwrap();
-    kept.push(asked);
-    let last = kept.last().unwrap();
-    let is_echo = last.starts_with("GET /echo");
-    // Logs are shown by their first lines.
-    let body = if is_echo { last.replace("\r\n", " | ") } else { format!("answer {}", kept.len()) };
-    let said = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(said.as_bytes()).unwrap();
-}
 
 /// A run of a tool that makes requests, with this granted.
 fn run_file(grant: &[String], requests: &[String]) -> RunFile {
@@ -77,7 +32,7 @@ fn journaled(environment: &TestEnvironment) -> Vec<Value> {
 
 #[test]
 fn granted_requests_are_made_by_the_host_and_never_again() {
-    let (environment, server) = (environment(), Server::start());
+    let (environment, server) = (environment(), HttpServer::start());
     let at = format!("http://{}", server.at);
     let grant = [format!("GET {at}"), format!("POST {at}")];
     let requests = [format!("GET {at}/one?two"), format!("POST {at}/three")];
@@ -93,7 +48,10 @@ fn granted_requests_are_made_by_the_host_and_never_again() {
     assert_eq!(journaled[0]["address"], format!("{at}/one?two"));
     assert_eq!(journaled[0]["end"]["Ok"]["body"], "answer 1");
 
-    environment.catena(&["verify", "run"]).succeeds();
+    environment
+        .catena(&["verify", "run"])
+        .succeeds()
+        .prints("but for 2 requests to the network, which were taken as recorded");
     // Cut after the first answer, before the end of the tool call.
     let path = "run/rollouts/notes.1.journal";
     let text = environment.read(path);
@@ -111,7 +69,7 @@ fn granted_requests_are_made_by_the_host_and_never_again() {
 
 #[test]
 fn what_is_not_granted_is_denied_and_counted_and_reaches_nobody() {
-    let (environment, server) = (environment(), Server::start());
+    let (environment, server) = (environment(), HttpServer::start());
     let at = format!("http://{}", server.at);
     let port = server.at.rsplit(':').next().unwrap();
     let nearby = format!("http://localhost:{port}");
@@ -166,7 +124,7 @@ fn holding(dir: &Path, text: &str) -> Vec<PathBuf> {
 #[test]
 fn secret_goes_to_the_servers_it_is_for_and_is_nowhere_else() {
     const VALUE: &str = "t0p-s3cret-value";
-    let (environment, server, other) = (environment(), Server::start(), Server::start());
+    let (environment, server, other) = (environment(), HttpServer::start(), HttpServer::start());
     let (at, elsewhere) = (format!("http://{}", server.at), format!("http://{}", other.at));
     let tool = format!(
         "plugin = \"tool-fetches\"\ngrant = {{ http = {}, secrets = [\"TOKEN\"] }}\n\
@@ -199,7 +157,7 @@ fn secret_goes_to_the_servers_it_is_for_and_is_nowhere_else() {
 
 #[test]
 fn secret_that_is_not_granted_is_not_asked_for_in_vain() {
-    let (environment, server) = (environment(), Server::start());
+    let (environment, server) = (environment(), HttpServer::start());
     let at = format!("http://{}", server.at);
     let tool = format!(
         "plugin = \"tool-fetches\"\ngrant = {{ http = [\"GET {at}\"] }}\n\

@@ -66,6 +66,7 @@ fn agent_that_writes_more_than_memory_holds_is_given_the_disk() {
     let mebibytes: u64 =
         std::env::var("HOARD_MEBIBYTES").map_or(96, |number| number.parse().unwrap());
     environment.write("run.toml", hoard(mebibytes).text());
+    environment.catena(&["lock", "run.toml"]).succeeds();
     let (host, worker) = peaks(environment.start_catena(&["run", "run.toml", "--dir", "run"]));
     eprintln!("{mebibytes} MiB twice: host {host} MiB, worker {worker} MiB");
     let bound = 90;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use catena_model::SettingsError;
+use catena_model::{SettingsError, TlsError};
 use catena_native::NativeUseError;
 use catena_plugin::{CheckError, ManifestError, ResolveError, StoreError};
 use catena_rollout::rollout::RolloutError;
@@ -142,6 +142,7 @@ fn judge_run_error(error: &RunError) -> (Fault, Option<&'static str>) {
         E::Check(err) => (Fault::Input, Some(check_hint(err))),
         E::ReferenceWithoutControl(_) => (Fault::Input, Some("take `reference` out of the grant")),
         E::Model(err) => (Fault::Input, model_hint(err)),
+        E::Authorities(err) => (Fault::Input, Some(tls_hint(err))),
         E::Secret(_) => (Fault::Input, Some("set the variable, or take the secret out of grants")),
         begun => judge_begun_run_error(begun),
     }
@@ -273,11 +274,22 @@ fn model_hint(error: &ModelUseError) -> Option<&'static str> {
             SettingsError::BaseUrl { .. } => "`base_url` is like `https://host/v1`",
             SettingsError::Key => "take the key's spaces and line ends out",
             SettingsError::OwnField(_) => "leave the field out of `extra`",
-            SettingsError::Certificates(_) => "install the certificates of your system",
+            SettingsError::Certificates(err) => tls_hint(err),
         },
         E::Script(_) => "mend the script that the model names",
         E::Tape(_) => "`record` and `tape` take files that `record` has written",
     })
+}
+
+fn tls_hint(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::Read { .. } | TlsError::Empty(_) | TlsError::Certificate { .. } => {
+            "`ca` takes files of certificates in PEM"
+        }
+        TlsError::NoneHere(_) | TlsError::Setup(_) => {
+            "install the certificates of your system, or name some under `ca`"
+        }
+    }
 }
 
 fn resolve_hint(error: &ResolveError) -> Option<&'static str> {

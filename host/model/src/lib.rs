@@ -6,6 +6,7 @@
 //! * [`model`]: the trait [`Model`], which asks once, and its errors.
 //! * [`gateway`]: all that stands before a model: [`budget`], [`limit`], [`retry`].
 //! * [`openai`]: models behind OpenAI-compatible servers; [`secret`]: their keys.
+//! * [`tls`]: whose certificates are believed of such servers, and of others.
 //! * [`probe`]: what such a server can do, by asking it.
 //! * [`tape`], [`recorded`]: exchanges written down, and a model that plays them.
 //! * [`scripted`]: a model that plays replies from a file, for the demo and for tests.
@@ -27,6 +28,7 @@ pub mod retry;
 pub mod scripted;
 pub mod secret;
 pub mod tape;
+pub mod tls;
 pub mod usage;
 
 pub use budget::{Account, Bounds};
@@ -46,4 +48,5 @@ pub use retry::RetryPolicy;
 pub use scripted::{ScriptError, ScriptedModel};
 pub use secret::Secret;
 pub use tape::{Recorder, TapeError};
+pub use tls::{Authorities, TlsError};
 pub use usage::Usage;

@@ -30,6 +30,7 @@ pub use transport::{Timeouts, check_certificates};
 use crate::model::{AttemptError, Model, ModelError, ModelInfo, Reply, Request};
 use crate::price::Price;
 use crate::secret::Secret;
+use crate::tls::Authorities;
 use crate::usage::{Usage, estimated_tokens};
 use reply::Pieces;
 use stream::Events;
@@ -55,6 +56,8 @@ pub struct OpenAiSettings {
     pub model: String,
     /// The key, where the server wants one.
     pub key: Option<Secret>,
+    /// Who vouches for the server beside those that this machine knows.
+    pub authorities: Authorities,
     /// How replies are delivered.
     pub delivery: Delivery,
     /// 0 to 2; the server's choice where nothing is said.

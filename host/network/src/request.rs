@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bstr::ByteSlice as _;
 use bytes::{Bytes, BytesMut};
-use catena_model::Secret;
+use catena_model::tls::disbelief;
+use catena_model::{Authorities, Secret};
 use catena_plugin::network::{MAX_BODY, MAX_HEADERS, Scheme};
 use catena_plugin::{HttpAnswer, HttpEnd, HttpFailure, HttpStart, NativeBytes};
 use http_body_util::{BodyExt as _, Full};
@@ -20,7 +21,7 @@ use hyper::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HeaderMap, HeaderValue, TRANSFER_ENCODING,
 };
 use hyper::{Request, Response, Uri};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -30,6 +31,7 @@ use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use crate::address::is_public;
+use crate::spellings::Spellings;
 
 /// The longest that any request may take.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -49,24 +51,58 @@ pub struct Filling<'a> {
     pub value: &'a Secret,
 }
 
-/// Makes a request that was granted. What it names by an address was granted by that.
-pub async fn send(start: &HttpStart, secrets: &[Filling<'_>]) -> HttpEnd {
-    let wall = start.wall.min(LONGEST);
-    let answer = tokio::time::timeout(wall, exchange(start, secrets)).await;
-    let end = answer.unwrap_or(Err(HttpFailure::TimedOut(wall)));
-    if secrets.is_empty() { end } else { without(end, secrets) }
+/// Makes requests of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Requester {
+    authorities: Authorities,
+    /// Made for the first request that needs it.
+    tls: Arc<OnceLock<Result<ClientConfig, String>>>,
+}
+
+impl Requester {
+    /// One that believes servers for which these vouch, or this machine's own.
+    pub fn new(authorities: Authorities) -> Self {
+        Self { authorities, tls: Arc::default() }
+    }
+
+    /// Makes a request that was granted. What it names by an address was granted by that.
+    pub async fn send(&self, start: &HttpStart, secrets: &[Filling<'_>]) -> HttpEnd {
+        let wall = start.wall.min(LONGEST);
+        let answer = tokio::time::timeout(wall, self.exchange(start, secrets)).await;
+        let end = answer.unwrap_or(Err(HttpFailure::TimedOut(wall)));
+        if secrets.is_empty() { end } else { without(end, secrets) }
+    }
+
+    async fn exchange(&self, start: &HttpStart, secrets: &[Filling<'_>]) -> HttpEnd {
+        let request = request(start, secrets)?;
+        let mut connector = HttpConnector::new_with_resolver(Public);
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(CONNECT));
+        let builder = Client::builder(TokioExecutor::new());
+        let response = match start.origin.scheme() {
+            Scheme::Http => builder.build(connector).request(request).await,
+            Scheme::Https => {
+                let over_tls = HttpsConnectorBuilder::new()
+                    .with_tls_config(self.tls()?)
+                    .https_only()
+                    .enable_http1()
+                    .wrap_connector(connector);
+                builder.build(over_tls).request(request).await
+            }
+        };
+        answer(response.map_err(|err| failure(&err))?).await
+    }
+
+    fn tls(&self) -> Result<ClientConfig, HttpFailure> {
+        let make = || self.authorities.client_config().map_err(|err| err.to_string());
+        self.tls.get_or_init(make).clone().map_err(HttpFailure::Untrusted)
+    }
 }
 
 /// Takes secrets out of an answer that repeats them.
 fn without(end: HttpEnd, secrets: &[Filling<'_>]) -> HttpEnd {
-    let hide = |NativeBytes(mut bytes): NativeBytes| {
-        for Filling { placeholder, value } in secrets {
-            if bytes.contains_str(value.reveal()) {
-                bytes = bytes.replace(value.reveal(), placeholder);
-            }
-        }
-        NativeBytes(bytes)
-    };
+    let spellings = Spellings::of(secrets);
+    let hide = |NativeBytes(bytes): NativeBytes| NativeBytes(spellings.hide(bytes));
     let hide_text = |text: String| {
         let NativeBytes(bytes) = hide(NativeBytes(text.into_bytes()));
         String::from_utf8_lossy(&bytes).into_owned()
@@ -87,39 +123,6 @@ fn without(end: HttpEnd, secrets: &[Filling<'_>]) -> HttpEnd {
         Err(HttpFailure::Unreachable(why)) => Err(HttpFailure::Unreachable(hide_text(why))),
         Err(failure) => Err(failure),
     }
-}
-
-async fn exchange(start: &HttpStart, secrets: &[Filling<'_>]) -> HttpEnd {
-    let request = request(start, secrets)?;
-    let mut connector = HttpConnector::new_with_resolver(Public);
-    connector.enforce_http(false);
-    connector.set_connect_timeout(Some(CONNECT));
-    let builder = Client::builder(TokioExecutor::new());
-    let response = match start.origin.scheme() {
-        Scheme::Http => builder.build(connector).request(request).await,
-        Scheme::Https => {
-            let over_tls = HttpsConnectorBuilder::new()
-                .with_tls_config(tls()?)
-                .https_only()
-                .enable_http1()
-                .wrap_connector(connector);
-            builder.build(over_tls).request(request).await
-        }
-    };
-    answer(response.map_err(|err| failure(&err))?).await
-}
-
-/// The certificates of this machine, which are read once.
-fn tls() -> Result<ClientConfig, HttpFailure> {
-    static TLS: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
-    let config = TLS.get_or_init(|| {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider);
-        let builder = builder.with_safe_default_protocol_versions();
-        let builder = builder.map_err(|err| err.to_string())?.with_native_roots();
-        Ok(builder.map_err(|err| err.to_string())?.with_no_client_auth())
-    });
-    config.clone().map_err(HttpFailure::Broken)
 }
 
 fn request(
@@ -236,6 +239,9 @@ fn failure(err: &hyper_util::client::legacy::Error) -> HttpFailure {
             None => cause = err.source(),
         }
     }
+    if let Some(why) = disbelief(err) {
+        return HttpFailure::Untrusted(why);
+    }
     let told = in_one_line(err);
     if err.is_connect() { HttpFailure::Unreachable(told) } else { HttpFailure::Broken(told) }
 }
@@ -289,7 +295,7 @@ mod tests {
         let said =
             b"HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-length: 2\r\n\r\nhi";
         let (at, asked) = serve(said.to_vec()).await;
-        let answer = send(&start(&format!("http://{at}")), &[]).await.unwrap();
+        let answer = Requester::default().send(&start(&format!("http://{at}")), &[]).await.unwrap();
         assert_eq!((answer.status, answer.body.0.as_slice()), (302, &b"hi"[..]));
         assert!(answer.headers.iter().any(|(name, _)| name == "location"));
         let asked = asked.await.unwrap().to_ascii_lowercase();
@@ -307,11 +313,27 @@ mod tests {
         let headers =
             vec![header("authorization", "Bearer {secret:K}"), header("accept-encoding", "gzip")];
         let start = HttpStart { headers, ..start(&format!("http://{at}")) };
-        let answer = send(&start, &secrets).await.unwrap();
+        let answer = Requester::default().send(&start, &secrets).await.unwrap();
         assert!(!format!("{answer:?}").contains("k-123"), "{answer:?}");
         assert_eq!(answer.body.0, b"you said {secret:K}, {secret:K}");
         let asked = asked.await.unwrap();
         assert!(asked.contains("Bearer k-123\r\n") && !asked.contains("gzip"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn secret_that_comes_back_in_another_spelling_or_in_chunks_is_taken_out() {
+        // As of `ada:k-1?2`, whole in a header and cut in the body.
+        let said = b"HTTP/1.1 200 OK\r\nx-basic: Basic YWRhOmstMT8y\r\n\
+                     location: /?key=k-1%3f2\r\ntransfer-encoding: chunked\r\n\r\n\
+                     8\r\nyou: k-1\r\n2\r\n?2\r\n0\r\n\r\n";
+        let (at, _) = serve(said.to_vec()).await;
+        let secret = Secret::new("k-1?2").unwrap();
+        let secrets = [Filling { placeholder: "{secret:K}".to_owned(), value: &secret }];
+        let answer = Requester::default().send(&start(&format!("http://{at}")), &secrets).await;
+        let HttpAnswer { headers, body, .. } = answer.unwrap();
+        assert_eq!(body.0, b"you: {secret:K}");
+        let values: Vec<_> = headers.iter().map(|(_, value)| value.0.as_bstr()).collect();
+        assert_eq!(values, ["Basic YWRhO{secret:K}", "/?key={secret:K}"]);
     }
 
     #[tokio::test]
@@ -320,7 +342,7 @@ mod tests {
         let (at, _) = serve(said.to_vec()).await;
         let secret = Secret::new("k-123").unwrap();
         let secrets = [Filling { placeholder: "{secret:K}".to_owned(), value: &secret }];
-        let end = send(&start(&format!("http://{at}")), &secrets).await;
+        let end = Requester::default().send(&start(&format!("http://{at}")), &secrets).await;
         assert!(matches!(end, Err(HttpFailure::Broken(_))), "{end:?}");
     }
 
@@ -328,7 +350,7 @@ mod tests {
     async fn name_of_a_machine_nearby_is_not_reached() {
         let (at, _) = serve(Vec::new()).await;
         let port = at.rsplit(':').next().unwrap();
-        let end = send(&start(&format!("http://localhost:{port}")), &[]).await;
+        let end = Requester::default().send(&start(&format!("http://localhost:{port}")), &[]).await;
         assert_eq!(end, Err(HttpFailure::Prohibited("localhost".to_owned())));
     }
 
@@ -337,7 +359,7 @@ mod tests {
         let mut said = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         said.resize(said.len() + usize::try_from(MAX_BODY).unwrap() + 1, b'x');
         let (at, _) = serve(said).await;
-        let end = send(&start(&format!("http://{at}")), &[]).await;
+        let end = Requester::default().send(&start(&format!("http://{at}")), &[]).await;
         assert_eq!(end, Err(HttpFailure::TooLarge(MAX_BODY)));
     }
 
@@ -346,7 +368,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let wall = Duration::from_millis(50);
-        let end = send(&HttpStart { wall, ..start(&format!("http://{at}")) }, &[]).await;
+        let end = Requester::default()
+            .send(&HttpStart { wall, ..start(&format!("http://{at}")) }, &[])
+            .await;
         assert_eq!(end, Err(HttpFailure::TimedOut(wall)));
     }
 }

@@ -147,6 +147,23 @@ impl Limits {
     }
 }
 
+impl From<&Limits> for LimitsRequest {
+    /// What asks for just these. Fuel without a bound, as of a program, is left out.
+    fn from(limits: &Limits) -> Self {
+        Self {
+            memory: Some(limits.memory),
+            fuel: Some(limits.fuel).filter(|fuel| *fuel < u64::MAX),
+            wall: Some(limits.wall),
+            output: Some(limits.output),
+            handles: Some(limits.handles),
+            host_call: Some(limits.host_call),
+            transfer: Some(limits.transfer),
+            tables: Some(limits.tables),
+            processes: Some(limits.processes),
+        }
+    }
+}
+
 /// What the calls of one plugin used. Sums, but for the peaks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Used {

@@ -382,6 +382,9 @@ pub enum HttpFailure {
     /// No connection came to be.
     #[error("can't connect: {0}")]
     Unreachable(String),
+    /// Nobody vouches for who answered being the server.
+    #[error("the server can't be believed: {0}")]
+    Untrusted(String),
     /// It took too long.
     #[error("it took longer than {0:?}")]
     TimedOut(Duration),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use catena_model::{
-    AttemptError, Delivery, Gateway, Limiter, Model, ModelError, ModelInfo, OpenAiModel,
-    OpenAiSettings, RecordedModel, Recorder, Reply, Request, RetryPolicy, ScriptError,
+    AttemptError, Authorities, Delivery, Gateway, Limiter, Model, ModelError, ModelInfo,
+    OpenAiModel, OpenAiSettings, RecordedModel, Recorder, Reply, Request, RetryPolicy, ScriptError,
     ScriptedModel, Secret, SettingsError, TapeError, Usage,
 };
 use serde::Deserialize;
@@ -304,12 +304,17 @@ pub fn settings(
     environment: &Environment,
 ) -> Result<OpenAiSettings, ModelUseError> {
     let key = key(server, &info.name, environment)?;
+    let authorities = Authorities::read(&server.ca).map_err(|source| ModelUseError::Settings {
+        model: info.name.clone(),
+        source: source.into(),
+    })?;
     let delivery = if server.stream { Delivery::Streamed } else { Delivery::Whole };
     Ok(OpenAiSettings {
         info,
         base_url: server.base_url.clone(),
         model: server.model.clone(),
         key,
+        authorities,
         delivery,
         temperature: server.temperature,
         top_p: server.top_p,

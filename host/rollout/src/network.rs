@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use catena_network::Requester;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{Digest, HttpEnd, HttpFailure, HttpStart, NativeBytes, network};
 
@@ -18,11 +19,18 @@ type HostError = Box<dyn std::error::Error + Send + Sync>;
 const MOST_REQUESTS: u64 = 1_000;
 const MOST_BYTES: u64 = 512 << 20;
 
+/// How requests of a run reach servers.
+#[derive(Debug, Clone)]
+pub(crate) struct Reach {
+    pub(crate) secrets: Secrets,
+    pub(crate) requester: Requester,
+}
+
 /// Answers a request from the journal or, past its end, by making it.
 pub(crate) async fn answer(
     ledger: &mut Ledger,
     askers: &[&PluginSpec],
-    secrets: &Secrets,
+    reach: &Reach,
     start: HttpStart,
 ) -> Result<HttpEnd, HostError> {
     start.check().map_err(|fault| Trespass(format!("a request to `{}`: {fault}", start.origin)))?;
@@ -41,11 +49,15 @@ pub(crate) async fn answer(
     }
     ledger.check_stop()?;
     let begin = Instant::now();
-    let end = match secrets.for_request(askers, &start)? {
+    let end = match reach.secrets.for_request(askers, &start)? {
         // What goes into the journal has placeholders.
-        Ok(fillings) => catena_network::send(&start, &fillings).await,
+        Ok(fillings) => reach.requester.send(&start, &fillings).await,
         Err(failure) => Err(failure),
     };
+    if let Err(HttpFailure::Untrusted(why)) = &end {
+        let HttpStart { plugin, origin, .. } = &start;
+        tracing::warn!("`{plugin}` got no answer of `{origin}`: {why}");
+    }
     ledger.note_request(&start, &end, begin.elapsed()).await.map_err(Unserved::from)?;
     Ok(end)
 }

@@ -19,11 +19,11 @@ use crate::judging::RunJudge;
 use crate::judging::guard::Guard;
 use crate::ledger::{Ledger, Reliance, Unserved};
 use crate::models::Models;
+use crate::network::Reach;
 use crate::places::{Place, Places};
 use crate::progress::{Progress, ProgressEvent};
 use crate::record::{Header, JOURNAL_VERSION, Record, RolloutEnd, RolloutId, StageOutcome};
 use crate::run_file::{ConversationScope, OnReject, Recipe, RunFile};
-use crate::secrets::Secrets;
 use crate::stop::Stop;
 
 /// Why a rollout could not be brought to an end that can be put down.
@@ -59,6 +59,8 @@ pub struct Ended {
     pub taken: u64,
     /// Ends of commands outside the sandbox that were taken from it.
     pub native: u64,
+    /// Requests of plugins, of which a replay takes all answers from it.
+    pub requests: u64,
     /// Whether a model could not be reached.
     pub(crate) lost_model: bool,
     /// Where its worker was lost, if that is what ended it.
@@ -67,8 +69,8 @@ pub struct Ended {
 
 /// What all rollouts of a run share.
 pub struct Plan {
-    /// What the host puts into requests of plugins.
-    pub(crate) secrets: Secrets,
+    /// How requests of plugins reach servers.
+    pub(crate) reach: Reach,
     /// Digest of what was approved of its plugins; none before that was asked for.
     pub(crate) approved: Option<Digest>,
     /// The run file.
@@ -258,8 +260,10 @@ pub(crate) fn begin<'a>(
 impl Rollout<'_> {
     /// What is told of one that ended so.
     pub(crate) fn ended(self, end: RolloutEnd) -> Ended {
-        let Ledger { taken, native_taken: native, .. } = self.ledger;
-        Ended { end, taken, native, lost_model: self.lost_model, lost_at: self.lost_at }
+        let Ledger { taken, native_taken: native, requests, .. } = self.ledger;
+        let requests = requests.count;
+        let (lost_model, lost_at) = (self.lost_model, self.lost_at);
+        Ended { end, taken, native, requests, lost_model, lost_at }
     }
 
     async fn run(&mut self) -> Result<RolloutEnd, RolloutError> {

@@ -57,7 +57,9 @@ pub use fork::{ForkPoint, fork};
 pub use layout::{
     Planned, PlannedPlugin, is_worked_on, journal_path, journals, planned, summaries,
 };
-pub use lockfile::{Approval, Approved, Approving, Difference, Pinned, Unpinned, approve};
+pub use lockfile::{
+    Approval, Approved, Approving, Difference, Pinned, PinnedBounds, Unpinned, approve,
+};
 
 /// What the caller's machine contributes.
 #[derive(Clone)]
@@ -277,9 +279,9 @@ impl Run {
             return Ok(Verified::Interrupted { end });
         }
         let place = self.plan.places.take(Comer::New).await;
-        let Ended { end, taken, native, .. } =
+        let Ended { end, taken, native, requests, .. } =
             roll_out(&self.plan, chain, id, path, place, None).await?;
-        Ok(Verified::Reproduced { end, taken, native })
+        Ok(Verified::Reproduced { end, taken, native, requests })
     }
 }
 
@@ -302,7 +304,7 @@ fn plan(
         tools: inputs.prepared.tools,
         programs: inputs.prepared.programs,
         recipe: file.recipes.get(inputs.chains.repository.name.as_str()).cloned(),
-        secrets: inputs.secrets,
+        reach: inputs.reach,
         native: inputs.prepared.native,
         launcher: options.launcher.clone(),
         judges: judges(inputs.prepared.judges, &file, &inputs.models),
@@ -364,6 +366,8 @@ pub enum Verified {
         taken: u64,
         /// Commands outside the sandbox that were not run again.
         native: u64,
+        /// Requests to the network that were not made again.
+        requests: u64,
     },
     /// It ended by an infrastructure failure, which nothing can reproduce.
     Interrupted {

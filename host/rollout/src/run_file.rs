@@ -1,30 +1,30 @@
 //! `run.toml`: everything that is to be known about a run.
 
+mod bounds;
 mod check;
 mod judging;
 mod model;
+mod plugin;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use catena_chain::ChainId;
-use catena_model::{Bounds, Usd};
 use catena_native::NativeUse;
-use catena_plugin::manifest::PluginName;
-use catena_plugin::units::{ByteSize, Span};
-use catena_plugin::{Granted, LimitsRequest};
+use catena_plugin::units::Span;
 use catena_tree::merge::ConflictPolicy;
-use catena_tree::worktree::{PathPatterns, Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryMode;
 use crate::secrets::SecretUse;
 
+pub use bounds::{Budget, RunBudget, WorkspaceUse};
 pub use judging::{CalibrationUse, Combine, FeedbackUse, JudgingBudget, JudgingUse};
 pub use model::{
     ModelChoice, ModelUse, OpenAiUse, RecordedUse, RetryUse, ScriptedUse, TimeoutsUse,
 };
+pub use plugin::{HttpUse, PluginUse, ProgramUse};
 
 /// The version of the run file's form that this program reads.
 pub const RUN_FILE_VERSION: u32 = 1;
@@ -200,6 +200,9 @@ pub struct RunFile {
     /// as programs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub native: BTreeMap<String, NativeUse>,
+    /// How requests of plugins are made.
+    #[serde(default, skip_serializing_if = "HttpUse::is_default")]
+    pub http: HttpUse,
     /// Secrets, by the name under which plugins are granted them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretUse>,
@@ -241,48 +244,6 @@ impl Default for Parking {
     }
 }
 
-/// A plugin and what the operator gives it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PluginUse {
-    /// A directory with a `plugin.toml`, or the name of an installed plugin.
-    pub plugin: PathBuf,
-    /// What it may do, of what its manifest asks for; nothing by default.
-    #[serde(default)]
-    pub grant: Granted,
-    /// Limits in the place of the defaults.
-    #[serde(default)]
-    pub limits: LimitsRequest,
-    /// The model it is given in the place of the run's, by name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// What a judge is called in the place of its plugin's name, so that one plugin can
-    /// be several judges.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<PluginName>,
-    /// How much a judge's score counts where scores are weighted; 1 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weight: Option<f64>,
-    /// Values over those of its manifest's `[config]`.
-    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
-    pub config: toml::Table,
-}
-
-impl PluginUse {
-    /// A plugin that is given nothing.
-    pub(crate) fn alone(plugin: PathBuf) -> Self {
-        Self {
-            plugin,
-            grant: Granted::default(),
-            limits: LimitsRequest::default(),
-            model: None,
-            name: None,
-            weight: None,
-            config: toml::Table::new(),
-        }
-    }
-}
-
 /// How one works in a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -301,106 +262,6 @@ pub struct Recipe {
     /// starts such; `bubblewrap` does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-}
-
-/// A program and what the operator says of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProgramUse {
-    /// Limits on each start, which end within the caller's in any case.
-    #[serde(default)]
-    pub limits: LimitsRequest,
-}
-
-/// Bounds on what one rollout may consume at the model, and of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Budget {
-    /// Exchanges.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub turns: Option<u64>,
-    /// Tokens in and out, cached ones included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<u64>,
-    /// US dollars.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usd: Option<Usd>,
-    /// Linear memory of all guests of its agent that live at one time, each of which is
-    /// within its own limit too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guest_memory: Option<ByteSize>,
-    /// Bounds on all rollouts of the run together.
-    #[serde(default, skip_serializing_if = "RunBudget::is_nothing")]
-    pub run: RunBudget,
-}
-
-/// Bounds on what all rollouts of a run may consume together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunBudget {
-    /// Tokens in and out, cached ones included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<u64>,
-    /// US dollars.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usd: Option<Usd>,
-}
-
-impl RunBudget {
-    fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// What the run's account is bounded by.
-    pub fn bounds(&self) -> Bounds {
-        Bounds { tokens: self.tokens, usd: self.usd }
-    }
-}
-
-impl Budget {
-    /// What a rollout's account is bounded by.
-    pub fn bounds(&self) -> Bounds {
-        Bounds { tokens: self.tokens, usd: self.usd }
-    }
-}
-
-/// What an agent may add to the worktree over the tree its stage began with, and
-/// which of its paths are protected from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WorkspaceUse {
-    /// Bytes of files.
-    pub bytes: ByteSize,
-    /// Files, directories and symlinks.
-    pub entries: u64,
-    /// What an agent's worktree and scratch may take of a worker's memory; the rest
-    /// of what is written goes to the run's disk.
-    pub memory: ByteSize,
-    /// Patterns, in the form of `.gitignore`, of paths that agents can't change.
-    #[serde(skip_serializing_if = "PathPatterns::is_empty")]
-    pub read_only: PathPatterns,
-    /// Such patterns of paths that do not exist for agents.
-    #[serde(skip_serializing_if = "PathPatterns::is_empty")]
-    pub hidden: PathPatterns,
-}
-
-impl WorkspaceUse {
-    /// What is protected from agents.
-    pub fn policy(&self) -> Policy {
-        Policy { read_only: self.read_only.clone(), hidden: self.hidden.clone() }
-    }
-}
-
-impl Default for WorkspaceUse {
-    fn default() -> Self {
-        Self {
-            bytes: ByteSize(256 << 20),
-            entries: 50_000,
-            memory: ByteSize(64 << 20),
-            read_only: PathPatterns::default(),
-            hidden: PathPatterns::default(),
-        }
-    }
 }
 
 fn one() -> u32 {
@@ -468,6 +329,7 @@ impl RunFile {
             writer: None,
             programs: BTreeMap::new(),
             native: BTreeMap::new(),
+            http: HttpUse::default(),
             secrets: BTreeMap::new(),
             model: None,
             models: BTreeMap::new(),

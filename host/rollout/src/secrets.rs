@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use catena_model::Secret;
 use catena_network::Filling;
+use catena_network::address::is_public;
+use catena_plugin::network::Scheme;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{HttpFailure, HttpStart, Origin, network};
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,21 @@ use crate::serve::Trespass;
 pub struct SecretUse {
     /// The variable of the environment that holds it.
     pub env: String,
-    /// The servers it may be sent to.
+    /// The servers it may be sent to: by `https`, or at an address that is not public.
     pub hosts: Vec<Origin>,
+}
+
+impl SecretUse {
+    /// A server of it to which others could read it on the way.
+    pub(crate) fn exposed(&self) -> Option<&Origin> {
+        self.hosts.iter().find(|host| !is_confidential(host))
+    }
+}
+
+/// Whether what goes to a server is encrypted, or stays on machines and networks of the
+/// operator's.
+fn is_confidential(origin: &Origin) -> bool {
+    origin.scheme() == Scheme::Https || origin.address().is_some_and(|address| !is_public(address))
 }
 
 /// Why a secret can't be had.
@@ -80,7 +95,8 @@ impl Secrets {
             if !askers.iter().any(|asker| asker.rights.secrets.contains(&name)) {
                 return Err(Trespass(format!("secret `{name}`")));
             }
-            match self.0.get(&name).filter(|held| held.hosts.contains(&start.origin)) {
+            let is_for = |held: &&Held| held.hosts.contains(&start.origin);
+            match self.0.get(&name).filter(|held| is_for(held) && is_confidential(&start.origin)) {
                 Some(held) => fillings
                     .push(Filling { placeholder: network::placeholder(&name), value: &held.value }),
                 None => return Ok(Err(HttpFailure::SecretNotFor(name))),

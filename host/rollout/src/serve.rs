@@ -129,8 +129,8 @@ impl HostSide for JobHost<'_> {
 
     async fn http(&mut self, start: HttpStart) -> Result<Result<HttpEnd, ObjectError>, HostError> {
         self.ledger.check_whole()?;
-        let secrets = &self.desk.plan.secrets;
-        Ok(Ok(network::answer(self.ledger, &self.desk.askers, secrets, start).await?))
+        let reach = &self.desk.plan.reach;
+        Ok(Ok(network::answer(self.ledger, &self.desk.askers, reach, start).await?))
     }
 
     fn walled(&mut self, walls: Walls) -> Result<(), HostError> {

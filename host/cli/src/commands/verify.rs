@@ -106,11 +106,12 @@ fn report(
 /// Whether the rollout was reproduced, if that could be tried, and in words.
 fn describe(verified: &Verified) -> (Option<bool>, String) {
     match verified {
-        Verified::Reproduced { end, taken, native } => {
+        Verified::Reproduced { end, taken, native, requests } => {
             let mut words = format!("every record reproduced ({})", end.word());
             let exceptions = [
                 (*taken, "call", "that ran out of wall-clock time"),
                 (*native, "command", "outside the sandbox"),
+                (*requests, "request", "to the network"),
             ];
             let exceptions = exceptions.iter().filter(|(count, ..)| *count > 0);
             let exceptions: Vec<String> = exceptions
@@ -121,7 +122,7 @@ fn describe(verified: &Verified) -> (Option<bool>, String) {
                 .collect();
             if !exceptions.is_empty() {
                 let told = exceptions.join(" and ");
-                let is = if *taken + *native == 1 { "was" } else { "were" };
+                let is = if *taken + *native + *requests == 1 { "was" } else { "were" };
                 words = format!("{words}, but for {told}, which {is} taken as recorded");
             }
             (Some(true), words)

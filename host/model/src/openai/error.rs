@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::{ModelError, Retry};
+use crate::tls::{TlsError, disbelief};
 
 /// Why settings of a server can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +24,9 @@ pub enum SettingsError {
     /// A field of `extra` has a key of its own.
     #[error("`extra` has the field `{0}`, which has a key of its own or is not the user's to set")]
     OwnField(String),
-    /// The machine's certificates can't be read.
-    #[error("can't read the certificates of this machine")]
-    Certificates(#[source] std::io::Error),
+    /// There is nothing by which to believe a server over `https`.
+    #[error(transparent)]
+    Certificates(#[from] TlsError),
 }
 
 /// What was waited for in vain.
@@ -184,7 +185,9 @@ impl OpenAiError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Unreachable(_) => "is the server running, and is `base_url` its address?",
-            Self::Untrusted(_) => "install the server's certificate authority on this machine",
+            Self::Untrusted(_) => {
+                "name the file of the authority that vouches for it under `ca`, if you trust it"
+            }
             Self::Denied { .. } => "look at `key_env` or `key_file`, and at the key's rights",
             Self::OutOfQuota { .. } => "look at the account's balance and limits",
             Self::NotFound { .. } | Self::ContentType { .. } | Self::Status { .. } => {
@@ -201,8 +204,10 @@ impl OpenAiError {
 
     /// A request that came to no answer.
     pub(super) fn unreachable(error: &hyper_util::client::legacy::Error) -> Self {
-        let text = in_one_line(error);
-        if text.contains("certificate") { Self::Untrusted(text) } else { Self::Unreachable(text) }
+        match disbelief(error) {
+            Some(why) => Self::Untrusted(why),
+            None => Self::Unreachable(in_one_line(error)),
+        }
     }
 
     /// An answer that came to no end.

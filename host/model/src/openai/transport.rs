@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::OpenAiSettings;
 use super::error::{OpenAiError, SettingsError, Waited};
+use crate::tls::Authorities;
 
 /// Most bytes of an answer that is only looked at for the server's words.
 const MAX_WORDS: usize = 64 << 10;
@@ -55,7 +56,7 @@ impl Transport {
         connector.enforce_http(false);
         let builder = Client::builder(TokioExecutor::new());
         let client = if uri.scheme_str() == Some("https") {
-            HttpClient::Tls(builder.build(over_tls(connector)?))
+            HttpClient::Tls(builder.build(over_tls(connector, &settings.authorities)?))
         } else {
             HttpClient::Plain(builder.build(connector))
         };
@@ -99,17 +100,17 @@ impl Transport {
     }
 }
 
-fn over_tls(connector: HttpConnector) -> Result<HttpsConnector<HttpConnector>, SettingsError> {
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(provider)
-        .map_err(SettingsError::Certificates)?;
+fn over_tls(
+    connector: HttpConnector,
+    authorities: &Authorities,
+) -> Result<HttpsConnector<HttpConnector>, SettingsError> {
+    let builder = HttpsConnectorBuilder::new().with_tls_config(authorities.client_config()?);
     Ok(builder.https_only().enable_http1().wrap_connector(connector))
 }
 
 /// Tries whether servers over `https` could be trusted on this machine.
 pub fn check_certificates() -> Result<(), SettingsError> {
-    over_tls(HttpConnector::new()).map(drop)
+    over_tls(HttpConnector::new(), &Authorities::default()).map(drop)
 }
 
 /// The address of the server's chat completions.

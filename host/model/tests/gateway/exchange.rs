@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catena_model::{
-    Account, Bounds, Delivery, Gateway, Limiter, Message, ModelInfo, OpenAiModel, OpenAiSettings,
-    Outcome, Price, Purse, Request, RetryPolicy, Sampling, Secret, Timeouts, ToolChoice,
-    ToolDefinition, Usage, Waiting, Watch,
+    Account, Authorities, Bounds, Delivery, Gateway, Limiter, Message, ModelInfo, OpenAiModel,
+    OpenAiSettings, Outcome, Price, Purse, Request, RetryPolicy, Sampling, Secret, Timeouts,
+    ToolChoice, ToolDefinition, Usage, Waiting, Watch,
 };
 
 use crate::server::Server;
@@ -27,6 +27,7 @@ impl Client {
             base_url: server.base_url.clone(),
             model: "tiny".to_owned(),
             key: Secret::new("sk-secret"),
+            authorities: Authorities::default(),
             delivery: Delivery::Whole,
             temperature: Some(0.5),
             top_p: None,

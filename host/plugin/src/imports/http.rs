@@ -265,6 +265,7 @@ fn error_code(failure: &HttpFailure) -> wit::ErrorCode {
             wit::ErrorCode::DnsError(wit::DnsErrorPayload { rcode: None, info_code: None })
         }
         HttpFailure::Unreachable(_) => wit::ErrorCode::ConnectionRefused,
+        HttpFailure::Untrusted(_) => wit::ErrorCode::TlsCertificateError,
         HttpFailure::TimedOut(_) => wit::ErrorCode::HttpResponseTimeout,
         HttpFailure::TooLarge(limit) => wit::ErrorCode::HttpResponseBodySize(Some(*limit)),
         HttpFailure::Broken(_) => wit::ErrorCode::HttpProtocolError,

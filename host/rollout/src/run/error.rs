@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use catena_chain::{ChainFileError, VerifyError};
+use catena_model::TlsError;
 use catena_native::NativeUseError;
 use catena_plugin::{CacheError, CheckError, PluginKind, ResolveError, StoreError};
 use catena_tree::ObjectError;
@@ -138,7 +139,7 @@ pub enum RunError {
         source: Box<toml::de::Error>,
     },
     /// The lock file is of a version this program does not know.
-    #[error("`{path}` has lock file version {found}; this program reads version 1")]
+    #[error("`{path}` has lock file version {found}; this program reads versions 1 and 2")]
     LockVersion {
         /// The file.
         path: PathBuf,
@@ -163,6 +164,9 @@ pub enum RunError {
     /// A secret that a plugin is granted can't be had.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// Certificates that the run file names can't be used.
+    #[error(transparent)]
+    Authorities(#[from] TlsError),
     /// A model can't be used.
     #[error(transparent)]
     Model(#[from] ModelUseError),

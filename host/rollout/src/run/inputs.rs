@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use catena_chain::{Chain, ChainFile};
 use catena_native::probe;
+use catena_network::Requester;
 use catena_plugin::Digest;
 use catena_tree::ObjectDatabase;
 
@@ -13,6 +14,7 @@ use super::layout::{PLAN_VERSION, PlanFile, chains_path, read_plan};
 use super::lockfile;
 use super::plugins::{self, Crew, Prepared};
 use crate::models::{self, Models};
+use crate::network::Reach;
 use crate::run_file::{ModelChoice, ModelUse, PluginUse, RunFile};
 use crate::secrets::Secrets;
 
@@ -25,7 +27,7 @@ pub(super) struct Inputs {
     pub(super) borrow_from: Vec<PathBuf>,
     pub(super) prepared: Prepared,
     pub(super) models: Models,
-    pub(super) secrets: Secrets,
+    pub(super) reach: Reach,
     /// The lock file, if plugins were pinned in it.
     pub(super) pinned_in: Option<PathBuf>,
 }
@@ -173,7 +175,10 @@ impl Inputs {
             Crew::Judges => models::open_for_judges(&file, &options.models)?,
         };
         let prepared = plugins::prepare(&file, crew, options)?;
-        let secrets = Secrets::open(&file.secrets, prepared.specs(), &options.models)?;
+        let reach = Reach {
+            secrets: Secrets::open(&file.secrets, prepared.specs(), &options.models)?,
+            requester: Requester::new(prepared.authorities.clone()),
+        };
         if !prepared.programs.is_empty() {
             borrow_from.extend(options.programs.objects());
         }
@@ -194,7 +199,7 @@ impl Inputs {
             borrow_from,
             prepared,
             models,
-            secrets,
+            reach,
             pinned_in: None,
         })
     }
@@ -264,6 +269,9 @@ fn make_absolute(file: &mut RunFile, base: &Path, plugin_dirs: &[PathBuf]) {
     };
     for model in here.into_iter().chain(file.models.values_mut()) {
         model.make_absolute(base);
+    }
+    for certificates in &mut file.http.ca {
+        *certificates = base.join(&*certificates);
     }
     for PluginUse { plugin, .. } in file.plugin_uses_mut() {
         *plugin = plugins::locate(plugin, base, plugin_dirs);

@@ -227,7 +227,7 @@ fn with_judges(file: RunFile, other: &Path, options: &RunOptions) -> Result<RunF
         (file.judge, file.judges, file.judging) = (judges.judge, judges.judges, judges.judging);
         (file.model, file.models, file.budget) = (judges.model, judges.models, judges.budget);
         (file.programs, file.native) = (judges.programs, judges.native);
-        file.secrets = judges.secrets;
+        (file.http, file.secrets) = (judges.http, judges.secrets);
     } else {
         let here = std::path::absolute(".").map_err(|err| RunError::io(other, err))?;
         file.judge = Some(PluginUse::alone(plugins::locate(other, &here, &options.plugin_dirs)));

@@ -79,14 +79,13 @@ impl PlannedPlugin {
             manifest: plugin.manifest,
             // Plans do not say; another world is another component.
             world: Digest::of(b""),
+            config: None,
+            limits: (&plugin.limits).into(),
             rights: plugin.rights.clone(),
         };
         let changed = pin(self).differences(name, &pin(was));
         let parts: Vec<&str> = changed.iter().map(|change| change.part.as_str()).collect();
-        match parts.as_slice() {
-            [] => " (its limits)".to_owned(),
-            parts => format!(" ({})", parts.join(", ")),
-        }
+        format!(" ({})", parts.join(", "))
     }
 
     /// Whether it is the same plugin with the same rights and limits. What it

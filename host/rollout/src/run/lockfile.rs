@@ -1,31 +1,35 @@
-//! `catena.lock`: what an operator approved of each plugin that a run file uses, beside the
-//! run file.
+//! `catena.lock`: what an operator approved of a run file, beside it. What is pinned of each
+//! plugin and of all of them is in [`pins`].
 //!
 //! The first use of a run file pins all that it names. From then on, whatever differs from
 //! what was pinned or was not there keeps a run from being begun until [`approve`] is
 //! called: who could add a plugin could put it in the place of another.
 
+mod pins;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use catena_plugin::{Digest, Effective};
+use catena_plugin::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::RunOptions;
 use super::error::RunError;
 use super::inputs::make_paths_absolute;
 use super::plugins::{self, Crew};
-use crate::ledger::digest;
 use crate::run_file::RunFile;
+
+use pins::in_lines;
+pub use pins::{Approved, Difference, Pinned, PinnedBounds};
 
 /// Name of the file.
 const LOCK_FILE: &str = "catena.lock";
 
-/// Version of its form.
-const LOCK_VERSION: u32 = 1;
+/// Version of its form. Files of version 1 lack limits, configurations, secrets and bounds,
+/// which were then never approved.
+const LOCK_VERSION: u32 = 2;
 
 const HEAD: &str =
     "# What was approved of the plugins of run files here. `catena lock RUN.TOML` writes it.\n";
@@ -49,148 +53,7 @@ struct LockFile {
     runs: BTreeMap<String, Approved>,
 }
 
-/// What was approved for one run file.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Approved {
-    /// Digests of what `[native]` says of commands outside the sandbox, by their names.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub native: BTreeMap<String, Digest>,
-    /// Plugins and programs, by name.
-    #[serde(default)]
-    pub plugins: BTreeMap<String, Pinned>,
-}
-
-/// What was approved of one plugin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pinned {
-    /// Digest of its component.
-    pub component: Digest,
-    /// Digest of its manifest.
-    pub manifest: Digest,
-    /// Digest of what the component imports and exports, with all types.
-    pub world: Digest,
-    /// What it may do: asked for and granted. Of a program, what it asks for, of which
-    /// it has what its caller has.
-    pub rights: Effective,
-}
-
-/// Something that is not as it was approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// The plugin, or the name of commands outside the sandbox.
-    pub plugin: String,
-    /// `component`, `manifest`, `world`, `commands`, `plugin`, or the right.
-    pub part: String,
-    /// What was approved; none where nothing was.
-    pub was: Option<String>,
-    /// What it is; none where the run file does not use it any more.
-    pub is: Option<String>,
-}
-
-/// Digits of a digest that people are shown.
-const SHORT: usize = 12;
-
-fn short(digest: &Digest) -> String {
-    digest.to_string().chars().take(SHORT).collect()
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plugin, part, .. } = self;
-        match (&self.was, &self.is) {
-            (Some(was), Some(is)) => write!(f, "`{plugin}`: {part} was {was}, is {is}"),
-            (None, Some(is)) => write!(f, "`{plugin}`: never approved ({part}: {is})"),
-            (Some(_), None) => write!(f, "`{plugin}`: not used any more ({part})"),
-            (None, None) => write!(f, "`{plugin}`: {part}"),
-        }
-    }
-}
-
-/// All that differs, as one line each.
-pub(super) fn in_lines(differences: &[Difference]) -> String {
-    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
-impl Pinned {
-    /// What it may do, in a line.
-    pub fn rights_in_a_line(&self) -> String {
-        let held = self.rights.describe().into_iter().filter(|(_, value)| value != "-");
-        let held = held.map(|(right, value)| format!("{right} {value}"));
-        let held = held.collect::<Vec<_>>().join(", ");
-        if held.is_empty() { "none".to_owned() } else { held }
-    }
-
-    /// How `self` differs from what it was.
-    pub(super) fn differences(&self, name: &str, was: &Self) -> Vec<Difference> {
-        let digests = [
-            ("component", &was.component, &self.component),
-            ("manifest", &was.manifest, &self.manifest),
-            ("world", &was.world, &self.world),
-        ];
-        let difference = |part: &str, was: String, is: String| Difference {
-            plugin: name.to_owned(),
-            part: part.to_owned(),
-            was: Some(was),
-            is: Some(is),
-        };
-        let changed = digests.into_iter().filter(|(_, was, is)| was != is);
-        let mut all: Vec<Difference> =
-            changed.map(|(part, was, is)| difference(part, short(was), short(is))).collect();
-        let rights = was.rights.describe().into_iter().zip(self.rights.describe());
-        let rights = rights.filter(|((_, was), (_, is))| was != is);
-        all.extend(rights.map(|((right, was), (_, is))| difference(right, was, is)));
-        all
-    }
-}
-
 impl Approved {
-    /// How what is in use differs from what was approved, with what never was at the end.
-    fn differences(&self, was: &Self) -> Vec<Difference> {
-        let (mut changed, mut new) = (Vec::new(), Vec::new());
-        let unknown = |name: &String, part: &str, is: String| Difference {
-            plugin: name.clone(),
-            part: part.to_owned(),
-            was: None,
-            is: Some(is),
-        };
-        for (name, pinned) in &self.plugins {
-            match was.plugins.get(name) {
-                Some(was) => changed.extend(pinned.differences(name, was)),
-                None => new.push(unknown(name, "rights", pinned.rights_in_a_line())),
-            }
-        }
-        for (name, is) in &self.native {
-            match was.native.get(name) {
-                Some(was) if was == is => {}
-                Some(was) => changed.push(Difference {
-                    plugin: name.clone(),
-                    part: "commands".to_owned(),
-                    was: Some(short(was)),
-                    is: Some(short(is)),
-                }),
-                None => new.push(unknown(name, "commands", short(is))),
-            }
-        }
-        changed.extend(new);
-        changed
-    }
-
-    /// What was approved and is not in use.
-    fn gone(&self, was: &Self) -> Vec<Difference> {
-        let gone = |name: &String, part: &str| Difference {
-            plugin: name.clone(),
-            part: part.to_owned(),
-            was: Some("approved".to_owned()),
-            is: None,
-        };
-        let plugins = was.plugins.keys().filter(|name| !self.plugins.contains_key(*name));
-        let native = was.native.keys().filter(|name| !self.native.contains_key(*name));
-        let plugins = plugins.map(|name| gone(name, "plugin"));
-        plugins.chain(native.map(|name| gone(name, "commands"))).collect()
-    }
-
     /// Checks that all of it is as the lock file at `path` has it.
     fn check(&self, was: &Self, path: &Path) -> Result<(), RunError> {
         let differences = self.differences(was);
@@ -199,10 +62,6 @@ impl Approved {
         }
         let (path, differences) = (path.to_owned(), in_lines(&differences));
         Err(RunError::NotApproved { path, differences })
-    }
-
-    fn digest(&self) -> Digest {
-        digest(self)
     }
 }
 
@@ -228,7 +87,7 @@ impl Lock {
             }
             Err(err) => return Err(RunError::io(&path, err)),
         };
-        if file.version != LOCK_VERSION {
+        if !(1..=LOCK_VERSION).contains(&file.version) {
             return Err(RunError::LockVersion { path, found: file.version });
         }
         Ok(Self { path, name, file })
@@ -253,6 +112,7 @@ impl Lock {
         let mut lock = Self::beside(run_file)?;
         let Some(approved) = change(&lock)? else { return Ok(None) };
         lock.file.runs.insert(lock.name.clone(), approved);
+        lock.file.version = LOCK_VERSION;
         lock.write()?;
         Ok(Some(lock.path))
     }

@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use catena_model::Authorities;
 use catena_native::NativeUse;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{
-    ComponentCache, Engine, Granted, Limits, PluginKind, ProgramStore, ResolvedPlugin, check,
+    ComponentCache, Digest, Engine, Granted, Limits, PluginKind, ProgramStore, ResolvedPlugin,
+    check,
 };
 use catena_worker::ConfinedCompiler;
 
 use super::RunOptions;
 use super::error::RunError;
 use super::layout::PlannedPlugin;
-use super::lockfile::{Approved, Pinned};
+use super::lockfile::{Approved, Pinned, PinnedBounds};
 use crate::ledger::digest;
+use crate::models::ModelAccess;
 use crate::run_file::{PluginUse, RunFile};
+use crate::secrets::SecretUse;
 
 /// Which plugins of a run file are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,12 @@ pub(super) struct Prepared {
     pub(super) programs: Vec<PluginSpec>,
     /// Commands outside the sandbox that scaffold or tools are granted.
     pub(super) native: BTreeMap<String, NativeUse>,
+    /// Secrets that any of them is granted.
+    secrets: BTreeMap<String, SecretUse>,
+    /// What bounds all of them together.
+    bounds: PinnedBounds,
+    /// Who vouches for servers that any of them asks, beside those that the machine knows.
+    pub(super) authorities: Authorities,
     /// Names the engine that runs them.
     pub(super) engine: String,
     /// What the plan says of each plugin, by its name.
@@ -55,7 +65,14 @@ impl Prepared {
     /// What there is to approve of.
     pub(super) fn pins(&self) -> Approved {
         let native = self.native.iter().map(|(name, used)| (name.clone(), digest(used)));
-        Approved { plugins: self.pinned.clone(), native: native.collect() }
+        Approved {
+            plugins: self.pinned.clone(),
+            native: native.collect(),
+            secrets: self.secrets.clone(),
+            bounds: Some(self.bounds.clone()),
+            authorities: (!self.authorities.is_empty())
+                .then(|| Digest::of(&self.authorities.bytes())),
+        }
     }
 }
 
@@ -98,9 +115,32 @@ pub(super) fn prepare(
     let programs =
         programs.map(|name| preparation.program(name, &callers, file, &options.programs));
     let programs = programs.collect::<Result<_, _>>()?;
+    let authorities = match &options.models {
+        ModelAccess::Live(_) => Authorities::read(&file.http.ca)?,
+        // Nobody is asked.
+        ModelAccess::Offline => Authorities::default(),
+    };
+    let mut secrets = file.secrets.clone();
+    secrets.retain(|name, _| callers.secrets.contains(name));
     let engine = preparation.engine.name();
     let Preparation { planned, pinned, .. } = preparation;
-    Ok(Prepared { scaffold, tools, judges, programs, native, engine, planned, pinned })
+    Ok(Prepared {
+        scaffold,
+        tools,
+        judges,
+        programs,
+        native,
+        secrets,
+        bounds: match crew {
+            Crew::All => PinnedBounds::of(file),
+            // The agent's worktree was as its own run file had it.
+            Crew::Judges => PinnedBounds { workspace: None, ..PinnedBounds::of(file) },
+        },
+        authorities,
+        engine,
+        planned,
+        pinned,
+    })
 }
 
 /// What any of these may name, which a program that asks for whatever is granted gets as
@@ -122,7 +162,7 @@ pub(super) fn prepare_writer(
 ) -> Result<(PluginSpec, Approved), RunError> {
     let mut preparation = Preparation::begin(options)?;
     let writer = preparation.plugin(used, PluginKind::Writer)?;
-    Ok((writer, Approved { plugins: preparation.pinned, native: BTreeMap::new() }))
+    Ok((writer, Approved { plugins: preparation.pinned, ..Approved::default() }))
 }
 
 struct Preparation {
@@ -192,6 +232,8 @@ impl Preparation {
             manifest,
             // Every component has been looked at.
             world: compiled.face.world.unwrap_or(component),
+            config: (!used.config.is_empty()).then(|| digest(&used.config)),
+            limits: (&limits).into(),
             // Which callers are prepared beside a program is not its own.
             rights: match spec.manifest.plugin.kind {
                 PluginKind::Program => spec.manifest.capabilities.clone(),

@@ -33,13 +33,8 @@ impl RunFile {
         if let Some((key, found, expected)) = self.wrong_recipe() {
             return wrong(&key, found, expected);
         }
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if let Some(name) = self.secrets.keys().find(|name| !name.chars().all(is_plain)) {
-            return wrong(
-                "secrets",
-                format!("`{name}`"),
-                "a name has letters, digits, `_` and `-`",
-            );
+        if let Some((key, found, expected)) = self.wrong_secret() {
+            return wrong(&key, found, expected);
         }
         for pattern in &self.exclude {
             if let Err(err) = catena_tree::gitignore::check_pattern(pattern) {
@@ -58,6 +53,23 @@ impl RunFile {
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with a secret: a key, what it is, what it must be.
+    fn wrong_secret(&self) -> Option<(String, String, &'static str)> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        for (name, secret) in &self.secrets {
+            if !name.chars().all(is_plain) {
+                let expected = "a name has letters, digits, `_` and `-`";
+                return Some(("secrets".to_owned(), format!("`{name}`"), expected));
+            }
+            if let Some(host) = secret.exposed() {
+                let key = format!("secrets.{name}.hosts");
+                let expected = "a secret goes over `https`, or to an address that is not public";
+                return Some((key, format!("`{host}`"), expected));
+            }
+        }
+        None
     }
 
     /// What is wrong with a recipe: a key, what it is, what it must be.

@@ -109,6 +109,10 @@ pub struct OpenAiUse {
     /// The file that holds the key, and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
+    /// Files, in PEM, of authorities that vouch for the server beside those that the
+    /// machine knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ca: Vec<PathBuf>,
     /// Context window in tokens; 0 when unknown.
     #[serde(default)]
     pub context_window: u64,
@@ -267,7 +271,7 @@ impl ModelUse {
         }
     }
 
-    /// The files that it names: keys, scripts and tapes.
+    /// The files that it names: keys, certificates, scripts and tapes.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut copy = self.clone();
         copy.paths().map(|path| path.clone()).collect()
@@ -281,12 +285,14 @@ impl ModelUse {
     }
 
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let paths = match self {
-            Self::Scripted(model) => [Some(&mut model.script), model.record.as_mut()],
-            Self::Recorded(model) => [Some(&mut model.tape), None],
-            Self::OpenAi(model) => [model.key_file.as_mut(), model.record.as_mut()],
+        let (paths, more) = match self {
+            Self::Scripted(model) => ([Some(&mut model.script), model.record.as_mut()], None),
+            Self::Recorded(model) => ([Some(&mut model.tape), None], None),
+            Self::OpenAi(model) => {
+                ([model.key_file.as_mut(), model.record.as_mut()], Some(&mut model.ca))
+            }
         };
-        paths.into_iter().flatten()
+        paths.into_iter().flatten().chain(more.into_iter().flatten())
     }
 
     /// The first value that makes no sense: its key, what it is, what it must be.

@@ -66,8 +66,8 @@ impl JudgingRun {
             return Ok(Verified::Interrupted { end });
         }
         let place = self.plan.places.take(Comer::New).await;
-        let Ended { end, taken, native, .. } =
+        let Ended { end, taken, native, requests, .. } =
             judge_stored(&self.plan, stored, &path, place).await?;
-        Ok(Verified::Reproduced { end, taken, native })
+        Ok(Verified::Reproduced { end, taken, native, requests })
     }
 }
