@@ -59,6 +59,37 @@ fn guests_of_a_rollout_share_its_memory() {
 }
 
 #[test]
+fn stack_of_a_guest_is_bounded_and_measured() {
+    let recurses = |limits: &str| {
+        let run = RunFile::of("scaffold-recurses").scaffold(limits);
+        run.key("refinements = 0").rollout(&environment())
+    };
+    let rollout = recurses("");
+    assert_eq!(rollout["end"]["outcome"], "rejected", "{rollout:#}");
+    let peak = rollout["used"]["scaffold-recurses"]["peak_stack"].as_u64().unwrap();
+    assert!((512 << 10..8 << 20).contains(&peak), "{peak}");
+
+    let rollout = recurses("limits = { stack = \"256KiB\" }");
+    assert_plugin_failed(&rollout, "scaffold-recurses", "trapped", "call stack exhausted");
+    let used = &rollout["used"]["scaffold-recurses"];
+    assert_eq!(
+        (&used["peak_stack"], &used["refused"]["limit:stack"]),
+        (&json!(256 << 10), &json!(1))
+    );
+}
+
+#[test]
+fn stack_that_no_guest_can_have_is_refused_with_what_there_is() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-recurses").scaffold("limits = { stack = \"64MiB\" }");
+    environment.write("run.toml", run.text());
+    let refused = environment.catena(&["run", "run.toml"]);
+    refused
+        .ends_with(2)
+        .says("`64MiB` is not the size of a stack, which is from `64KiB` to `8MiB`");
+}
+
+#[test]
 fn bytes_between_guest_and_host_are_bounded_and_counted() {
     let environment = environment();
     let fills = |limits: &str| {

@@ -20,7 +20,8 @@ use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 use crate::bindings::{control, judge, writer};
 use crate::engine::{Enforced, TICK};
 use crate::imports::output::{Output, Pipe};
-use crate::limits::{LimitReached, Limits, MemoryBound, Meter, Used};
+use crate::limits::{Limits, Used};
+use crate::meter::{LimitReached, MemoryBound, Meter};
 use crate::refusals::{OfFiles, Refusal, Refusals};
 use crate::session::{LoadedPlugin, Session, lock};
 use crate::state::State;
@@ -199,10 +200,9 @@ struct Done<R> {
     refused_memory: Option<MemoryBound>,
 }
 
-/// Whether wall-clock time ended it, so that it might go on longer another time.
-fn is_interrupt<R>(result: &wasmtime::Result<R>) -> bool {
-    let trap = result.as_ref().err().and_then(|err| err.downcast_ref::<Trap>());
-    matches!(trap, Some(Trap::Interrupt))
+/// What ended it, if code of the guest was ended.
+fn trap_of<R>(result: &wasmtime::Result<R>) -> Option<&Trap> {
+    result.as_ref().err().and_then(|err| err.downcast_ref::<Trap>())
 }
 
 /// Runs `work` on an instance over `state`, with the limits set before it exists,
@@ -222,6 +222,9 @@ fn in_store<R>(
         .and_then(|()| plugin.ready.instantiate(&mut store))
         .and_then(|instance| work(&mut store, &instance));
     let fuel = limits.fuel - store.get_fuel().unwrap_or(0).min(limits.fuel);
+    if trap_of(&result) == Some(&Trap::StackOverflow) {
+        store.data_mut().meter.note_full_stack();
+    }
     let state = store.data();
     state.output.finish();
     let used = Used {
@@ -233,7 +236,8 @@ fn in_store<R>(
         ..state.meter.used()
     };
     session.add_used(plugin.name(), &used);
-    if is_interrupt(&result) {
+    // It might go on longer another time.
+    if trap_of(&result) == Some(&Trap::Interrupt) {
         session.note_timeout();
     }
     Done { result, used, refused_memory: state.meter.limiter.refused_memory }
@@ -270,8 +274,9 @@ fn refused<R>(
         mount.count_in(&mut refused);
     }
     let err = result.as_ref().err();
-    let limit = match err.and_then(|err| err.downcast_ref::<Trap>()) {
+    let limit = match trap_of(result) {
         Some(Trap::Interrupt) => Some("wall"),
+        Some(Trap::StackOverflow) => Some("stack"),
         Some(Trap::OutOfFuel) => Some("fuel"),
         _ => None,
     };

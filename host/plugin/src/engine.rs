@@ -1,21 +1,23 @@
 //! wasmtime as configured for untrusted code: fuel and epochs on, everything
 //! that is not deterministic off.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use wasmtime::{Config, InstanceAllocationStrategy};
 
 use crate::program::MAX_DEPTH;
+use crate::units::StackSize;
 
 /// How often the epoch advances, which is how exact wall-clock limits are.
 pub const TICK: Duration = Duration::from_millis(5);
 
-/// Stack of one guest in bytes: interpreters recurse deeply. The thread that
-/// runs guests needs more, as host functions and nested guests stand on the same
-/// stack.
+/// Most of a guest's stack in bytes. The thread that runs guests needs more, as host
+/// functions and nested guests stand on the same stack.
 const GUEST_STACK: usize = 8 << 20;
+
+const _: () = assert!(GUEST_STACK as u64 == StackSize::MOST.bytes());
 
 /// Stack for a thread that runs guests: a scaffold, a tool, programs that start
 /// programs, and what the host does for all of them. What is not touched takes
@@ -28,7 +30,27 @@ pub const GUEST_THREAD_STACK: usize = (GUEST_STACK + (2 << 20)) * (2 + MAX_DEPTH
 pub struct Engine {
     inner: wasmtime::Engine,
     enforced: Enforced,
-    _ticker: Arc<Ticker>,
+    family: Arc<Family>,
+}
+
+/// Engines that differ in nothing but the stack of their guests, which wasmtime has one
+/// of for all guests of an engine. They run the same code.
+#[derive(Default)]
+struct Family(Mutex<BTreeMap<StackSize, wasmtime::Engine>>);
+
+impl Family {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StackSize, wasmtime::Engine>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Advances the epochs until the family is gone.
+    fn tick(family: &Weak<Self>) {
+        loop {
+            std::thread::sleep(TICK);
+            let Some(family) = family.upgrade() else { return };
+            family.lock().values().for_each(wasmtime::Engine::increment_epoch);
+        }
+    }
 }
 
 /// Which limits are enforced: all of them, but where it is measured what one costs.
@@ -72,16 +94,6 @@ impl Enforced {
     }
 }
 
-struct Ticker {
-    stop: Arc<AtomicBool>,
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
 impl Engine {
     /// Sets up the engine and starts its clock.
     pub fn new() -> wasmtime::Result<Self> {
@@ -91,19 +103,33 @@ impl Engine {
     /// One that enforces some limits only, to measure what they cost. It loads what was
     /// compiled for the same.
     pub fn enforcing(enforced: Enforced) -> wasmtime::Result<Self> {
-        let inner = wasmtime::Engine::new(&config(enforced))?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (weak, stopped) = (inner.weak(), stop.clone());
-        std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                std::thread::sleep(TICK);
-                match weak.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => break,
-                }
-            }
-        })?;
-        Ok(Self { inner, enforced, _ticker: Arc::new(Ticker { stop }) })
+        let family = Arc::new(Family::default());
+        let engine = Self::in_family(&family, enforced, StackSize::MOST)?;
+        let family = Arc::downgrade(&family);
+        std::thread::Builder::new()
+            .name("epoch".to_owned())
+            .spawn(move || Family::tick(&family))?;
+        Ok(engine)
+    }
+
+    fn in_family(
+        family: &Arc<Family>,
+        enforced: Enforced,
+        stack: StackSize,
+    ) -> wasmtime::Result<Self> {
+        let mut engines = family.lock();
+        let inner = if let Some(engine) = engines.get(&stack) {
+            engine.clone()
+        } else {
+            let engine = wasmtime::Engine::new(&config(enforced, stack))?;
+            engines.entry(stack).or_insert(engine).clone()
+        };
+        Ok(Self { inner, enforced, family: family.clone() })
+    }
+
+    /// The engine for guests with such a stack.
+    pub(crate) fn with_stack(&self, stack: StackSize) -> wasmtime::Result<Self> {
+        Self::in_family(&self.family, self.enforced, stack)
     }
 
     /// Names the engine: code runs the same, fuel included, where the name is.
@@ -130,10 +156,11 @@ impl Engine {
 
 /// Compiles a component without loading it, about 1.5 s per MB on one core.
 pub(crate) fn precompile(component: &[u8], enforced: Enforced) -> wasmtime::Result<Vec<u8>> {
-    wasmtime::Engine::new(&config(enforced))?.precompile_component(component)
+    wasmtime::Engine::new(&config(enforced, StackSize::MOST))?.precompile_component(component)
 }
 
-fn config(enforced: Enforced) -> Config {
+fn config(enforced: Enforced, stack: StackSize) -> Config {
+    let stack = usize::try_from(stack.bytes()).unwrap_or(GUEST_STACK);
     let mut config = Config::new();
     config
         .consume_fuel(enforced.fuel())
@@ -145,7 +172,7 @@ fn config(enforced: Enforced) -> Config {
         .wasm_exceptions(true)
         // No guest runs on such a stack, but the engine wants it to be larger.
         .async_stack_size(2 * GUEST_STACK)
-        .max_wasm_stack(GUEST_STACK)
+        .max_wasm_stack(stack)
         .allocation_strategy(InstanceAllocationStrategy::OnDemand);
     config
 }

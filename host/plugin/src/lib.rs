@@ -31,6 +31,7 @@ mod imports;
 pub mod judging;
 pub mod limits;
 pub mod manifest;
+mod meter;
 pub mod native;
 pub mod network;
 pub mod outside;

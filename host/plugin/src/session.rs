@@ -2,11 +2,13 @@
 //! the scratch directories, the conversations and the tools.
 
 mod conversations;
+mod end;
 mod judging;
 mod mounts;
 mod objects;
 mod programs;
 mod replay;
+mod start;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -15,10 +17,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use catena_model::{Conversation, ConversationId, ModelInfo};
+use catena_model::{ConversationId, ModelInfo};
 use catena_tree::spill::{Spill, SpillLimits};
 use catena_tree::worktree::{Access, LogicalTime, Policy, Quota, Worktree, WorktreeOptions};
-use catena_tree::{CacheUse, MemoryObjects, TreeId};
+use catena_tree::{MemoryObjects, TreeId};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, InstancePre};
 
@@ -28,8 +30,9 @@ use crate::check::{CheckError, check};
 use crate::clock::LogicalClock;
 use crate::compile::Face;
 use crate::engine::{Enforced, Engine};
-use crate::limits::{Limits, SharedMemory, Used};
+use crate::limits::{Limits, Used};
 use crate::manifest::PluginManifest;
+use crate::meter::SharedMemory;
 use crate::native::Standing;
 use crate::outside::Outside;
 use crate::refusals::OfFiles;
@@ -37,11 +40,13 @@ use crate::state::{State, deny_sockets, link};
 
 pub use conversations::MOST_OPENED;
 pub(crate) use conversations::{Conversations, Full};
+pub use end::{FinishError, SessionEnd};
 use judging::Judging;
 pub use judging::{JudgeSetting, JudgeStart};
 pub(crate) use mounts::{Mode, Mount};
 use programs::ProgramTableOfSession;
 pub(crate) use programs::{LoadedProgram, absolute};
+pub use start::{Reference, SessionStart};
 pub(crate) use tools::ToolTable;
 
 /// Nanoseconds between one tool call and the next, at least.
@@ -75,6 +80,9 @@ pub enum LoadError {
     /// It is not what its manifest says.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// There is no engine for it.
+    #[error("can't set up an engine")]
+    Engine(#[source] wasmtime::Error),
     /// Its types do not fit this host's.
     #[error("plugin `{plugin}` was built against a different version of the plugin interfaces")]
     Link {
@@ -95,6 +103,7 @@ pub struct LoadedPlugin {
 impl LoadedPlugin {
     /// Loads a compiled component and links it.
     pub fn load(engine: &Engine, spec: PluginSpec) -> Result<Self, LoadError> {
+        let engine = &engine.with_stack(spec.limits.stack).map_err(LoadError::Engine)?;
         let component = load_compiled(engine, &spec.compiled)?;
         Self::link(engine, &component, spec)
     }
@@ -112,144 +121,6 @@ impl LoadedPlugin {
     /// Its name.
     pub fn name(&self) -> &str {
         self.spec.manifest.plugin.name.as_str()
-    }
-}
-
-/// The human answer, as a control may see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reference {
-    /// The human tree.
-    pub tree: TreeId,
-    /// The patch from the stage's base, or why there is none.
-    pub patch: Result<serde_bytes::ByteBuf, String>,
-}
-
-/// What a session begins with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionStart {
-    /// The worktree.
-    pub worktree: TreeId,
-    /// What the stage's worktree was at its beginning.
-    pub stage_start: TreeId,
-    /// Scratch directories, as one tree with `tmp` and `home`.
-    pub scratch: TreeId,
-    /// Named snapshots.
-    pub snapshots: BTreeMap<String, TreeId>,
-    /// The conversation handed to the scaffold.
-    pub conversation: ConversationId,
-    /// What it holds.
-    pub history: Conversation,
-    /// The first id for conversations that guests open.
-    pub next_conversation: u32,
-    /// The model, where the run gives one.
-    pub model: Option<ModelInfo>,
-    /// The human answer, for controls.
-    pub reference: Option<Reference>,
-    /// Unix time at which the logical clock starts.
-    pub time: i64,
-    /// Seed of the guests' random numbers.
-    pub seed: u64,
-    /// Bytes that may be added to the worktree; the scratch has the same again.
-    pub quota_bytes: u64,
-    /// Entries that may be added to the worktree; the scratch has the same again.
-    pub quota_entries: u64,
-    /// Which paths of the worktree guests may not change or not see.
-    pub policy: Policy,
-    /// Bytes that worktree and scratch may have in memory before what guests write
-    /// goes to disk.
-    pub memory: u64,
-    /// Bytes of linear memory that all guests that live at one time may have together,
-    /// each within its own limit.
-    pub guest_memory: u64,
-}
-
-impl SessionStart {
-    /// A session on one tree, with an empty conversation and nothing granted from
-    /// beyond the sandbox: no model, no human answer. 1 GiB and 100,000 entries may
-    /// be added.
-    pub fn on(tree: TreeId) -> Self {
-        Self {
-            worktree: tree,
-            stage_start: tree,
-            scratch: TreeId::EMPTY,
-            snapshots: BTreeMap::new(),
-            conversation: ConversationId(0),
-            history: Conversation::default(),
-            next_conversation: 1,
-            model: None,
-            reference: None,
-            time: 1_700_000_000,
-            seed: 0,
-            quota_bytes: 1 << 30,
-            quota_entries: 100_000,
-            policy: Policy::default(),
-            memory: 64 << 20,
-            guest_memory: u64::MAX,
-        }
-    }
-}
-
-/// What a session ends with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionEnd {
-    /// The worktree.
-    pub worktree: TreeId,
-    /// Scratch directories.
-    pub scratch: TreeId,
-    /// Named snapshots.
-    pub snapshots: BTreeMap<String, TreeId>,
-    /// What guests changed in conversations since the last exchange.
-    pub edits: Vec<(ConversationId, catena_model::Edit)>,
-    /// What each plugin used.
-    pub used: BTreeMap<String, Used>,
-    /// Most bytes that were added to the worktree at any time.
-    pub workspace_bytes: u64,
-    /// Most entries that were added to the worktree at any time.
-    pub workspace_entries: u64,
-    /// Writes that the quota refused.
-    pub workspace_refused: u64,
-    /// Changes that the policy refused.
-    #[serde(default)]
-    pub workspace_protected: u64,
-    /// Most bytes of what guests wrote that were in memory at any time, snapshots
-    /// included.
-    #[serde(default)]
-    pub workspace_memory: u64,
-    /// Most bytes of it that were on disk at any time.
-    #[serde(default)]
-    pub workspace_spilled: u64,
-    /// Most bytes of linear memory that the guests had together at any time.
-    #[serde(default)]
-    pub guest_memory: u64,
-    /// Whether wall-clock time ended the scaffold or a program that it started, so
-    /// that the same round might come to another end.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub timed_out: bool,
-    /// Objects that the worker had at hand. A replay by another version may differ.
-    #[serde(default)]
-    pub cache: CacheUse,
-}
-
-impl SessionEnd {
-    /// What stands where a worker was lost: what there was before, and nothing that it can
-    /// be made again from.
-    pub fn lost(worktree: TreeId, scratch: TreeId, snapshots: BTreeMap<String, TreeId>) -> Self {
-        Self {
-            worktree,
-            scratch,
-            snapshots,
-            edits: Vec::new(),
-            used: BTreeMap::new(),
-            workspace_bytes: 0,
-            workspace_entries: 0,
-            workspace_refused: 0,
-            workspace_protected: 0,
-            workspace_memory: 0,
-            workspace_spilled: 0,
-            guest_memory: 0,
-            timed_out: true,
-            cache: CacheUse::default(),
-        }
     }
 }
 
@@ -498,18 +369,4 @@ impl Session {
             cache: self.outside.cache_use(),
         })
     }
-}
-
-/// Why a session could not be brought to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum FinishError {
-    /// The worktree can't be turned into a tree.
-    #[error("can't take a snapshot of the worktree")]
-    Snapshot(#[from] catena_tree::worktree::FsError),
-    /// What a tool call left can't be kept, or can't be had any more.
-    #[error("can't go on after a tool call: {0}")]
-    Broken(String),
-    /// The objects can't be handed over.
-    #[error("can't hand over the snapshot's objects")]
-    Objects(#[from] catena_tree::ObjectError),
 }

@@ -20,8 +20,8 @@ use crate::capability::Effective;
 use crate::check::SOCKETS;
 use crate::engine::Engine;
 use crate::imports::output::Output;
-use crate::limits::Meter;
 use crate::manifest::PluginKind;
+use crate::meter::Meter;
 use crate::outside::Event;
 use crate::refusals::{Refusal, Refusals};
 use crate::resolved::Digest;
@@ -56,6 +56,12 @@ impl State {
         let waited = self.session.waited().saturating_sub(self.waited_before);
         let own = (self.deadline + waited).saturating_duration_since(Instant::now());
         self.session.time_left(own)
+    }
+
+    /// The state that a host call works on, which every one begins with.
+    fn serving(&mut self) -> &mut Self {
+        self.meter.look_at_stack();
+        self
     }
 
     /// When the answer of a host call that begins now is no longer wanted: the guest is
@@ -102,6 +108,7 @@ pub(crate) fn tell(bytes: &[u8]) {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.meter.look_at_stack();
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
@@ -111,24 +118,24 @@ pub(crate) fn link(engine: &Engine, kind: PluginKind) -> wasmtime::Result<Linker
     let mut linker = Linker::new(engine.wasmtime());
     link_wasi(&mut linker)?;
     let it = &mut linker;
-    own::types::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
-    own::log::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
-    own::config::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    own::types::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
+    own::log::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
+    own::config::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
     crate::imports::link_process(it)?;
-    http::types::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
-    http::outgoing_handler::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+    http::types::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
+    http::outgoing_handler::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
     if !matches!(kind, PluginKind::Tool | PluginKind::Program) {
-        own::model::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+        own::model::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
     }
     if kind != PluginKind::Writer {
-        own::workspace::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+        own::workspace::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
     }
     if kind == PluginKind::Judge {
-        judging::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+        judging::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
     }
     if kind == PluginKind::Scaffold {
-        own::tools::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
-        own::reference::add_to_linker::<_, HasSelf<State>>(it, |state| state)?;
+        own::tools::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
+        own::reference::add_to_linker::<_, HasSelf<State>>(it, State::serving)?;
     }
     Ok(linker)
 }
@@ -176,14 +183,14 @@ fn socket_resource(name: &str) -> ResourceType {
 /// The part of WASI 0.2 that is served. Files, the clocks and waiting are our
 /// own; the rest is wasmtime's over deterministic sources. No sockets.
 fn link_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasi::io::error::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    wasi::io::poll::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    wasi::io::streams::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    clocks::wall_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    clocks::monotonic_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    random::random::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    random::insecure::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    wasi::io::error::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
+    wasi::io::poll::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
+    wasi::io::streams::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
+    clocks::wall_clock::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
+    clocks::monotonic_clock::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
+    random::random::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
+    random::insecure::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
+    random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
     cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
@@ -194,7 +201,7 @@ fn link_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
-    wasi::filesystem::types::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    wasi::filesystem::types::add_to_linker::<State, HasSelf<State>>(linker, State::serving)?;
     crate::imports::link_paths(linker)?;
-    wasi::filesystem::preopens::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+    wasi::filesystem::preopens::add_to_linker::<State, HasSelf<State>>(linker, State::serving)
 }

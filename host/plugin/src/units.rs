@@ -18,6 +18,29 @@ pub struct UnitError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
 
+/// Bytes of a guest's stack, from 64 KiB to 8 MiB, which is also what there is by default:
+/// interpreters recurse deeply. Written as a [`ByteSize`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StackSize(u64);
+
+impl StackSize {
+    /// The most there is.
+    pub const MOST: Self = Self(8 << 20);
+
+    const LEAST: u64 = 64 << 10;
+
+    /// How many there are.
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl Default for StackSize {
+    fn default() -> Self {
+        Self::MOST
+    }
+}
+
 /// A length of time. Written as a whole number with `ms`, `s`, `m` or `h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub Duration);
@@ -44,6 +67,19 @@ impl FromStr for ByteSize {
     }
 }
 
+impl FromStr for StackSize {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let size = parse_with(text, &SIZES);
+        let fits = size.filter(|size| (Self::LEAST..=Self::MOST.0).contains(size));
+        fits.map(Self).ok_or_else(|| UnitError {
+            text: text.to_owned(),
+            expected: "the size of a stack, which is from `64KiB` to `8MiB`",
+        })
+    }
+}
+
 impl FromStr for Span {
     type Err = UnitError;
 
@@ -57,6 +93,12 @@ impl FromStr for Span {
 }
 
 impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_with(f, self.0, &SIZES)
+    }
+}
+
+impl fmt::Display for StackSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_with(f, self.0, &SIZES)
     }
@@ -99,6 +141,7 @@ macro_rules! text_serde {
 
 text_serde!(ByteSize);
 text_serde!(Span);
+text_serde!(StackSize);
 
 #[cfg(test)]
 mod tests {
@@ -114,6 +157,12 @@ mod tests {
         }
         for text in ["", "64", "MiB", "-1s", "1.5s", "99999999999999999999GiB"] {
             assert!(text.parse::<ByteSize>().is_err() && text.parse::<Span>().is_err(), "{text}");
+        }
+        for text in ["64KiB", "1MiB", "8MiB"] {
+            assert_eq!(text.parse::<StackSize>().unwrap().to_string(), text);
+        }
+        for text in ["", "63KiB", "9MiB", "1GiB"] {
+            assert!(text.parse::<StackSize>().is_err(), "{text}");
         }
     }
 }

@@ -16,7 +16,8 @@ use crate::bindings::control::catena::plugin::process::{
 use crate::capability::Effective;
 use crate::check::COMMAND;
 use crate::imports::output::{Capture, Output};
-use crate::limits::{Limits, LimitsRequest, Meter, Used};
+use crate::limits::{Limits, LimitsRequest, Used};
+use crate::meter::Meter;
 use crate::outside::Event;
 use crate::program::{DirectoryUse, MAX_DEPTH};
 use crate::refusals::Refusals;

@@ -122,5 +122,5 @@ fn without_times(mut event: Event) -> Event {
 
 /// What was used but time: fuel to the unit, the peak of memory, output, refusals.
 pub(crate) fn timeless(used: &Used) -> Used {
-    Used { wall_us: 0, ..used.clone() }
+    Used { wall_us: 0, peak_stack: 0, ..used.clone() }
 }

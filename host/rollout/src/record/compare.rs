@@ -86,18 +86,18 @@ impl Record {
             Self::Event(Event::ToolCall { wall_us, end, .. }) => {
                 *wall_us = 0;
                 if let Some(end) = end {
-                    clear_times(&mut end.used);
+                    clear_what_may_differ(&mut end.used);
                 }
             }
             Self::AttemptEnded { session, .. } => {
-                clear_times(&mut session.used);
+                clear_what_may_differ(&mut session.used);
                 session.cache = CacheUse::default();
                 session.workspace_memory = 0;
                 session.workspace_spilled = 0;
                 // A call that was taken over had no guest.
                 session.guest_memory = 0;
             }
-            Self::Judged { used, .. } => clear_times(used),
+            Self::Judged { used, .. } => clear_what_may_differ(used),
             Self::Exchange { wall_ms, .. } => *wall_ms = 0,
             _ => {}
         }
@@ -105,8 +105,9 @@ impl Record {
     }
 }
 
-fn clear_times(used: &mut BTreeMap<String, Used>) {
+fn clear_what_may_differ(used: &mut BTreeMap<String, Used>) {
     for used in used.values_mut() {
-        used.wall_us = 0;
+        // A stack is machine code's, and journals of before do not tell of single calls.
+        *used = Used { wall_us: 0, peak_stack: 0, peak_host_call: 0, ..used.clone() };
     }
 }
