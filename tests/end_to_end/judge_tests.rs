@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::environment::{TestEnvironment, test_plugins};
+use crate::environment::{TestEnvironment, shipped_plugins};
 use crate::small_run::{RunFile, first_rollout};
 
 /// Where the suite puts what it is told, and how it is started.
@@ -23,7 +23,7 @@ canary = "\ntest {name}: {a}\n""#;
 /// `three`, and tests of `zero`, which is there from the beginning.
 fn environment() -> TestEnvironment {
     let environment = TestEnvironment::new();
-    let suite = test_plugins().join("program-suite");
+    let suite = shipped_plugins().join("program-suite");
     environment.catena(&["program", "add", suite.to_str().unwrap()]).succeeds();
     let commit = |message: &str, files: &[(&str, &str)]| {
         for (path, text) in files {

@@ -40,6 +40,17 @@ fn agents_that_want_the_reward_without_the_work_are_contained() {
 }
 
 #[test]
+fn lies_to_judges_are_worth_nothing() {
+    let attacks = assert_contained(&["--by", "deceiver"]);
+    assert!(attacks.len() > 25);
+}
+
+#[test]
+fn tools_and_judges_that_attack_are_contained() {
+    assert_contained(&["--by", "tool", "--by", "judge"]);
+}
+
+#[test]
 fn attack_that_is_not_known_is_refused_and_known_ones_are_listed() {
     let environment = TestEnvironment::new();
     environment

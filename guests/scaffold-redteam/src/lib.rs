@@ -11,6 +11,7 @@ mod looks;
 mod programs;
 mod resources;
 mod slow;
+mod tools;
 mod values;
 
 use std::fmt;
@@ -117,6 +118,7 @@ fn attack(config: &Config, conversation: &Conversation) -> Option<Outcome> {
         "long-strings" => values::long_strings(),
         "hostile-patterns" => values::hostile_patterns(),
         "hostile-patches" => values::hostile_patches(),
+        "tool" => tools::call_twice(),
         "program" => programs::start(),
         "program-on-a-full-stack" => programs::start_on_a_full_stack(),
         _ => return None,

@@ -15,11 +15,13 @@
 //! * [`session`]: the worktree, scratch and conversations that a rollout's guests share.
 //! * [`judging`]: what judges may know beyond a submission.
 //! * [`call`]: one call into a guest: a fresh instance with its limits set before it exists.
+//! * `bounded`: how much is kept of what a guest hands over as it ends.
 //! * `imports`: one file per interface a guest can reach.
 //!
 //! Only this crate and `catena-worker` name wasmtime. Generated types stay in here.
 
 mod bindings;
+mod bounded;
 pub mod cache;
 pub mod call;
 pub mod capability;

@@ -277,12 +277,13 @@ impl Rollout<'_> {
 }
 
 /// A judgement whose score can be one: the worker has checked the range, and this
-/// side does not rely on it.
+/// side does not rely on it, nor on what is kept of its words.
 fn sound(judged: Judged) -> Judged {
     match judged {
         Judged::Verdict(verdict) if !(0.0..=1.0).contains(&verdict.score) => Judged::NoVerdict(
             format!("the judge gave the score {}, which is not between 0 and 1", verdict.score),
         ),
+        Judged::Verdict(verdict) => Judged::Verdict(verdict.bounded()),
         judged => judged,
     }
 }

@@ -21,6 +21,7 @@ mod content;
 mod edit;
 mod empty;
 mod error;
+mod length;
 mod listing;
 mod lookup;
 mod node;

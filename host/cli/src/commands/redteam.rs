@@ -22,7 +22,8 @@ pub(crate) struct Arguments {
     /// Make this attack alone; may be given more than once
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Make the attacks of these attackers alone: `scaffold`, `program`, `component`, `cache` or `agent`
+    /// Make the attacks of these attackers alone: `scaffold`, `program`, `component`, `cache`,
+    /// `agent`, `deceiver`, `tool` or `judge`
     #[arg(long, value_name = "WHO")]
     by: Vec<String>,
     /// List the attacks and make none
@@ -66,7 +67,8 @@ fn hold(
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
     let walls =
         runtime.block_on(try_walls(&machine.worker_command(), dir)).map_err(anyhow::Error::from)?;
-    let arena = Arena::prepare(dir).context("can't prepare the attacks")?;
+    let suite = machine.find_plugin(Path::new("program-suite"));
+    let arena = Arena::prepare(dir, suite).context("can't prepare the attacks")?;
     let mut contest = Contest::new(machine, arena);
     let mut rows = Vec::new();
     for (number, attack) in attacks.iter().enumerate() {

@@ -1,77 +1,65 @@
-//! Where attacks are made: the repository of the demo, a chain to attack at and one to
-//! work at honestly, and a run file for each attack.
+//! Where attacks are made: two repositories, chains to attack at and to work at honestly,
+//! and a directory for each attack with its run file and all that this names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use catena_mine::{ChainLists, ResolveOptions, resolve};
-use catena_plugin::program::NewProgram;
-use catena_plugin::{PluginManifest, ProgramStore};
-use serde_json::{Value, json};
+use catena_plugin::program::{NewProgram, wrap};
+use catena_plugin::{PluginManifest, ProgramStore, ResolvedPlugin};
+use catena_tree::ObjectDatabase;
 
-use super::agents;
-use super::attack::{Attack, Means};
+use super::attack::{Attack, Bench, Means};
+use super::ground::Ground;
 use super::planted::{Planted, VARIABLE};
+use super::{facts, script, tools};
 use crate::demo::repository;
 
-/// The rollout that attacks, if there is an attack, and the one beside it.
+/// The rollout that attacks, if there is an attack, the one that does the same work without,
+/// and the honest one beside them.
 pub(crate) const ATTACKER: &str = "attack.1";
+pub(crate) const PLAIN: &str = "plain.1";
 pub(crate) const NEIGHBOUR: &str = "honest.1";
 
 /// The program that attacks, by its name.
 pub(crate) const PROGRAM: &str = "redteam";
 
+/// The program that runs tests.
+const SUITE: &str = "program-suite";
+
 /// Plugins that attacks need.
-pub(crate) const PLUGINS: [&str; 4] =
-    ["scaffold-redteam", "scaffold-mini", "tool-bash", "judge-diff"];
-
-const SUBMIT: &str = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT";
-
-/// The two agents by which runs are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ground {
-    /// A scaffold that does all by itself.
-    Scaffold,
-    /// A model with a shell.
-    Agent,
-}
-
-impl Ground {
-    /// Where an attack is made.
-    pub(crate) fn of(attack: &Attack) -> Self {
-        match attack.means {
-            Means::Agent(_) => Self::Agent,
-            _ => Self::Scaffold,
-        }
-    }
-}
+pub(crate) const PLUGINS: [&str; 8] = [
+    "scaffold-redteam",
+    "scaffold-mini",
+    "tool-bash",
+    "judge-diff",
+    "judge-llm",
+    "judge-redteam",
+    "judge-tests",
+    SUITE,
+];
 
 /// A directory with all that attacks share.
 pub(crate) struct Arena {
     dir: PathBuf,
+    suite: PathBuf,
     planted: Planted,
 }
 
 impl Arena {
-    /// Fills an empty directory.
-    pub(crate) fn prepare(dir: &Path) -> anyhow::Result<Self> {
-        let lists = json!({
-            "repository": "gridline/gridline",
-            "branch": "main",
-            "chains": [
-                {"id": "attack", "stages": [{"number": 14, "query": "Attack the host."}]},
-                {"id": "honest", "stages": [{"number": 17, "query": "Work."}]},
-            ],
-        });
-        let database = repository::build(&dir.join("gridline.git"))?;
-        let lists = ChainLists::parse(lists.to_string().as_bytes(), Path::new("lists.json"))?;
-        let resolution = resolve(&database, &lists, &ResolveOptions::default(), &mut |_| {})?;
-        if let Some(refused) = resolution.refused.first() {
-            anyhow::bail!("a chain does not resolve: {refused:?}");
+    /// Fills an empty directory. `suite` is where the plugin `program-suite` lies.
+    pub(crate) fn prepare(dir: &Path, suite: PathBuf) -> anyhow::Result<Self> {
+        let gridline = repository::build(&dir.join("gridline.git"))?;
+        let facts = facts::build(&dir.join("facts.git"))?;
+        for ground in Ground::ALL {
+            let database = match ground {
+                Ground::Judged(Bench::Tests) => &facts,
+                _ => &gridline,
+            };
+            save_chains(database, ground, dir)?;
         }
-        resolution.file.save(&dir.join("chains.json"))?;
-        Ok(Self { dir: dir.to_owned(), planted: Planted::plant(dir)? })
+        Ok(Self { dir: dir.to_owned(), suite, planted: Planted::plant(dir)? })
     }
 
     /// Makes the place for one attack, or for a run without any.
@@ -84,22 +72,25 @@ impl Arena {
         let dir = self.dir.join(name);
         fs::create_dir(&dir).with_context(|| format!("can't create `{}`", dir.display()))?;
         let place = Place { dir };
-        let lines = match attack.map(|attack| attack.means) {
-            Some(Means::Agent(lines)) => lines,
+        match attack.map(|attack| attack.means) {
             Some(Means::Program(text) | Means::DeepProgram(text)) => {
                 add_program(&place.programs(), &text())?;
-                &[]
             }
-            Some(Means::Component(code)) => {
-                place.add_plugin(&code())?;
-                &[]
-            }
-            _ => &[],
-        };
-        if ground == Ground::Agent {
-            write(&place.dir.join("script.json"), script(lines, &self.planted).to_string())?;
+            Some(Means::Component(code)) => place.add_plugin("scaffold", &code())?,
+            Some(Means::Tool(core)) => place.add_plugin("tool", &tools::component(core)?)?,
+            _ => {}
         }
-        write(&place.run_file(), run_file(ground, attack, &self.planted))?;
+        if ground == Ground::Judged(Bench::Tests) {
+            add_suite(&place.programs(), &self.suite)?;
+        }
+        if ground == Ground::Judged(Bench::Model) {
+            write(&place.dir.join("referee.json"), script::of_referee().to_string())?;
+        }
+        if ground != Ground::Scaffold {
+            let script = script::of_agents(ground, attack, &self.planted);
+            write(&place.dir.join("script.json"), script.to_string())?;
+        }
+        write(&place.run_file(), ground.run_file(attack, &self.planted))?;
         Ok(place)
     }
 
@@ -160,16 +151,34 @@ impl Place {
         self.dir.join(format!("{name}.stderr"))
     }
 
-    fn add_plugin(&self, code: &[u8]) -> anyhow::Result<()> {
+    fn add_plugin(&self, kind: &str, code: &[u8]) -> anyhow::Result<()> {
         let dir = self.plugin();
         fs::create_dir(&dir).with_context(|| format!("can't create `{}`", dir.display()))?;
         write(&dir.join("attack.wasm"), code)?;
-        write(
-            &dir.join("plugin.toml"),
-            "manifest = 1\n[plugin]\nname = \"attack\"\nversion = \"1\"\nkind = \"scaffold\"\n\
-             component = \"attack.wasm\"\n",
-        )
+        let manifest = format!(
+            "manifest = 1\n[plugin]\nname = \"attack\"\nversion = \"1\"\nkind = \"{kind}\"\n\
+             component = \"attack.wasm\"\n"
+        );
+        write(&dir.join("plugin.toml"), manifest)
     }
+}
+
+fn save_chains(database: &ObjectDatabase, ground: Ground, dir: &Path) -> anyhow::Result<()> {
+    let lists = ground.lists().to_string();
+    let lists = ChainLists::parse(lists.as_bytes(), Path::new("lists.json"))?;
+    let resolution = resolve(database, &lists, &ResolveOptions::default(), &mut |_| {})?;
+    if let Some(refused) = resolution.refused.first() {
+        anyhow::bail!("a chain does not resolve: {refused:?}");
+    }
+    Ok(resolution.file.save(&dir.join(format!("{}.json", ground.name())))?)
+}
+
+fn add_suite(store: &Path, dir: &Path) -> anyhow::Result<()> {
+    let plugin = ResolvedPlugin::load(dir)?;
+    let component = wrap(&plugin.component, &[])?.into_owned();
+    let source = dir.display().to_string();
+    ProgramStore::at(store).add(NewProgram { manifest: plugin.manifest, component, source })?;
+    Ok(())
 }
 
 fn add_program(store: &Path, text: &str) -> anyhow::Result<()> {
@@ -183,61 +192,6 @@ fn add_program(store: &Path, text: &str) -> anyhow::Result<()> {
     let program = NewProgram { manifest, component, source: "catena redteam".to_owned() };
     ProgramStore::at(store).add(program)?;
     Ok(())
-}
-
-fn script(lines: &[&str], planted: &Planted) -> Value {
-    let replies = |lines: &[&str]| -> Vec<Value> {
-        let lines = lines.iter().chain(&[SUBMIT]);
-        let lines = lines.map(|line| planted.named_in(line));
-        let call = |line| json!({"tool_calls": [{"name": "bash", "arguments": {"command": line}}]});
-        lines.map(call).collect()
-    };
-    json!({"version": 1, "replies": {
-        "pr-14": replies(lines),
-        "pr-17": replies(agents::HONEST),
-    }})
-}
-
-fn run_file(ground: Ground, attack: Option<&Attack>, planted: &Planted) -> String {
-    let agent = match ground {
-        Ground::Scaffold => scaffold(attack, planted),
-        Ground::Agent => format!(
-            "[scaffold]\nplugin = \"scaffold-mini\"\ngrant = {{ model = true }}\n\n\
-             [[tools]]\nplugin = \"tool-bash\"\ngrant = {{ workspace = \"read-write\" }}\n{}\n\
-             [model]\nkind = \"scripted\"\nscript = \"script.json\"\n",
-            attack.map(limits).unwrap_or_default(),
-        ),
-    };
-    let workspace = attack.map(|attack| attack.bounds.workspace).unwrap_or_default();
-    format!(
-        "version = 1\nname = \"redteam\"\nchains = \"../chains.json\"\nrefinements = 0\n\
-         retries = 0\nconcurrency = 2\n\n[repositories]\n\"gridline/gridline\" = \"../gridline.git\"\n\n\
-         {agent}\n[judge]\nplugin = \"judge-diff\"\n\n[workspace]\n{workspace}\n"
-    )
-}
-
-fn scaffold(attack: Option<&Attack>, planted: &Planted) -> String {
-    let (name, programs) = match attack.map(|attack| (attack.name, attack.means)) {
-        Some((_, Means::Program(_))) => ("program", PROGRAM),
-        Some((_, Means::DeepProgram(_))) => ("program-on-a-full-stack", PROGRAM),
-        Some((name, Means::Scaffold)) => (name, ""),
-        _ => ("none", ""),
-    };
-    let programs = if programs.is_empty() { String::new() } else { format!("\"{programs}\"") };
-    format!(
-        "[scaffold]\nplugin = \"scaffold-redteam\"\n\
-         grant = {{ workspace = \"read-write\", programs = [{programs}] }}\n{}\n\
-         [scaffold.config]\nattack = \"{name}\"\narena = {}\nmark = \"{}\"\nport = {}\n",
-        attack.map(limits).unwrap_or_default(),
-        toml::Value::String(planted.dir().display().to_string()),
-        planted.mark(),
-        planted.port(),
-    )
-}
-
-fn limits(attack: &Attack) -> String {
-    let wall = attack.bounds.wall.as_millis();
-    format!("limits = {{ {}, wall = \"{wall}ms\" }}\n", attack.bounds.limits)
 }
 
 fn write(path: &Path, content: impl AsRef<[u8]>) -> anyhow::Result<()> {

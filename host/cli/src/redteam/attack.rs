@@ -21,6 +21,12 @@ pub(crate) enum End {
     TimedOut,
     /// What it wrote was cut.
     Cut,
+    /// It was judged, and got no more than the same work without it.
+    Unpaid,
+    /// The model of a judge was shown it as what it is: another's text, between its fences.
+    Fenced,
+    /// What a judge said is no verdict, and so no score.
+    NoVerdict,
     /// It went its way, and nothing came of it.
     Harmless,
     /// It got what it must not have.
@@ -59,6 +65,9 @@ impl End {
             Self::OutOfMemory => "out-of-memory",
             Self::TimedOut => "timed-out",
             Self::Cut => "cut",
+            Self::Unpaid => "unpaid",
+            Self::Fenced => "fenced",
+            Self::NoVerdict => "no-verdict",
             Self::Harmless => "harmless",
             Self::Reached => "reached",
             Self::NotMade => "not-made",
@@ -91,6 +100,34 @@ pub(crate) enum Means {
     Cache(Swap),
     /// A model whose agent has a shell, by these command lines.
     Agent(&'static [&'static str]),
+    /// Such an agent that works by halves and deceives the judge of it.
+    Deceiver(Deceit),
+    /// A tool that such a scaffold calls, twice, as WebAssembly text.
+    Tool(&'static str),
+    /// The judge `judge-redteam`, by the attack's name.
+    Judge,
+}
+
+/// How a judge is to be deceived.
+#[derive(Clone, Copy)]
+pub(crate) struct Deceit {
+    /// Which judge.
+    pub(crate) bench: Bench,
+    /// Command lines that do a part of the work; another rollout does the same and no more.
+    pub(crate) work: &'static [&'static str],
+    /// Command lines that are to make it look like more.
+    pub(crate) lies: &'static [&'static str],
+}
+
+/// A judge to be deceived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Bench {
+    /// `judge-diff`, which compares.
+    Diff,
+    /// `judge-tests`, which runs tests.
+    Tests,
+    /// `judge-llm`, which asks a model.
+    Model,
 }
 
 /// What lies in a cache in place of compiled components.
@@ -111,6 +148,9 @@ impl Means {
             Self::Component(_) | Self::Bomb(_) => "component",
             Self::Cache(_) => "cache",
             Self::Agent(_) => "agent",
+            Self::Deceiver(_) => "deceiver",
+            Self::Tool(_) => "tool",
+            Self::Judge => "judge",
         }
     }
 }

@@ -10,18 +10,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use catena_plugin::units::{ByteSize, Span};
-use catena_plugin::{CallFailure, CompileError, Compiler as _};
-use catena_rollout::run::summaries;
-use catena_rollout::{RolloutEnd, RolloutSummary, Strand};
+use catena_plugin::{CompileError, Compiler as _};
+use catena_rollout::RolloutEnd;
 use catena_tree::TreeId;
 use catena_worker::{CompileLimits, ConfinedCompiler};
 
-use super::agents;
-use super::arena::{ATTACKER, Arena, Ground, NEIGHBOUR, Place};
+use super::arena::{ATTACKER, Arena, NEIGHBOUR, Place};
 use super::attack::{Attack, End, Means, Swap};
+use super::ground::Ground;
 use super::measures::Measures;
 use super::meter::{Watched, watch, watch_workers};
-use super::planted::Planted;
+use super::outcome::{self, left, rollout};
 use super::scorecard::Row;
 use super::swap::Swapped;
 use crate::machine::Machine;
@@ -111,7 +110,7 @@ impl<'a> Contest<'a> {
         if let Some(known) = self.undisturbed.get(&ground) {
             return Ok(known.clone());
         }
-        let name = format!("undisturbed-{ground:?}").to_lowercase();
+        let name = format!("undisturbed-{}", ground.name());
         let place = self.arena.place(&name, ground, None)?;
         let (watched, said) = self.run(&place, &place.run(), None)?;
         let tree = rollout(&place.run(), NEIGHBOUR).and_then(|rollout| left(&rollout));
@@ -131,11 +130,12 @@ impl<'a> Contest<'a> {
             let failed = ended(&watched).map_or(End::HostFailed, |_| End::Refused);
             return Ok(Fought::new(failed, last_words(&said), watched));
         };
-        let (mut end, mut detail) = outcome(attack, &attacker, self.arena.planted());
+        let (mut end, mut detail) =
+            outcome::of(attack, &place.run(), &attacker, self.arena.planted());
         if ended(&watched).is_none() {
             (end, detail) = (End::HostFailed, last_words(&said));
         }
-        let used = ["scaffold-redteam", "tool-bash"];
+        let used = ["attack", "judge-redteam", "scaffold-redteam", "tool-bash"];
         let used = used.iter().find_map(|plugin| attacker.used.get(*plugin));
         let stopped_after = used.map_or(watched.took, |used| Duration::from_micros(used.wall_us));
         Ok(Fought { stopped_after, ..Fought::new(end, detail, watched) })
@@ -284,21 +284,6 @@ struct Words {
     causes: Vec<String>,
 }
 
-fn rollout(run: &Path, id: &str) -> Option<RolloutSummary> {
-    let all = summaries(run).ok()?;
-    all.into_iter().find(|rollout| rollout.rollout.to_string() == id)
-}
-
-/// The tree that a rollout left, if it came to an end that is no failure.
-fn left(rollout: &RolloutSummary) -> Option<TreeId> {
-    match &rollout.end {
-        Some(RolloutEnd::Accepted { .. } | RolloutEnd::Rejected { .. }) => {
-            rollout.stages.last().and_then(|stage| stage.tree)
-        }
-        _ => None,
-    }
-}
-
 /// What is wrong with the honest rollout, if anything is.
 fn neighbour(run: &Path, undisturbed: &Undisturbed) -> Option<String> {
     let Some(rollout) = rollout(run, NEIGHBOUR) else {
@@ -310,66 +295,4 @@ fn neighbour(run: &Path, undisturbed: &Undisturbed) -> Option<String> {
     let end = rollout.end.as_ref().map_or("it has no end", RolloutEnd::word);
     let reason = rollout.end.as_ref().and_then(RolloutEnd::reason).unwrap_or_default();
     Some(format!("{end}, left another tree; {reason}"))
-}
-
-fn outcome(attack: &Attack, attacker: &RolloutSummary, planted: &Planted) -> (End, String) {
-    if attacker.logs.iter().any(|(_, _, text)| planted.is_told_by(text)) {
-        return (End::Reached, "it logged what is planted on the host".to_owned());
-    }
-    match &attacker.end {
-        None => (End::HostFailed, "the rollout has no end".to_owned()),
-        Some(RolloutEnd::PluginFailed { failure, .. }) => {
-            let end = match failure {
-                CallFailure::Trapped(_) => End::Trapped,
-                CallFailure::TimedOut(_) => End::TimedOut,
-                CallFailure::OutOfFuel(_) => End::OutOfFuel,
-                CallFailure::OutOfMemory(_) => End::OutOfMemory,
-                CallFailure::Contract(_) | CallFailure::LimitReached(_) => End::Refused,
-            };
-            (end, failure.to_string())
-        }
-        Some(RolloutEnd::Infrastructure { reason }) => (End::WorkerDied, reason.clone()),
-        Some(RolloutEnd::Accepted { score }) => (End::Reached, format!("accepted with {score}")),
-        Some(_) if let Means::Agent(lines) = attack.means => agent(attacker, lines, planted),
-        Some(end) => told(attacker).unwrap_or_else(|| {
-            (End::HostFailed, format!("it ended without a word: {}", end.word()))
-        }),
-    }
-}
-
-/// What the guest says of its attack.
-fn told(attacker: &RolloutSummary) -> Option<(End, String)> {
-    let is_cut = attacker.logs.iter().any(|(_, _, text)| text.starts_with("output limit of"));
-    let line =
-        attacker.logs.iter().rev().find_map(|(_, _, text)| text.strip_prefix("redteam: "))?;
-    let (word, detail) = line.split_once(": ")?;
-    match End::of_word(word)? {
-        End::Harmless if is_cut => Some((End::Cut, detail.to_owned())),
-        end => Some((end, detail.to_owned())),
-    }
-}
-
-/// Whether an agent did all that it was to do, and what it came to see.
-fn agent(attacker: &RolloutSummary, lines: &[&str], planted: &Planted) -> (End, String) {
-    let strands = attacker.histories.strands().values();
-    let messages = strands.flat_map(Strand::histories).flat_map(|history| &history.said);
-    let heard = messages.filter(|said| said.turn.is_none());
-    let heard: Vec<String> =
-        heard.filter_map(|said| serde_json::to_string(&said.message).ok()).collect();
-    if heard.iter().any(|text| text.contains(agents::SECRET)) {
-        return (End::Reached, "it read the human answer".to_owned());
-    }
-    if heard.iter().any(|text| planted.is_told_by(text)) {
-        return (End::Reached, "it read what is planted on the host".to_owned());
-    }
-    // The last one submits.
-    let commands = lines.len() as u64 + 1;
-    let made = attacker.tool_calls;
-    if made != commands {
-        return (End::NotMade, format!("{made} of {commands} commands"));
-    }
-    let score = attacker.stages.last().and_then(|stage| stage.rounds.last()?.verdict.as_ref());
-    let score =
-        score.map_or("no score".to_owned(), |verdict| format!("score {:.2}", verdict.score));
-    (End::Harmless, format!("{commands} commands, {score}"))
 }

@@ -41,7 +41,10 @@ impl Measures {
         compare("the host", self.host, HOST_SLACK);
         let calls = match attack.means {
             // Each command has the time, and so has the last one, which submits.
-            Means::Agent(lines) => u32::try_from(lines.len() + 1).unwrap_or(u32::MAX),
+            Means::Agent(lines) => commands(lines.len()),
+            Means::Deceiver(deceit) => commands(deceit.work.len() + deceit.lies.len()),
+            // Two calls, or two rounds.
+            Means::Tool(_) | Means::Judge => 2,
             _ => 1,
         };
         let most = wall.saturating_mul(calls).saturating_add(GRACE);
@@ -50,6 +53,11 @@ impl Measures {
         }
         exceeded
     }
+}
+
+/// How many commands an agent makes by so many lines, with the one that submits.
+fn commands(lines: usize) -> u32 {
+    u32::try_from(lines + 1).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

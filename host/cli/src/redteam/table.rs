@@ -1,11 +1,14 @@
 //! All attacks: name, who attacks, what it tries, and what may come of it.
 
+mod judging;
+
 use std::time::Duration;
 
 use super::attack::{Attack, Bounds, End, Means, Swap};
 use super::{agents, components, modules};
 
 use End::{Cut, Harmless, OutOfFuel, OutOfMemory, Refused, TimedOut, Trapped};
+use judging::{DECEIVERS, JUDGES};
 
 /// What all of them have that need nothing else.
 const USUAL: Bounds = Bounds {
@@ -104,9 +107,22 @@ macro_rules! wat {
     };
 }
 
+macro_rules! tool {
+    ($name:literal, $bounds:expr, $expected:expr, $tries:literal) => {
+        Attack {
+            name: $name,
+            tries: $tries,
+            means: Means::Tool(include_str!(concat!("../../redteam/", $name, ".wat"))),
+            bounds: $bounds,
+            expected: $expected,
+            because: &[],
+        }
+    };
+}
+
 /// Every attack there is, by who makes it.
 pub(crate) fn all() -> impl Iterator<Item = &'static Attack> {
-    [SCAFFOLDS, PROGRAMS, COMPONENTS, AGENTS].into_iter().flatten()
+    [SCAFFOLDS, PROGRAMS, TOOLS, COMPONENTS, AGENTS, DECEIVERS, JUDGES].into_iter().flatten()
 }
 
 const SCAFFOLDS: &[Attack] = &[
@@ -311,15 +327,34 @@ const AGENTS: &[Attack] = &[
     agent("remove-all", agents::REMOVE_ALL, &[Harmless], "removes all there is"),
 ];
 
+const TOOLS: &[Attack] = &[
+    tool!("tool-realloc-spin", USUAL, &[OutOfFuel], "spins as the host hands it its arguments"),
+    tool!("tool-realloc-outside", USUAL, &[Refused], "has the host write its arguments elsewhere")
+        .because(&["beyond end of memory"]),
+    tool!("tool-output-flood", ROOMY, &[Refused], "answers with 200 MB")
+        .because(&["too much data is being copied"]),
+    tool!("tool-output-long", ROOMY, &[Cut], "answers with 24 MB"),
+    tool!("tool-string-not-text", USUAL, &[Refused], "answers with what is no text")
+        .because(&["invalid utf-8"]),
+    tool!("tool-string-outside", USUAL, &[Refused], "answers with a text beyond its memory")
+        .because(&["out of bounds of memory"]),
+    tool!("tool-case-unknown", USUAL, &[Refused], "answers with an error of no kind")
+        .because(&["unexpected discriminant"]),
+    tool!("tool-answer-outside", USUAL, &[Refused], "has its answer lie beyond its memory")
+        .because(&["out of bounds of memory"]),
+    tool!("tool-traps", USUAL, &[Trapped], "traps at each call").because(&["unreachable"]),
+    tool!("tool-remembers", USUAL, &[Harmless], "looks for what a call before it left"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_attack_by_a_program_or_a_component_that_may_be_refused_says_for_which_reason() {
+    fn every_attack_by_a_plugin_that_may_be_refused_says_for_which_reason() {
         let open = all().filter(|attack| {
             let by = attack.means.word();
-            ["program", "component"].contains(&by)
+            ["program", "component", "tool", "judge"].contains(&by)
                 && attack.expected.iter().any(|end| [Refused, Trapped].contains(end))
                 && attack.because.is_empty()
         });

@@ -17,6 +17,9 @@ use crate::session::{LoadedPlugin, Session};
 /// Characters of a call's id that are recorded; the id is the guest's.
 const MAX_CALL_ID: usize = 256;
 
+/// Most tools of one plugin.
+const MAX_OFFERED: usize = 1_000;
+
 /// Why a tool that was tried out gave no output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ToolFailure {
@@ -149,6 +152,10 @@ pub(crate) fn definitions(
     let definitions = result?.map_err(|err| {
         CallFailure::Contract(format!("could not say which tools it offers: {err:?}"))
     })?;
+    if definitions.len() > MAX_OFFERED {
+        let many = definitions.len();
+        return Err(CallFailure::Contract(format!("offers {many} tools, more than {MAX_OFFERED}")));
+    }
     Ok(definitions.into_iter().map(crate::imports::definition_from_wit).collect())
 }
 
@@ -180,6 +187,7 @@ pub(crate) fn call_tool(
         guest.catena_plugin_tool_provider().call_call(store, &crate::imports::call_to_wit(call))
     });
     let answer = answer_from_wit(result.unwrap_or_else(|failure| Err(tool_error(failure))));
+    let answer = answer.bounded(plugin.spec.limits.output.0);
     session.record_tool_call(start, &answer, begin.elapsed())?;
     Ok(answer_to_wit(answer))
 }

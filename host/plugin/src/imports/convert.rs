@@ -8,6 +8,7 @@ use crate::bindings::control::catena::plugin::types as wit;
 use crate::bindings::control::exports::catena::plugin::scaffold as wit_scaffold;
 use crate::bindings::judge::exports::catena::plugin::judge as wit_judge;
 use crate::bindings::writer::exports::catena::plugin::writer as wit_writer;
+use crate::bounded::reason;
 use crate::call::{AttemptEnd, CallFailure, Judged, Written};
 use crate::task::{Carry, ChainBrief, Ending, Finding, Queries, Submission, Task, Verdict};
 
@@ -75,18 +76,18 @@ pub(crate) fn ending_from_wit(
     match answer {
         Ok(wit_scaffold::Ending::Submitted) => AttemptEnd::Ended(Ending::Submitted),
         Ok(wit_scaffold::Ending::LimitReached(which)) => {
-            AttemptEnd::Ended(Ending::LimitReached(which))
+            AttemptEnd::Ended(Ending::LimitReached(reason(which)))
         }
-        Ok(wit_scaffold::Ending::GaveUp(why)) => AttemptEnd::Ended(Ending::GaveUp(why)),
-        Ok(wit_scaffold::Ending::Other(how)) => AttemptEnd::Ended(Ending::Other(how)),
+        Ok(wit_scaffold::Ending::GaveUp(why)) => AttemptEnd::Ended(Ending::GaveUp(reason(why))),
+        Ok(wit_scaffold::Ending::Other(how)) => AttemptEnd::Ended(Ending::Other(reason(how))),
         Err(wit_scaffold::ScaffoldError::Model(err)) => match model_error_from_wit(err) {
             Some(err) => AttemptEnd::Model(err),
             None => AttemptEnd::Errored("the scaffold has no `model` grant".to_owned()),
         },
         Err(wit_scaffold::ScaffoldError::InvalidConfig(why)) => {
-            AttemptEnd::Errored(format!("invalid configuration: {why}"))
+            AttemptEnd::Errored(reason(format!("invalid configuration: {why}")))
         }
-        Err(wit_scaffold::ScaffoldError::Other(why)) => AttemptEnd::Errored(why),
+        Err(wit_scaffold::ScaffoldError::Other(why)) => AttemptEnd::Errored(reason(why)),
     }
 }
 
@@ -119,21 +120,24 @@ pub(crate) fn verdict_from_wit(
     answer: Result<wit_judge::Verdict, wit_judge::JudgeError>,
 ) -> Judged {
     match answer {
-        Ok(verdict) if (0.0..=1.0).contains(&verdict.score) => Judged::Verdict(Verdict {
-            score: verdict.score,
-            findings: verdict.findings.into_iter().map(finding_from_wit).collect(),
-            feedback: verdict.feedback,
-            rationale: verdict.rationale,
-        }),
+        Ok(verdict) if (0.0..=1.0).contains(&verdict.score) => {
+            let verdict = Verdict {
+                score: verdict.score,
+                findings: verdict.findings.into_iter().map(finding_from_wit).collect(),
+                feedback: verdict.feedback,
+                rationale: verdict.rationale,
+            };
+            Judged::Verdict(verdict.bounded())
+        }
         Ok(verdict) => Judged::NoVerdict(format!(
             "the judge gave the score {}, which is not between 0 and 1",
             verdict.score
         )),
         Err(wit_judge::JudgeError::InvalidConfig(why)) => {
-            Judged::Failed(CallFailure::Contract(format!("invalid configuration: {why}")))
+            Judged::Failed(CallFailure::Contract(reason(format!("invalid configuration: {why}"))))
         }
         Err(wit_judge::JudgeError::NoVerdict(why) | wit_judge::JudgeError::Other(why)) => {
-            Judged::NoVerdict(why)
+            Judged::NoVerdict(reason(why))
         }
     }
 }

@@ -62,13 +62,13 @@ fn target() -> &'static Path {
 }
 
 /// The plugins that `cargo xtask guests` builds for users, by name. One of another language
-/// is there only where its compiler is.
+/// is there only where its compiler is. Programs run where a judge starts them.
 pub(crate) fn shipped() -> Vec<String> {
     let dir = target().join("plugins");
     let entries = std::fs::read_dir(dir).expect("`cargo xtask guests` builds the plugins");
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name != "scaffold-python");
+    names.retain(|name| name != "scaffold-python" && kind_of(name) != PluginKind::Program);
     names.sort();
     names
 }
@@ -93,7 +93,7 @@ fn play(trace: &Trace, name: &str, seed: u64) {
         PluginKind::Tool => tool(trace, name, plugin, seed),
         PluginKind::Judge => judge(trace, &plugin, seed),
         PluginKind::Writer => writer(trace, &plugin, seed),
-        PluginKind::Program => panic!("`{name}`: no program is shipped"),
+        PluginKind::Program => panic!("`{name}` is started by others"),
     }
 }
 
@@ -237,10 +237,7 @@ fn finish(trace: &Trace, session: &Session) {
 
 /// Loads a shipped plugin with all the rights that it asks for.
 fn load(name: &str, component: Option<Vec<u8>>) -> LoadedPlugin {
-    let dir = match component {
-        None => target().join("plugins").join(name),
-        Some(_) => target().join("plugins-test").join(name),
-    };
+    let dir = target().join("plugins").join(name);
     let (engine, cache) = compiler();
     let mut plugin = ResolvedPlugin::load(&dir).expect("`cargo xtask guests` builds the plugins");
     if let Some(component) = component {
@@ -264,9 +261,9 @@ fn load(name: &str, component: Option<Vec<u8>>) -> LoadedPlugin {
     LoadedPlugin::load(engine, PluginSpec { manifest, compiled, rights, limits, config }).unwrap()
 }
 
-/// Loads a program of the tests.
+/// Loads a program that judges start.
 fn load_program(name: &str) -> LoadedPlugin {
-    let dir = target().join("plugins-test").join(name);
+    let dir = target().join("plugins").join(name);
     let plugin = ResolvedPlugin::load(&dir).expect("`cargo xtask guests` builds the plugins");
     load(name, Some(wrap(&plugin.component, &[]).unwrap().into_owned()))
 }

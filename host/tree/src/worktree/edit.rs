@@ -104,8 +104,7 @@ impl Worktree {
             self.check_replace(node, target)?;
         }
         self.check_move(node, to_dir, to_name)?;
-        let longest = self.longest_below(node);
-        self.check_path_length(to_dir, to_name.len() + longest)?;
+        self.check_moved_lengths(node, to_dir, to_name)?;
         let now = self.clock.tick();
         self.detach(from_dir, from_name, now);
         if let Some(target) = self.detach(to_dir, to_name, now) {
@@ -136,7 +135,7 @@ impl Worktree {
             return Err(FsError::Exists);
         }
         self.check_insert(dir, name)?;
-        self.check_path_length(dir, name.len())?;
+        self.check_length(dir, name)?;
         self.meter.check(0, body.own_len(), 1)?;
         let now = self.clock.tick();
         let id = self.insert_added(body, now)?;
@@ -200,33 +199,6 @@ impl Worktree {
             Some(entries) if !entries.is_empty() => Err(FsError::NotEmpty),
             _ => Ok(()),
         }
-    }
-
-    /// Every path in a worktree can be written as a [`crate::RepoPath`].
-    fn check_path_length(&self, dir: NodeId, below: usize) -> Result<(), FsError> {
-        let mut len = below;
-        let mut current = Some(dir);
-        while let Some(id) = current {
-            let node = self.nodes.get(id)?;
-            len = len.saturating_add(node.name.len() + usize::from(node.parent.is_some()));
-            current = node.parent;
-        }
-        if len > MAX_PATH { Err(FsError::NameTooLong) } else { Ok(()) }
-    }
-
-    /// Length of the longest path below a node, with its leading slash. What
-    /// was never looked at is no longer than a path of the base.
-    fn longest_below(&self, node: NodeId) -> usize {
-        let mut longest = 0;
-        let mut ahead = vec![(node, 0)];
-        while let Some((id, len)) = ahead.pop() {
-            longest = longest.max(len);
-            for child in self.touched_nodes(id) {
-                let name = self.nodes.get(child).map_or(0, |child| child.name.len());
-                ahead.push((child, len + 1 + name));
-            }
-        }
-        longest
     }
 
     /// Whether `dir` is `node` or lies below it.

@@ -1,6 +1,7 @@
 //! Behaviour of worktrees from outside.
 
 pub(crate) mod commands;
+mod deep;
 mod edited;
 mod operations;
 mod patches;

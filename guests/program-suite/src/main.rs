@@ -5,6 +5,7 @@
 //! `suite --report FILE --name NAME TESTS...` takes a test `test NAME: FACT` of
 //! each file as passed if the code says `fact FACT`. `suite modules` prints the
 //! names of its own modules.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks by its output")]
 
 use std::fmt::Write as _;
 use std::fs;
