@@ -33,8 +33,9 @@ pub(crate) fn endless_file() -> Outcome {
             return Ok("a file of 2 EiB by a far write");
         }
         file.rewind()?;
+        let piece = vec![1; 1 << 16];
         loop {
-            file.write_all(&[1; 1 << 16])?;
+            file.write_all(&piece)?;
         }
     };
     match make() {
@@ -57,10 +58,10 @@ pub(crate) fn deep_directories() -> Outcome {
     };
     let begun = fs::create_dir_all(chain("chain-0"))
         .and_then(|()| fs::write(workspace::file("chain-0/d/file"), "deep\n"));
-    let hung = begun.and_then(|()| (0..25).try_for_each(&mut hang));
+    let end = begun.and_then(|()| (0..25).try_for_each(&mut hang));
     let seen = workspace::take_snapshot("deep").map_err(|err| format!("{err:?}"));
     let seen = seen.map_or_else(|err| err, |_| "a snapshot was taken".to_owned());
-    match hung {
+    match end {
         Ok(()) => Outcome::Harmless(format!("{depth} levels; {seen}")),
         Err(err) => Outcome::Refused(format!("at {depth} levels: {err}; {seen}")),
     }

@@ -13,7 +13,7 @@ use crate::{Config, Outcome};
 
 /// Sleeps for ten days.
 pub(crate) fn sleep() -> Outcome {
-    let days = Duration::from_secs(10 * 24 * 60 * 60);
+    let days = Duration::from_hours(10 * 24);
     thread::sleep(days);
     Outcome::Harmless("slept for ten days of its own clock".to_owned())
 }

@@ -36,7 +36,7 @@ pub(crate) fn slow_patch() -> Outcome {
 pub(crate) fn slow_renames() -> Outcome {
     let mut noise = Noise(3);
     let text = |noise: &mut Noise| {
-        (0..4_000).map(|_| format!("{}\n", noise.below(20_000))).collect::<String>()
+        (0..4_000).fold(String::new(), |text, _| text + &noise.below(20_000).to_string() + "\n")
     };
     let mut write = |dir: &str| {
         fs::create_dir_all(workspace::file(dir))?;

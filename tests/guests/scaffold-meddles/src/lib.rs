@@ -45,7 +45,10 @@ impl Scaffold for Meddles {
         told("grep", workspace::grep(&query()).map(|found| found.matches.len()));
         let request = ReadRequest { path: "notes.py".to_owned(), offset: 0, length: 10 };
         for at in [SnapshotRef::Current, SnapshotRef::Start] {
-            told("read-files", workspace::read_files(&at, &[request.clone()]).remove(0));
+            told(
+                "read-files",
+                workspace::read_files(&at, std::slice::from_ref(&request)).remove(0),
+            );
         }
         Ok(Ending::Submitted)
     }

@@ -7,7 +7,7 @@ use catena_sdk::model::Conversation;
 use catena_sdk::scaffold::{Ending, ScaffoldError, Task};
 use catena_sdk::{Scaffold, export_scaffold, log};
 
-const LONG: Duration = Duration::from_secs(10 * 24 * 3600);
+const LONG: Duration = Duration::from_hours(10 * 24);
 
 struct Sleeps;
 
