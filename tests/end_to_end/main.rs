@@ -48,5 +48,6 @@ mod replay;
 mod rights;
 mod runs;
 mod scaffolds;
+mod schema;
 mod workspace;
 mod writers;

@@ -17,6 +17,7 @@ pub(crate) mod program;
 pub(crate) mod redteam;
 pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod verify;

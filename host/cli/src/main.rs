@@ -64,6 +64,8 @@ enum Command {
     Run(commands::run::Arguments),
     /// Approve of a run file's plugins as they are, after a look at what changed
     Lock(commands::lock::Arguments),
+    /// Print the JSON schema of a file that people write, for their editors
+    Schema(commands::schema::Arguments),
     /// Go on with a run that was interrupted
     Resume(commands::resume::Arguments),
     /// Replay a run from its journals and compare every record
@@ -124,6 +126,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Failure> {
         Command::Chain(command) => commands::chain::run(command, &machine, format),
         Command::Run(arguments) => commands::run::run(&arguments, &machine, format),
         Command::Lock(arguments) => commands::lock::run(&arguments, &machine, format),
+        Command::Schema(arguments) => commands::schema::run(&arguments),
         Command::Resume(arguments) => commands::resume::run(&arguments, &machine, format),
         Command::Verify(arguments) => commands::verify::run(&arguments, &machine, format),
         Command::Show(arguments) => commands::show::run(&arguments, format),

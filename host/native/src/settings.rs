@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use catena_plugin::NativeOffer;
 use catena_plugin::units::{ByteSize, Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::confinement;
 
 /// What confines commands. A container is to be another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
     /// `bwrap`: namespaces of its own, over the toolchains of this machine.
@@ -20,7 +21,7 @@ pub enum Backend {
 }
 
 /// Commands that plugins may be granted under one name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NativeUse {
     /// What confines them.
@@ -44,7 +45,7 @@ pub struct NativeUse {
 }
 
 /// Limits on one command with all that it starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NativeLimits {
     /// Memory of each of its processes, and of all of them together.

@@ -3,13 +3,25 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::network::{self, HttpRight};
 
 /// How far a plugin may reach into the worktree. Ordered from less to more.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum WorkspaceAccess {
@@ -24,7 +36,7 @@ pub enum WorkspaceAccess {
 
 /// A set of rights. The same form is asked in a manifest, granted in a run
 /// file, and in effect.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rights {
     /// Reach into the worktree and the scratch directories.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::PluginKind;
@@ -10,7 +11,7 @@ use crate::units::{ByteSize, Span, StackSize};
 
 /// What a manifest or a run file says about limits. What it leaves out is the
 /// default of the plugin's kind.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsRequest {
     /// Linear memory, summed over all memories of an instance.

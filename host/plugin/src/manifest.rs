@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::Asked;
@@ -50,7 +51,9 @@ pub enum ManifestError {
 }
 
 /// What a plugin does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum PluginKind {
     /// Drives an agent.
@@ -85,7 +88,9 @@ impl std::fmt::Display for PluginKind {
 }
 
 /// Name of a plugin: lower-case letters, digits and `-`, beginning with a letter.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct PluginName(String);
 
@@ -125,10 +130,12 @@ impl std::fmt::Display for PluginName {
 }
 
 /// A parsed `plugin.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Catena plugin manifest")]
 pub struct PluginManifest {
     /// Version of the manifest's form; 1.
+    #[schemars(range(min = 1, max = 1))]
     pub manifest: u32,
     /// What the plugin is.
     pub plugin: About,
@@ -143,11 +150,12 @@ pub struct PluginManifest {
     pub program: ProgramTable,
     /// Values for the plugin itself, which the run file can override.
     #[serde(default)]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub config: toml::Table,
 }
 
 /// The `[plugin]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct About {
     /// Its name.

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::native::NativeBytes;
@@ -60,7 +61,9 @@ impl Scheme {
 }
 
 /// A server: scheme, host and port. Written as an address; without a scheme it is `https`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Origin {
     scheme: Scheme,
@@ -159,7 +162,9 @@ impl From<Origin> for String {
 }
 
 /// A right to requests of one method to one server. Written as `GET api.example.org`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct HttpRight {
     /// None for any.

@@ -16,6 +16,7 @@ pub mod wrap;
 use std::collections::BTreeMap;
 
 use catena_tree::TreeId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use store::{NewProgram, ProgramStore, StoreError, StoredProgram};
@@ -25,7 +26,7 @@ pub use wrap::{WrapError, wrap};
 pub const MAX_DEPTH: u32 = 4;
 
 /// What a program takes for its working directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DirectoryUse {
     /// The directory that it has open under the name `.`: most commands, whose
@@ -38,7 +39,7 @@ pub enum DirectoryUse {
 }
 
 /// The `[program]` table of a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProgramTable {
     /// Names under which it is started; the plugin's own where there are none.
@@ -57,6 +58,7 @@ pub struct ProgramTable {
     pub directory: DirectoryUse,
     /// Files of its own, read-only: absolute guest paths, and trees in the store.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub files: BTreeMap<String, TreeId>,
 }
 

@@ -1,9 +1,11 @@
 //! Sizes and durations as people write them: `64MiB`, `30s`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Why a text is not a size or a duration.
@@ -124,7 +126,17 @@ fn write_with(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> 
 }
 
 macro_rules! text_serde {
-    ($name:ident) => {
+    ($name:ident, $pattern:literal) => {
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern })
+            }
+        }
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -139,9 +151,9 @@ macro_rules! text_serde {
     };
 }
 
-text_serde!(ByteSize);
-text_serde!(Span);
-text_serde!(StackSize);
+text_serde!(ByteSize, "^[0-9_]+ *(B|KiB|MiB|GiB)$");
+text_serde!(Span, "^[0-9_]+ *(ms|s|m|h)$");
+text_serde!(StackSize, "^[0-9_]+ *(B|KiB|MiB|GiB)$");
 
 #[cfg(test)]
 mod tests {

@@ -8,10 +8,11 @@
 use catena_chain::Stage;
 use catena_tree::merge::{Conflict, ConflictPolicy, Labels, MergeError, MergeRequest, merge};
 use catena_tree::{ObjectDatabase, RepoPath, TreeId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the tree of a stage comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CarryMode {
     /// The agent's own code, with upstream's changes merged in.

@@ -14,6 +14,7 @@ use catena_chain::ChainId;
 use catena_native::NativeUse;
 use catena_plugin::units::Span;
 use catena_tree::merge::ConflictPolicy;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::carry::CarryMode;
@@ -71,7 +72,7 @@ pub enum RunFileError {
 }
 
 /// What happens to the rest of a chain when a stage is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnReject {
     /// The rollout ends.
@@ -85,7 +86,7 @@ pub enum OnReject {
 
 /// What a round that follows a rejected one begins with. The conversation goes on
 /// either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refine {
     /// The tree that was rejected.
@@ -103,7 +104,7 @@ impl Refine {
 }
 
 /// How far one conversation reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConversationScope {
     /// Over all stages of the chain.
@@ -114,10 +115,12 @@ pub enum ConversationScope {
 }
 
 /// A parsed `run.toml`. Relative paths are relative to the file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Catena run file")]
 pub struct RunFile {
     /// Version of the file's form; 1.
+    #[schemars(range(min = 1, max = 1))]
     pub version: u32,
     /// Name of the run, for people.
     pub name: String,
@@ -133,12 +136,14 @@ pub struct RunFile {
     pub recipes: BTreeMap<String, Recipe>,
     /// Repetitions of each chain.
     #[serde(default = "one")]
+    #[schemars(range(min = 1))]
     pub trials: u32,
     /// Rounds that may follow a rejected first one.
     #[serde(default = "three")]
     pub refinements: u32,
     /// The score from which a submission is accepted.
     #[serde(default = "default_threshold")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub threshold: f64,
     /// What a round that follows a rejected one begins with.
     #[serde(default, skip_serializing_if = "Refine::is_default")]
@@ -164,6 +169,7 @@ pub struct RunFile {
     pub exclude: Vec<String>,
     /// Rollouts that have a worker at a time.
     #[serde(default = "two")]
+    #[schemars(range(min = 1))]
     pub concurrency: u32,
     /// How often a rollout that ended as an infrastructure failure is gone on with
     /// by the run itself. A model out of reach was asked often enough before.
@@ -222,7 +228,7 @@ pub struct RunFile {
 }
 
 /// When a rollout that waits for a model gives its worker back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parking {
     /// How long it waits before.
@@ -245,7 +251,7 @@ impl Default for Parking {
 }
 
 /// How one works in a repository.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// The command line that runs its tests, which agents are told with each query.

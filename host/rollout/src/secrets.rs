@@ -9,13 +9,14 @@ use catena_network::address::is_public;
 use catena_plugin::network::Scheme;
 use catena_plugin::session::PluginSpec;
 use catena_plugin::{HttpFailure, HttpStart, Origin, network};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::models::ModelAccess;
 use crate::serve::Trespass;
 
 /// A secret, by the name under which plugins are granted it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretUse {
     /// The variable of the environment that holds it.

@@ -14,6 +14,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::database::ObjectDatabase;
@@ -34,7 +35,7 @@ use content::Contents;
 use union::Globs;
 
 /// What happens to a path on which both sides disagree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConflictPolicy {
     /// Both versions are left in the tree, between conflict markers where they are text.

@@ -3,10 +3,11 @@
 use catena_model::{Bounds, Usd};
 use catena_plugin::units::ByteSize;
 use catena_tree::worktree::{PathPatterns, Policy};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Bounds on what one rollout may consume at the model, and of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// Exchanges.
@@ -28,7 +29,7 @@ pub struct Budget {
 }
 
 /// Bounds on what all rollouts of a run may consume together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunBudget {
     /// Tokens in and out, cached ones included.
@@ -59,7 +60,7 @@ impl Budget {
 
 /// What an agent may add to the worktree over the tree its stage began with, and
 /// which of its paths are protected from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkspaceUse {
     /// Bytes of files.

@@ -2,12 +2,13 @@
 //! must be.
 
 use catena_model::{Bounds, Usd};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PluginUse, RunFile};
 
 /// How the scores of several judges become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Combine {
     /// All are heard and the lowest score counts, so that each of them has to accept.
@@ -34,7 +35,7 @@ impl Combine {
 }
 
 /// What agents are told of a judge's feedback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeedbackUse {
     /// All but what gives the reference away.
@@ -45,7 +46,7 @@ pub enum FeedbackUse {
 }
 
 /// Whether a run needs judges that are known to tell good patches from bad ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CalibrationUse {
     /// It does.
@@ -56,7 +57,7 @@ pub enum CalibrationUse {
 
 /// Bounds on what the judges of one rollout may consume at models, beside what its
 /// agent does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JudgingBudget {
     /// Exchanges.
@@ -82,7 +83,7 @@ impl JudgingBudget {
 }
 
 /// How submissions are judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JudgingUse {
     /// How the scores of several judges become one.

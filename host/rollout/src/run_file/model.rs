@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use catena_model::{ModelInfo, Price, RetryPolicy, Timeouts};
 use catena_plugin::units::{ByteSize, Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// The model of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ModelChoice {
     /// One of `[models]`, of the run file or of the user's `models.toml`.
@@ -46,7 +47,7 @@ impl<'de> Deserialize<'de> for ModelChoice {
 
 /// What a model is and how it is reached. Relative paths are relative to the
 /// file it stands in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ModelUse {
     /// Plays replies from a script.
@@ -59,7 +60,7 @@ pub enum ModelUse {
 }
 
 /// A model that plays replies from a script.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedUse {
     /// Name under which it appears.
@@ -79,7 +80,7 @@ pub struct ScriptedUse {
 }
 
 /// A model that plays a tape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedUse {
     /// Name under which it appears.
@@ -93,7 +94,7 @@ pub struct RecordedUse {
 }
 
 /// A model behind an OpenAI-compatible server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAiUse {
     /// Name under which it appears; that of `model` by default.
@@ -164,7 +165,7 @@ pub struct OpenAiUse {
 }
 
 /// How long is waited for what.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeoutsUse {
     /// For a connection.
@@ -178,7 +179,7 @@ pub struct TimeoutsUse {
 }
 
 /// How often and how long is tried.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryUse {
     /// Attempts at one exchange, the first included.

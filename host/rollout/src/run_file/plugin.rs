@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use catena_plugin::manifest::PluginName;
 use catena_plugin::{Granted, LimitsRequest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A plugin and what the operator gives it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PluginUse {
     /// A directory with a `plugin.toml`, or the name of an installed plugin.
@@ -30,6 +31,7 @@ pub struct PluginUse {
     pub weight: Option<f64>,
     /// Values over those of its manifest's `[config]`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub config: toml::Table,
 }
 
@@ -49,7 +51,7 @@ impl PluginUse {
 }
 
 /// A program and what the operator says of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramUse {
     /// Limits on each start, which end within the caller's in any case.
@@ -58,7 +60,7 @@ pub struct ProgramUse {
 }
 
 /// How requests of plugins are made.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpUse {
     /// Files, in PEM, of authorities that vouch for servers beside those that the machine

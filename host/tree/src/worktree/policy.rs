@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::FsError;
@@ -25,7 +26,7 @@ use crate::path::RepoPath;
 
 /// Patterns as in `.gitignore`, relative to the root: one that matches a directory
 /// is about all that is below it, and of several that match the last one counts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct PathPatterns {
     lines: Vec<String>,
