@@ -62,6 +62,14 @@ fn server_is_believed_if_an_authority_that_the_run_file_names_vouches_for_it() {
         .says("hint: ");
     environment.write("certificates/gateway.pem", Authority::called("authority").pem());
     begin("again").ends_with(2).says("`[http]`: ca was ").says("catena lock");
+    // Who vouches on this machine can be said by who starts the program, too.
+    environment.write("roots.pem", authority.pem());
+    environment
+        .write("more.toml", run_file(&[format!("GET {at}/x")], &grant, &secret_for(&at)).text());
+    let mut command = environment.catena_command(&["run", "more.toml", "--dir", "more"]);
+    command.env("THE_TOKEN", VALUE).env("SSL_CERT_FILE", environment.path("roots.pem"));
+    run(command).succeeds();
+    assert_eq!(server.asked().len(), 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Seen through are percent-encoding, escapes of JSON and of programs, and entities of HTML, of
 //! any of the characters and, each by itself, up to three times over; base64 in both alphabets, of a secret alone
-//! or within a longer text such as `user:secret`; hexadecimal digits. What stands in pieces or
+//! or within a longer text such as `user:secret`, and in lines; hexadecimal digits. What stands in pieces or
 //! in another encoding is not found.
 
 mod escapes;
@@ -11,11 +11,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::request::Filling;
-use escapes::ends_of;
+use escapes::spelled;
 
 /// Shortest piece of base64 that is taken for one of a secret. What is shorter stands in many
 /// texts.
 const SHORTEST_BASE64: usize = 4;
+
+/// What base64 is broken into lines by, as it is and as JSON has it.
+const LINE_ENDS: [&str; 4] = ["\n", "\r\n", "\\n", "\\r\\n"];
 
 /// Finds secrets in all of their spellings.
 pub(crate) struct Spellings<'a> {
@@ -27,6 +30,8 @@ pub(crate) struct Spellings<'a> {
 /// A text that gives a secret away.
 struct Needle<'a> {
     text: Vec<char>,
+    /// Whether it may be broken into lines.
+    is_base64: bool,
     /// Whether the characters before and after it have bits of the secret as well.
     is_shared: (bool, bool),
     placeholder: &'a str,
@@ -79,18 +84,29 @@ impl<'a> Spellings<'a> {
 
     /// The longest spelling that begins here.
     fn find(&self, text: &[u8], at: usize) -> Option<Found<'a>> {
-        self.needles.iter().filter_map(|needle| needle.find(text, at)).max_by_key(|found| found.end)
+        let mut longest: Option<Found<'a>> = None;
+        let rest = text.get(at..).unwrap_or_default();
+        spelled(rest, |first, len| {
+            let begun = self.needles.iter().filter(|needle| needle.text.first() == Some(&first));
+            for found in begun.filter_map(|needle| needle.find(text, at, at + len)) {
+                if longest.as_ref().is_none_or(|longest| found.end > longest.end) {
+                    longest = Some(found);
+                }
+            }
+        });
+        longest
     }
 }
 
 impl<'a> Needle<'a> {
-    fn find(&self, text: &[u8], at: usize) -> Option<Found<'a>> {
-        let mut ends = vec![at];
+    /// Looks for it where its first character is from one place to another.
+    fn find(&self, text: &[u8], at: usize, first_end: usize) -> Option<Found<'a>> {
+        let mut ends = vec![first_end];
         let mut next = Vec::new();
-        for c in &self.text {
+        for c in self.text.iter().skip(1) {
             next.clear();
             for end in &ends {
-                ends_of(*c, text, *end, &mut next);
+                self.ends_of(*c, text, *end, &mut next);
             }
             next.sort_unstable();
             next.dedup();
@@ -109,6 +125,20 @@ impl<'a> Needle<'a> {
         let end = if after && is_base64(end) { end + 1 } else { end };
         Some(Found { begin, end, placeholder: self.placeholder })
     }
+
+    /// Adds all places at which a character may end that begins here, or on the next line.
+    fn ends_of(&self, c: char, text: &[u8], at: usize, ends: &mut Vec<usize>) {
+        let rest = text.get(at..).unwrap_or_default();
+        let line_ends = LINE_ENDS.iter().filter(|line_end| rest.starts_with(line_end.as_bytes()));
+        let skipped = line_ends.map(|line_end| line_end.len()).filter(|_| self.is_base64);
+        for skipped in skipped.chain([0]) {
+            spelled(rest.get(skipped..).unwrap_or_default(), |found, len| {
+                if found == c {
+                    ends.push(at + skipped + len);
+                }
+            });
+        }
+    }
 }
 
 /// All texts that give a secret away, but for escapes.
@@ -119,7 +149,12 @@ fn needles<'a>(secret: &'a Filling<'_>) -> Vec<Needle<'a>> {
     let plain = [value.to_owned(), hex.to_uppercase(), hex];
     let mut all: Vec<Needle<'_>> = plain
         .iter()
-        .map(|text| Needle { text: text.chars().collect(), is_shared: (false, false), placeholder })
+        .map(|text| Needle {
+            text: text.chars().collect(),
+            is_base64: false,
+            is_shared: (false, false),
+            placeholder,
+        })
         .collect();
     for before in 0..3 {
         let padded = [&vec![0; before], value.as_bytes()].concat();
@@ -130,7 +165,7 @@ fn needles<'a>(secret: &'a Filling<'_>) -> Vec<Needle<'a>> {
         for spelled in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
             let text: Vec<char> = spelled.get(begin..end).unwrap_or_default().chars().collect();
             if text.len() >= SHORTEST_BASE64 {
-                all.push(Needle { text, is_shared, placeholder });
+                all.push(Needle { text, is_base64: true, is_shared, placeholder });
             }
         }
     }
@@ -250,6 +285,8 @@ mod tests {
         let told = hidden("??>>k-123??>>", &format!("{{\"a\":\"Basic {}\"}}", percent(&basic)));
         assert!(told.contains(PLACE) && told.len() < 40, "{told}");
         assert_eq!(hidden("k-1 2", "k%2D1+2,k-1%202,k\\u002d1 2"), [PLACE; 3].join(","));
+        let lines = "YWRhOnQw\ncC1zM2Ny\r\nZXQtdmFsdWU=\\n";
+        assert_eq!(hidden("t0p-s3cret-value", lines), format!("YWRhO{PLACE}=\\n"));
         assert_eq!(hidden("a&b&c", "a&amp;amp;b&#x26;c"), PLACE);
     }
 

@@ -1,4 +1,7 @@
-//! Where a character ends that may be written as an escape of whichever kind.
+//! Which characters a place in a text may stand for, as it is or as an escape of some kind.
+//!
+//! Each place costs the same, however many escapes are heaped up there: the text is a
+//! stranger's.
 
 /// Most escapes of escapes, as in `%2525`.
 const MOST_NESTED: usize = 3;
@@ -6,109 +9,139 @@ const MOST_NESTED: usize = 3;
 /// Most backslashes in a row that are looked at.
 const MOST_BACKSLASHES: usize = 15;
 
+/// Longest entity of HTML that is looked at, without its `&`.
+const MOST_ENTITY: usize = 12;
+
 /// Bytes with which an escape begins.
 pub(super) const BEGINS: &[u8; 4] = b"%\\&+";
 
 /// Entities of HTML that have names and stand for what secrets consist of.
-const ENTITIES: [(char, &str); 5] =
-    [('&', "amp;"), ('<', "lt;"), ('>', "gt;"), ('"', "quot;"), ('\'', "apos;")];
+const ENTITIES: [(char, &[u8]); 5] =
+    [('&', b"amp"), ('<', b"lt"), ('>', b"gt"), ('"', b"quot"), ('\'', b"apos")];
 
-/// Adds all places at which the character may end, if it begins at this one.
-pub(super) fn ends_of(c: char, text: &[u8], at: usize, ends: &mut Vec<usize>) {
-    let Some(rest) = text.get(at..) else { return };
-    let mut bytes = [0; 4];
-    let bytes = c.encode_utf8(&mut bytes).as_bytes();
-    if rest.starts_with(bytes) {
-        ends.push(at + bytes.len());
+/// Tells each character that may be spelled here, with the number of bytes that it takes.
+pub(super) fn spelled(text: &[u8], mut tell: impl FnMut(char, usize)) {
+    let Some(first) = text.first() else { return };
+    if let Some((c, len)) = plain(text) {
+        tell(c, len);
     }
-    match rest.first() {
-        Some(b'+') if c == ' ' => ends.push(at + 1),
-        Some(b'%') => ends.extend(percent(bytes, rest).map(|len| at + len)),
-        Some(b'&') => ends.extend(entity(c, rest).map(|len| at + len)),
-        Some(b'\\') => backslash(c, bytes, rest, |len| ends.push(at + len)),
+    match first {
+        b'+' => tell(' ', 1),
+        b'%' => percent(text, tell),
+        b'&' => entity(text, tell),
+        b'\\' => backslash(text, tell),
         _ => {}
     }
 }
 
-/// Lengths of a character whose bytes are each `%XX`, or that with its `%` escaped in turn.
-fn percent(bytes: &[u8], text: &[u8]) -> impl Iterator<Item = usize> {
-    (0..=MOST_NESTED).filter_map(move |nested| {
-        let mut len = 0;
-        for byte in bytes {
-            let escape = text.get(len..)?.strip_prefix(b"%")?;
-            let digits = (0..nested).try_fold(escape, |rest, _| rest.strip_prefix(b"25"))?;
-            is_number(digits, 2, u32::from(*byte)).then_some(())?;
-            len += 1 + 2 * nested + 2;
+/// The character that begins a text.
+fn plain(text: &[u8]) -> Option<(char, usize)> {
+    let first = *text.first()?;
+    in_utf8(first, |place| text.get(place).copied(), 1)
+}
+
+/// A character from its first byte and those that follow, and the length of all in units.
+fn in_utf8(first: u8, byte: impl Fn(usize) -> Option<u8>, unit: usize) -> Option<(char, usize)> {
+    let count = match first {
+        0..0x80 => return Some((char::from(first), unit)),
+        0xc2..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0..0xf5 => 4,
+        _ => return None,
+    };
+    let mut bytes = [first, 0, 0, 0];
+    let bytes = bytes.get_mut(..count)?;
+    for (place, slot) in bytes.iter_mut().enumerate().skip(1) {
+        *slot = byte(place)?;
+    }
+    Some((std::str::from_utf8(bytes).ok()?.chars().next()?, count * unit))
+}
+
+/// `%XX`, or that with its `%` escaped in turn.
+fn percent(text: &[u8], mut tell: impl FnMut(char, usize)) {
+    for nested in 0..=MOST_NESTED {
+        let unit = 1 + 2 * nested + 2;
+        let byte = |place: usize| {
+            let rest = text.get(place * unit..)?.strip_prefix(b"%")?;
+            let digits = (0..nested).try_fold(rest, |rest, _| rest.strip_prefix(b"25"))?;
+            u8::try_from(number(digits, 2)?).ok()
+        };
+        let Some(first) = byte(0) else { return };
+        if let Some((c, len)) = in_utf8(first, byte, unit) {
+            tell(c, len);
         }
-        Some(len)
-    })
+    }
 }
 
-/// Lengths of a character as an entity, by its name or its number.
-fn entity(c: char, text: &[u8]) -> impl Iterator<Item = usize> {
-    (0..=MOST_NESTED).filter_map(move |nested| {
-        let start = text.strip_prefix(b"&")?;
-        let name = (0..nested).try_fold(start, |rest, _| rest.strip_prefix(b"amp;"))?;
-        let named = ENTITIES.iter().filter(|(of, _)| *of == c).map(|(_, name)| name.as_bytes());
-        let mut named = named.filter(|known| name.starts_with(known)).map(<[u8]>::len);
-        let len = named.next().or_else(|| numbered(c, name))?;
-        Some(1 + 4 * nested + len)
-    })
+/// `&NAME;`, `&#NN;`, `&#xNN;`, or one of these with its `&` escaped in turn.
+fn entity(text: &[u8], mut tell: impl FnMut(char, usize)) {
+    let Some(mut rest) = text.strip_prefix(b"&") else { return };
+    for nested in 0..=MOST_NESTED {
+        let end = rest.iter().take(MOST_ENTITY).position(|byte| *byte == b';');
+        let Some(name) = end.and_then(|end| rest.get(..end)) else { return };
+        let named = ENTITIES.iter().find(|(_, known)| *known == name).map(|(c, _)| *c);
+        if let Some(c) = named.or_else(|| numbered(name)) {
+            tell(c, 1 + 4 * nested + name.len() + 1);
+        }
+        let Some(inner) = rest.strip_prefix(b"amp;") else { return };
+        rest = inner;
+    }
 }
 
-/// The length of `#NN;` or `#xNN;`.
-fn numbered(c: char, name: &[u8]) -> Option<usize> {
-    let end = name.iter().take(12).position(|byte| *byte == b';')?;
-    let number = std::str::from_utf8(name.get(..end)?).ok()?.strip_prefix('#')?;
+fn numbered(name: &[u8]) -> Option<char> {
+    let number = std::str::from_utf8(name).ok()?.strip_prefix('#')?;
     let number = match number.strip_prefix(['x', 'X']) {
         Some(digits) => u32::from_str_radix(digits, 16).ok()?,
         None => number.parse().ok()?,
     };
-    (number == u32::from(c)).then_some(end + 1)
+    char::from_u32(number)
 }
 
-/// Tells lengths of a character behind backslashes: itself, by its code units, or by its bytes.
-fn backslash(c: char, bytes: &[u8], text: &[u8], mut tell: impl FnMut(usize)) {
+/// A character behind backslashes: itself, or by its code units or bytes.
+fn backslash(text: &[u8], mut tell: impl FnMut(char, usize)) {
     let count = text.iter().take(MOST_BACKSLASHES).take_while(|byte| **byte == b'\\').count();
-    if c == '\\' {
-        (1..=MOST_NESTED).map(|nested| 1 << nested).filter(|len| *len <= count).for_each(&mut tell);
+    for len in (1..=MOST_NESTED).map(|nested| 1 << nested).filter(|len| *len <= count) {
+        tell('\\', len);
     }
-    let behind = text.get(count..).unwrap_or_default();
-    // Letters and digits behind a backslash are something else.
-    if !c.is_ascii_alphanumeric() && c != '\\' && behind.starts_with(bytes) {
-        tell(count + bytes.len());
+    let Some((c, len)) = text.get(count..).and_then(plain) else { return };
+    match c {
+        '\\' => {}
+        'u' => {
+            let unit = |place| unit(text, place * (count + 5), count, b'u', 4);
+            let low = unit(1).filter(|low| (0xdc00..0xe000).contains(low));
+            let spelled = match (unit(0), low) {
+                (Some(high @ 0xd800..0xdc00), Some(low)) => {
+                    Some((0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00), 2))
+                }
+                (first, _) => first.map(|first| (first, 1)),
+            };
+            let spelled = spelled.and_then(|(c, units)| Some((char::from_u32(c)?, units)));
+            if let Some((c, units)) = spelled {
+                tell(c, units * (count + 5));
+            }
+        }
+        'x' => {
+            let byte = |place| u8::try_from(unit(text, place * (count + 3), count, b'x', 2)?).ok();
+            if let Some((c, len)) = byte(0).and_then(|first| in_utf8(first, byte, count + 3)) {
+                tell(c, len);
+            }
+        }
+        // Letters and digits behind a backslash are something else.
+        c if c.is_ascii_alphanumeric() => {}
+        c => tell(c, count + len),
     }
-    let mut units = [0; 2];
-    let units = c.encode_utf16(&mut units).iter().map(|unit| u32::from(*unit));
-    units_behind(text, count, b'u', 4, units).into_iter().for_each(&mut tell);
-    let bytes = bytes.iter().map(|byte| u32::from(*byte));
-    units_behind(text, count, b'x', 2, bytes).into_iter().for_each(&mut tell);
 }
 
-/// The length of numbers that each have so many backslashes, a letter and so many digits.
-fn units_behind(
-    text: &[u8],
-    backslashes: usize,
-    letter: u8,
-    digits: usize,
-    units: impl Iterator<Item = u32>,
-) -> Option<usize> {
-    let mut len = 0;
-    for unit in units {
-        let escape = text.get(len..)?;
-        let is_escape = escape.iter().take_while(|byte| **byte == b'\\').count() == backslashes;
-        let number = escape.get(backslashes..)?.strip_prefix(&[letter])?;
-        (is_escape && is_number(number, digits, unit)).then_some(())?;
-        len += backslashes + 1 + digits;
-    }
-    Some(len)
+/// The number behind just so many backslashes and a letter.
+fn unit(text: &[u8], at: usize, backslashes: usize, letter: u8, digits: usize) -> Option<u32> {
+    let (before, rest) = text.get(at..)?.split_at_checked(backslashes)?;
+    let is_escape = before.iter().all(|byte| *byte == b'\\');
+    number(rest.strip_prefix(&[letter])?, digits).filter(|_| is_escape)
 }
 
-/// Whether a text begins with so many hexadecimal digits of a number.
-fn is_number(text: &[u8], digits: usize, number: u32) -> bool {
-    let digits = text.get(..digits).unwrap_or_default();
-    let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    let value =
-        std::str::from_utf8(digits).ok().and_then(|text| u32::from_str_radix(text, 16).ok());
-    is_hex && value == Some(number)
+/// The number of so many hexadecimal digits with which a text begins.
+fn number(text: &[u8], digits: usize) -> Option<u32> {
+    text.get(..digits)?
+        .iter()
+        .try_fold(0, |number, digit| Some((number << 4) + char::from(*digit).to_digit(16)?))
 }
