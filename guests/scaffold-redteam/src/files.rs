@@ -8,8 +8,11 @@ use catena_sdk::workspace::{self, ROOT, SCRATCH};
 
 use crate::{Config, Outcome};
 
-/// Directories in one chain, as long as a path may be.
-const LEVELS: usize = 1_500;
+/// Directories in one chain.
+const LEVELS: usize = 450;
+
+/// Chains below each other that no path can name.
+const MOST_CHAINS: usize = 25;
 
 /// Makes empty files without end, which take no bytes.
 pub(crate) fn empty_files() -> Outcome {
@@ -44,27 +47,51 @@ pub(crate) fn endless_file() -> Outcome {
     }
 }
 
-/// Hangs chains of directories below each other, so that what walks them by calling
-/// itself runs out of stack, here or in the host.
+/// Hangs chains of directories below each other up to where that is refused, and has all
+/// that walks them do so: what calls itself for each level runs out of stack, here or in
+/// the host, where what it hands in is compared and stored.
 pub(crate) fn deep_directories() -> Outcome {
     let chain = |name: &str| workspace::file(name).join("d/".repeat(LEVELS));
-    let mut depth = 0;
-    let mut hang = |number: usize| -> io::Result<()> {
+    let hang = |number: usize| -> io::Result<()> {
         let (below, above) = (format!("chain-{number}"), format!("chain-{}", number + 1));
         fs::create_dir_all(chain(&above))?;
-        fs::rename(workspace::file(&below), chain(&above).join("x"))?;
-        depth += LEVELS;
-        Ok(())
+        fs::write(chain(&above).join("file"), "deep\n")?;
+        fs::rename(workspace::file(&below), chain(&above).join("x"))
     };
     let begun = fs::create_dir_all(chain("chain-0"))
-        .and_then(|()| fs::write(workspace::file("chain-0/d/file"), "deep\n"));
-    let end = begun.and_then(|()| (0..25).try_for_each(&mut hang));
-    let seen = workspace::take_snapshot("deep").map_err(|err| format!("{err:?}"));
-    let seen = seen.map_or_else(|err| err, |_| "a snapshot was taken".to_owned());
-    match end {
-        Ok(()) => Outcome::Harmless(format!("{depth} levels; {seen}")),
-        Err(err) => Outcome::Refused(format!("at {depth} levels: {err}; {seen}")),
+        .and_then(|()| fs::write(chain("chain-0").join("file"), "deep\n"));
+    if let Err(err) = begun {
+        return Outcome::Ended(format!("not-made: the first {LEVELS} levels: {err}"));
     }
+    let refused = (0..MOST_CHAINS).find_map(|number| hang(number).err().map(|err| (number, err)));
+    let Some((chains, err)) = refused else {
+        return Outcome::Reached(format!("{} levels", LEVELS * (MOST_CHAINS + 1)));
+    };
+    let depth = LEVELS * (chains + 1);
+    let walked = walk(&format!("chain-{chains}"));
+    match walked {
+        Err(err) => Outcome::Ended(format!("not-made: at {depth} levels: {err}")),
+        Ok(true) => Outcome::Reached(format!("more than {depth} levels, of what was put back")),
+        Ok(false) => Outcome::Refused(format!("more than {depth} levels: {err}")),
+    }
+}
+
+/// Has the host walk what is deep, and moves it deeper where it was not looked at since it
+/// was put back; whether that went.
+fn walk(deep: &str) -> Result<bool, workspace::WorkspaceError> {
+    workspace::take_snapshot("deep")?;
+    let now = workspace::SnapshotRef::Current;
+    let patch =
+        workspace::diff(&workspace::SnapshotRef::Start, &now, &workspace::DiffOptions::default())?;
+    workspace::glob(&workspace::FileSelection::default(), 1_000)?;
+    workspace::restore(&workspace::SnapshotRef::Start, &[])?;
+    workspace::apply_patch(&patch)?;
+    workspace::restore(&workspace::SnapshotRef::Start, &[])?;
+    workspace::restore(&workspace::SnapshotRef::Named("deep".to_owned()), &[])?;
+    let other = workspace::file("other").join("d/".repeat(LEVELS));
+    let moved = fs::create_dir_all(&other)
+        .and_then(|()| fs::rename(workspace::file(deep), other.join("x")));
+    Ok(moved.is_ok())
 }
 
 /// Paths that leave what they are below.

@@ -201,17 +201,17 @@ impl Rollout<'_> {
             .map_err(|err| StageOutcome::NoVerdict { reason: in_one_line(&err) })?;
         let rejected =
             |reason: String| StageOutcome::Rejected { score: None, reason: Some(reason) };
-        let candidate_patch = patch::write(database, at.start, tree, &DiffOptions::default())
-            .map_err(|err| match err {
-                ObjectError::TooLarge { .. } => rejected(in_one_line(&err)),
+        let options = DiffOptions { longest: MAX_PATCH, ..DiffOptions::default() };
+        let candidate_patch =
+            patch::write(database, at.start, tree, &options).map_err(|err| match err {
+                ObjectError::TooLarge { .. } | ObjectError::TooMany { .. } => {
+                    rejected(in_one_line(&err))
+                }
+                ObjectError::TooLong { limit } => {
+                    rejected(format!("the patch has more than the {limit} bytes that are judged"))
+                }
                 err => StageOutcome::NoVerdict { reason: in_one_line(&err) },
             })?;
-        let size = candidate_patch.len();
-        if size > MAX_PATCH {
-            return Err(rejected(format!(
-                "the patch has {size} bytes, more than the {MAX_PATCH} that are judged"
-            )));
-        }
         Ok(Submission {
             stage: at.position,
             stages: u32::try_from(self.chain.stages.len()).unwrap_or(u32::MAX),

@@ -16,6 +16,10 @@ pub(crate) mod renames;
 mod similarity;
 mod walk;
 
+/// Most paths that differ, and most directories in which some do. Trees that contain each
+/// other many times have more paths than there is memory.
+pub(crate) const MOST_PATHS: usize = 1_000_000;
+
 /// Git's `diff.renameLimit`.
 const RENAME_LIMIT: usize = 1000;
 
@@ -32,6 +36,8 @@ pub struct DiffOptions {
     pub policy: Option<Arc<Policy>>,
     /// When the answer is no longer wanted.
     pub deadline: Deadline,
+    /// Most bytes of a patch: one that would have more is [`ObjectError::TooLong`].
+    pub longest: usize,
 }
 
 /// What is done about renamed files.
@@ -52,6 +58,7 @@ impl Default for DiffOptions {
             paths: Vec::new(),
             policy: None,
             deadline: Deadline::NEVER,
+            longest: usize::MAX,
         }
     }
 }

@@ -47,6 +47,19 @@ pub enum ObjectError {
         /// The most that is taken.
         limit: u64,
     },
+    /// More differs than is looked at: one tree can be in so many places that no memory
+    /// has room for their paths.
+    #[error("more than {limit} paths differ")]
+    TooMany {
+        /// The most that are.
+        limit: usize,
+    },
+    /// A patch would be longer than it may be.
+    #[error("the patch would have more than {limit} bytes")]
+    TooLong {
+        /// The most that it may have.
+        limit: usize,
+    },
     /// The time for the work was up ([`crate::Deadline`]).
     #[error("the time for it was up")]
     OutOfTime,

@@ -167,6 +167,9 @@ pub(crate) struct Bounds {
     pub(crate) workspace: &'static str,
     /// Bytes that these let a worker have beside what it has anyway.
     pub(crate) memory: u64,
+    /// Bytes that they let the host hold at a time: what was written on its way into the
+    /// object database and to judges, and what conversations have.
+    pub(crate) host: u64,
 }
 
 /// One attack.
@@ -182,20 +185,20 @@ pub(crate) struct Attack {
     pub(crate) bounds: Bounds,
     /// What may come of it.
     pub(crate) expected: &'static [End],
-    /// Words of which one has to be in what is said of it where it was refused or trapped,
-    /// so that an attack which did not get so far does not count; none where any will do.
+    /// Words of which one has to be in what is said of it where it was refused, trapped or
+    /// unpaid, so that an attack which did not get so far does not count; none where any will do.
     pub(crate) because: &'static [&'static str],
 }
 
 impl Attack {
-    /// The same, but being refused or trapped counts with one of these words alone.
+    /// The same, but being refused, trapped or unpaid counts with one of these words alone.
     pub(crate) const fn because(self, because: &'static [&'static str]) -> Self {
         Self { because, ..self }
     }
 
     /// Whether this may come of it, and for this reason.
     pub(crate) fn expects(&self, end: End, detail: &str) -> bool {
-        let needs_reason = [End::Refused, End::Trapped].contains(&end);
+        let needs_reason = [End::Refused, End::Trapped, End::Unpaid].contains(&end);
         self.expected.contains(&end)
             && (!needs_reason
                 || self.because.is_empty()

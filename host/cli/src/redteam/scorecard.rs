@@ -70,7 +70,7 @@ pub(crate) fn print(rows: &[Row]) {
         say!("  came to {} ({}), expected {}", row.end, row.detail, expected.join(" or "));
         if !row.because.is_empty() {
             say!(
-                "  where it is refused or trapped, the reason is `{}`",
+                "  where it is refused, trapped or unpaid, the reason is `{}`",
                 row.because.join("` or `")
             );
         }

@@ -16,7 +16,16 @@ const USUAL: Bounds = Bounds {
     wall: Duration::from_secs(20),
     workspace: "bytes = \"64MiB\"\nentries = 20_000\nmemory = \"16MiB\"",
     memory: (64 + 16) << 20,
+    // The files of the worktree, each read as a whole, and compared with another.
+    host: 2 * (64 << 20),
 };
+
+/// Fuel for what only uses it up, which is soon done also on a slow machine.
+const BRIEF: Bounds =
+    Bounds { limits: r#"memory = "64MiB", fuel = 400_000_000, output = "64KiB""#, ..USUAL };
+
+/// Time for what is let and takes long.
+const UNHURRIED: Bounds = Bounds { wall: Duration::from_mins(1), ..USUAL };
 
 /// Little time, for what no fuel measures.
 const SHORT: Bounds = Bounds {
@@ -44,7 +53,8 @@ const ROOMY: Bounds = Bounds {
 };
 
 /// Room for the conversations of a rollout beside the memory of its guests.
-const TALKATIVE: Bounds = Bounds { memory: USUAL.memory + (128 << 20), ..PATIENT };
+const TALKATIVE: Bounds =
+    Bounds { memory: USUAL.memory + (128 << 20), host: USUAL.host + 2 * (64 << 20), ..PATIENT };
 
 /// What taking in a component may use that is not worth more.
 const TAKEN_IN: Bounds = Bounds { memory: 256 << 20, ..USUAL };
@@ -126,7 +136,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Attack> {
 }
 
 const SCAFFOLDS: &[Attack] = &[
-    scaffold("spin", USUAL, &[OutOfFuel], "computes without end"),
+    scaffold("spin", BRIEF, &[OutOfFuel], "computes without end"),
     scaffold("spin-in-host-calls", SHORT, &[TimedOut], "searches and compares without end"),
     scaffold("sleep", USUAL, &[Harmless], "sleeps for ten days"),
     scaffold("memory", USUAL, &[OutOfMemory], "takes memory without end"),
@@ -153,7 +163,8 @@ const SCAFFOLDS: &[Attack] = &[
     scaffold("empty-files", USUAL, &[Refused], "makes files that take no bytes, without end")
         .because(&["Quota exceeded"]),
     scaffold("endless-file", USUAL, &[Refused], "makes a file longer than any disk"),
-    scaffold("deep-directories", USUAL, &[Refused, Harmless], "hangs directories below each other"),
+    scaffold("deep-directories", UNHURRIED, &[Refused], "hangs directories below each other")
+        .because(&["more than 1800 levels: Filename too long"]),
     scaffold("leave-by-path", USUAL, &[Refused], "writes to paths that lead out of the worktree"),
     scaffold("leave-by-link", USUAL, &[Refused], "reads and writes through symlinks to elsewhere"),
     scaffold("link-across", USUAL, &[Refused], "links and renames between mounts"),
@@ -180,8 +191,8 @@ const SCAFFOLDS: &[Attack] = &[
 ];
 
 const PROGRAMS: &[Attack] = &[
-    wat!("start-spin", USUAL, &[OutOfFuel], "spins before it is called"),
-    wat!("realloc-spin", USUAL, &[OutOfFuel], "spins as the host asks it for room"),
+    wat!("start-spin", BRIEF, &[OutOfFuel], "spins before it is called"),
+    wat!("realloc-spin", BRIEF, &[OutOfFuel], "spins as the host asks it for room"),
     wat!("realloc-wild", USUAL, &[Trapped, Refused], "has the host write beyond its memory")
         .because(&["beyond end of memory"]),
     wat!("realloc-unaligned", USUAL, &[Trapped, Refused], "has the host write to an odd address")
@@ -328,7 +339,7 @@ const AGENTS: &[Attack] = &[
 ];
 
 const TOOLS: &[Attack] = &[
-    tool!("tool-realloc-spin", USUAL, &[OutOfFuel], "spins as the host hands it its arguments"),
+    tool!("tool-realloc-spin", BRIEF, &[OutOfFuel], "spins as the host hands it its arguments"),
     tool!("tool-realloc-outside", USUAL, &[Refused], "has the host write its arguments elsewhere")
         .because(&["beyond end of memory"]),
     tool!("tool-output-flood", ROOMY, &[Refused], "answers with 200 MB")

@@ -106,6 +106,7 @@ impl State {
             paths: options.paths.iter().map(|path| parse_path(path)).collect::<Answer<_>>()?,
             policy: Some(self.session.policy.clone()),
             deadline: self.answer_by(),
+            ..DiffOptions::default()
         };
         patch::write(&self.session.objects, from, to, &options).map_err(from_object)
     }

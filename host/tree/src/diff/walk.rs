@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use bstr::ByteSlice;
 
-use super::Change;
+use super::{Change, MOST_PATHS};
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects, TreeEntry};
 use crate::path::RepoPath;
@@ -20,8 +20,13 @@ pub(super) fn changes(
     if from != to {
         walk.ahead.push((RepoPath::root(), Some(from), Some(to)));
     }
+    let mut visited: usize = 0;
     while let Some((dir, from, to)) = walk.ahead.pop() {
         walk.directories(&dir, from, to)?;
+        visited += 1;
+        if walk.found.len().max(visited) > MOST_PATHS {
+            return Err(ObjectError::TooMany { limit: MOST_PATHS });
+        }
     }
     Ok(walk.found)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use bstr::{BString, ByteSlice};
 
 use super::{ConflictKind, MergeRequest};
+use crate::diff::MOST_PATHS;
 use crate::diff::renames::Lone;
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects, TreeEntry};
@@ -111,8 +112,13 @@ pub(super) fn collect(
     let trees = [Some(request.base), Some(request.ours), Some(request.theirs)];
     let ahead = vec![(RepoPath::root(), trees, 0)];
     let mut collector = Collector { objects, found: Collected::default(), ahead };
+    let mut visited: usize = 0;
     while let Some((dir, trees, gone)) = collector.ahead.pop() {
         collector.directory(&dir, trees, gone)?;
+        visited += 1;
+        if collector.found.paths.len().max(visited) > MOST_PATHS {
+            return Err(ObjectError::TooMany { limit: MOST_PATHS });
+        }
     }
     let mut found = collector.found;
     for side in &mut found.sides {

@@ -27,6 +27,7 @@ pub(super) fn patch(
     let mut writer = Writer {
         objects,
         context: options.context_lines,
+        longest: options.longest,
         work: Work::until(options.deadline),
         out: Vec::new(),
     };
@@ -69,6 +70,7 @@ fn file_type(kind: EntryKind) -> &'static str {
 struct Writer<'a> {
     objects: &'a dyn Objects,
     context: u32,
+    longest: usize,
     work: Work,
     out: Vec<u8>,
 }
@@ -81,8 +83,19 @@ impl Writer<'_> {
         }
         let old = self.content(part.old_path, part.before)?;
         let new = self.content(part.new_path, part.after)?;
+        // Of a text that is that much longer, all that is more stands in the patch.
+        let is_text = !is_binary(&new) && !lines::are_too_many(&new);
+        self.check_length(if is_text { new.len().saturating_sub(old.len()) } else { 0 })?;
         self.body(part, &old, &new).map_err(|err| ObjectError::Io(err.to_string()))?;
+        self.check_length(0)?;
         if self.work.is_late() { Err(ObjectError::OutOfTime) } else { Ok(()) }
+    }
+
+    /// Whether so many bytes more may come.
+    fn check_length(&self, more: usize) -> Result<(), ObjectError> {
+        let limit = self.longest;
+        let is_longer = self.out.len().saturating_add(more) > limit;
+        if is_longer { Err(ObjectError::TooLong { limit }) } else { Ok(()) }
     }
 
     fn header(&mut self, part: &Part<'_>) -> std::io::Result<()> {

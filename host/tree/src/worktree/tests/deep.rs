@@ -98,3 +98,34 @@ fn longest_path_there_can_be_is_handed_in() {
     let applied = patch::apply(&*store, &mut &*store, TreeId::EMPTY, &parsed).unwrap();
     assert_eq!(applied.tree, deep);
 }
+
+#[test]
+fn trees_that_contain_each_other_many_times_are_an_error_and_fill_no_memory() {
+    let store = store();
+    let mut tree = store.insert_tree(vec![file(&store, "f", "bomb\n")]).unwrap();
+    for _ in 0..10 {
+        let ten = (0..10).map(|n| entry(&format!("{n}"), EntryKind::Directory(tree)));
+        tree = store.insert_tree(ten.collect()).unwrap();
+    }
+    let written = patch::write(&*store, TreeId::EMPTY, tree, &DiffOptions::default());
+    assert!(matches!(written, Err(ObjectError::TooMany { .. })));
+    // It can be looked at, and be moved about.
+    let mut worktree = Worktree::new(store.clone(), tree, super::options());
+    let root = worktree.root();
+    worktree.rename(root, name("0"), root, name("longer")).unwrap();
+    assert_ne!(snapshot(&store, &mut worktree), tree);
+}
+
+#[test]
+fn patch_that_would_be_too_long_is_not_written() {
+    let store = store();
+    let text = "a line of it\n".repeat(1_000);
+    let tree = store.insert_tree(vec![file(&store, "f", &text)]).unwrap();
+    let written = |longest: usize| {
+        let options = DiffOptions { longest, ..DiffOptions::default() };
+        patch::write(&*store, TreeId::EMPTY, tree, &options)
+    };
+    let whole = written(usize::MAX).unwrap().len();
+    assert!(matches!(written(whole - 1), Err(ObjectError::TooLong { .. })));
+    assert_eq!(written(whole).unwrap().len(), whole);
+}
