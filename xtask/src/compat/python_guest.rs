@@ -1,5 +1,5 @@
-//! A plugin written in Python, built by componentize-py against the same WIT,
-//! is accepted by the host and rolled out over the demo's chain.
+//! A plugin written in Python, built by componentize-py against the same WIT, is accepted by
+//! the host, does the same twice, and is rolled out over the chain of the demo.
 
 use std::fs;
 use std::path::Path;
@@ -53,6 +53,10 @@ pub(super) fn run(checkout: &Checkout, phases: &mut Phases) -> anyhow::Result<()
         Command::new(checkout.built("catena")).args(["plugin", "check"]).arg(&plugin),
         "the message above says which part of the plugin contract it does not keep",
     )?;
+    phases.begin("compare the traces of two rounds of it");
+    let mut suite = checkout.cargo();
+    suite.args(["test", "--workspace", "--test", "determinism", "every_shipped_plugin"]);
+    run_command(&mut suite, "the message above says where its two traces differ")?;
     phases.begin("roll it out");
     let dir = venv::scratch(checkout, "python-guest")?.join("out");
     roll_out(checkout, &dir)

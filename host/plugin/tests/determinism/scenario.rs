@@ -68,7 +68,7 @@ pub(crate) fn shipped() -> Vec<String> {
     let entries = std::fs::read_dir(dir).expect("`cargo xtask guests` builds the plugins");
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name != "scaffold-python" && kind_of(name) != PluginKind::Program);
+    names.retain(|name| kind_of(name) != PluginKind::Program);
     names.sort();
     names
 }
