@@ -115,6 +115,21 @@ fn flipped_byte_in_a_journal_is_noticed_with_its_line() {
 }
 
 #[test]
+fn damaged_journal_keeps_nobody_from_the_other_rollouts_of_a_run() {
+    let environment = TestEnvironment::new();
+    demo(&environment);
+    let told = shown(&environment, "demo/run");
+    environment.write("demo/run/rollouts/other.1.journal", "00000000 {}\n");
+    let shown = environment.catena(&["show", "demo/run", "--json"]);
+    let shown = shown.ends_with(1).json();
+    assert_eq!(shown["rollouts"], told["rollouts"]);
+    assert!(shown["damaged"][0].as_str().unwrap().contains("other.1.journal`, line 1: "));
+    let text = environment.catena(&["show", "demo/run"]);
+    text.ends_with(1).prints(ROLLOUT).says("other.1.journal`, line 1: ").says("hint: ");
+    environment.catena(&["show", "demo/run", "--rollout", ROLLOUT]).succeeds();
+}
+
+#[test]
 fn altered_answer_with_a_right_checksum_is_found_by_verify() {
     let environment = TestEnvironment::new();
     demo(&environment);

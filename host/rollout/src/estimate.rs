@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::models;
 use crate::run::inputs::{make_paths_absolute, selected};
-use crate::run::{RunError, RunOptions, planned, summaries};
+use crate::run::{Readable, RunError, RunOptions, planned, readable};
 use crate::run_file::{ModelChoice, ModelUse, RunFile};
 use crate::summary::StageSummary;
 
@@ -189,7 +189,9 @@ struct Past {
 
 impl Past {
     fn read(&mut self, run: &Path, file: &RunFile) {
-        let (Ok(plan), Ok(rollouts)) = (planned(run), summaries(run)) else { return };
+        let (Ok(plan), Ok(Readable { rollouts, .. })) = (planned(run), readable(run)) else {
+            return;
+        };
         if plan.file.scaffold.plugin.file_name() != file.scaffold.plugin.file_name() {
             return;
         }

@@ -55,7 +55,8 @@ pub use calibration::Uncalibrated;
 pub use error::RunError;
 pub use fork::{ForkPoint, fork};
 pub use layout::{
-    Planned, PlannedPlugin, is_worked_on, journal_path, journals, planned, summaries,
+    Planned, PlannedPlugin, Readable, is_worked_on, journal_path, journals, planned, readable,
+    summaries,
 };
 pub use lockfile::{
     Approval, Approved, Approving, Difference, Pinned, PinnedBounds, Unpinned, approve,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use catena_plugin::Judged;
-use catena_rollout::RolloutSummary;
 use catena_rollout::run::calibration::CalibrationState;
-use catena_rollout::run::{Planned, planned, summaries};
+use catena_rollout::run::{Planned, Readable, planned, readable};
 use catena_rollout::summary::RoundSummary;
+use catena_rollout::{RolloutSummary, RunError};
 use clap::ValueHint;
 use serde_json::{Value, json};
 
@@ -56,25 +56,27 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<ExitCode, Fai
     } else {
         json!({"run": run})
     };
-    show(run, only, format, about)?;
+    let code = show(run, only, format, about)?;
     if whole == Whole::Trajectory && format == Format::Text {
         trajectory::print_run(run, only)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
-/// Shows a run. `about` goes into the JSON as it is.
+/// Shows a run, and fails once that is done if journals can't be read. `about` goes into
+/// the JSON as it is.
 pub(crate) fn show(
     dir: &Path,
     only: Option<&str>,
     format: Format,
     mut about: Value,
-) -> Result<(), Failure> {
+) -> Result<ExitCode, Failure> {
     let planned = planned(dir)?;
-    let mut all = summaries(dir)?;
+    let Readable { rollouts: mut all, mut damaged } = readable(dir)?;
     if let Some(wanted) = only {
         all.retain(|summary| summary.rollout.to_string() == wanted);
-        if all.is_empty() {
+        damaged.retain(|err| err.path().file_stem().is_some_and(|name| name == wanted));
+        if all.is_empty() && damaged.is_empty() {
             return Err(Failure::input(anyhow::anyhow!("the run has no rollout `{wanted}`"))
                 .with_hint(format!("`catena show {}` lists them", dir.display())));
         }
@@ -83,8 +85,13 @@ pub(crate) fn show(
         if let Some(about) = about.as_object_mut() {
             let rollouts = serde_json::to_value(&all).map_err(anyhow::Error::from)?;
             about.insert("rollouts".to_owned(), rollouts);
+            if !damaged.is_empty() {
+                let reasons: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+                about.insert("damaged".to_owned(), reasons.into());
+            }
         }
-        return Ok(print_json(&about)?);
+        print_json(&about)?;
+        return Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if all.len() >= MANY {
         print_many(&all);
@@ -97,7 +104,15 @@ pub(crate) fn show(
         say!("judges: {}; begun by `--force`", uncalibrated(note.state));
     }
     say!("run: {}", dir.display());
-    Ok(())
+    match damaged.pop() {
+        None => Ok(ExitCode::SUCCESS),
+        Some(last) => {
+            for err in &damaged {
+                eprintln!("error: {err}");
+            }
+            Err(RunError::from(last).into())
+        }
+    }
 }
 
 /// What was known of judges that a run was begun with all the same.

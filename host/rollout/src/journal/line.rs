@@ -77,7 +77,7 @@ pub(super) fn encode(record: &Record) -> Result<Line, serde_json::Error> {
     let mut json = serde_json::to_string(record)?;
     let mut blobs = Vec::new();
     // Most records are short, and a record that is has no long text.
-    if json.len() > LONG {
+    if json.len() > LONG || may_stand_for_others(&json) {
         let mut value = serde_json::to_value(record)?;
         take_out(&mut value, &mut blobs);
         json = serde_json::to_string(&value)?;
@@ -95,12 +95,22 @@ pub(super) fn decode(line: &[u8], blobs: &Blobs) -> Result<Record, String> {
     if sum != crc32fast::hash(json.as_bytes()) {
         return Err("the checksum does not match".to_owned());
     }
-    if !json.contains(BLOB) {
+    if !may_stand_for_others(json) {
         return serde_json::from_str(json).map_err(|err| err.to_string());
     }
     let mut value: Value = serde_json::from_str(json).map_err(|err| err.to_string())?;
     put_in(&mut value, blobs)?;
     serde_json::from_value(value).map_err(|err| err.to_string())
+}
+
+/// Whether one of the keys that mean something here may be in a record.
+fn may_stand_for_others(json: &str) -> bool {
+    json.contains(BLOB) || json.contains(PLAIN)
+}
+
+/// Whether an object has a key that means something here by itself.
+fn has_own_key(fields: &Map<String, Value>) -> bool {
+    fields.contains_key(BLOB) || fields.contains_key(PLAIN)
 }
 
 fn take_out(value: &mut Value, blobs: &mut Vec<(Digest, String)>) {
@@ -114,7 +124,7 @@ fn take_out(value: &mut Value, blobs: &mut Vec<(Digest, String)>) {
         Value::Array(items) => items.iter_mut().for_each(|item| take_out(item, blobs)),
         Value::Object(fields) => {
             fields.values_mut().for_each(|field| take_out(field, blobs));
-            if fields.contains_key(BLOB) || fields.contains_key(PLAIN) {
+            if has_own_key(fields) {
                 let plain = Value::Object(std::mem::take(fields));
                 fields.insert(PLAIN.to_owned(), plain);
             }
@@ -123,16 +133,18 @@ fn take_out(value: &mut Value, blobs: &mut Vec<(Digest, String)>) {
     }
 }
 
+/// The inverse of [`take_out`]. What that never makes is as it was written: earlier
+/// programs did not mark such keys in short records.
 fn put_in(value: &mut Value, blobs: &Blobs) -> Result<(), String> {
     match value {
         Value::Array(items) => items.iter_mut().try_for_each(|item| put_in(item, blobs)),
         Value::Object(fields) => {
-            if let Some(digest) = fields.get(BLOB).and_then(Value::as_str) {
-                *value = Value::String(blobs.read(Digest::try_from(digest.to_owned())?)?);
+            if let Some(digest) = blob_of(fields) {
+                *value = Value::String(blobs.read(digest)?);
                 return Ok(());
             }
-            if let Some(Value::Object(plain)) = fields.get_mut(PLAIN) {
-                *fields = std::mem::take(plain);
+            if let Some(plain) = plain_of(fields) {
+                *fields = plain;
             }
             fields.values_mut().try_for_each(|field| put_in(field, blobs))
         }
@@ -140,9 +152,30 @@ fn put_in(value: &mut Value, blobs: &Blobs) -> Result<(), String> {
     }
 }
 
+/// The text that an object stands for.
+fn blob_of(fields: &Map<String, Value>) -> Option<Digest> {
+    let digest = fields.get(BLOB).filter(|_| fields.len() == 1)?.as_str()?;
+    Digest::try_from(digest.to_owned()).ok()
+}
+
+/// The object that was marked as having such a key itself.
+fn plain_of(fields: &mut Map<String, Value>) -> Option<Map<String, Value>> {
+    let is_alone = fields.len() == 1;
+    match fields.get_mut(PLAIN) {
+        Some(Value::Object(plain)) if is_alone && has_own_key(plain) => Some(std::mem::take(plain)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use catena_plugin::Event;
+    use std::collections::BTreeMap;
+
+    use catena_plugin::session::SessionEnd;
+    use catena_plugin::{AttemptEnd, Ending, Event};
+    use catena_tree::TreeId;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -167,14 +200,65 @@ mod tests {
         assert!(reason.contains("is not what its name says"), "{reason}");
     }
 
+    fn ended_with(snapshots: BTreeMap<String, TreeId>) -> Record {
+        let session = SessionEnd::lost(TreeId::EMPTY, TreeId::EMPTY, snapshots);
+        let end = AttemptEnd::Ended(Ending::GaveUp(String::new()));
+        Record::AttemptEnded { end, session: Box::new(session) }
+    }
+
+    fn named(names: &[&str]) -> BTreeMap<String, TreeId> {
+        names.iter().map(|name| ((*name).to_owned(), TreeId::EMPTY)).collect()
+    }
+
     #[test]
-    fn objects_with_the_key_of_a_blob_are_not_taken_for_one() {
-        let mut value = serde_json::json!({"a": {"$blob": "x"}, "b": {"$plain": {"$blob": 1}}});
-        let before = value.clone();
-        take_out(&mut value, &mut Vec::new());
-        assert_ne!(value, before);
-        let dir = tempfile::tempdir().unwrap();
-        put_in(&mut value, &Blobs::beside(&dir.path().join("a.journal"))).unwrap();
-        assert_eq!(value, before);
+    fn short_record_with_a_key_of_our_own_written_by_an_earlier_program_is_read() {
+        let blobs = Blobs::beside(std::path::Path::new("a.journal"));
+        for names in [&["$blob"][..], &["$plain"], &["$blob", "$plain", "other"]] {
+            let record = ended_with(named(names));
+            let json = serde_json::to_string(&record).unwrap();
+            let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+            assert_eq!(decode(line.as_bytes(), &blobs).unwrap(), record, "{names:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_whatever_names_guests_chose(
+            names in vec(prop_oneof![Just("$blob"), Just("$plain"), Just("\"$blob\":"), Just("a")], 0..4),
+            text in prop_oneof![Just(1usize), Just(LONG + 1)],
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let blobs = Blobs::beside(&dir.path().join("a.journal"));
+            for record in [ended_with(named(&names)), log(&names.concat().repeat(text))] {
+                let line = encode(&record).unwrap();
+                for (digest, text) in &line.blobs {
+                    blobs.write(*digest, text).unwrap();
+                }
+                prop_assert_eq!(decode(line.text.as_bytes(), &blobs).unwrap(), record);
+            }
+        }
+
+        #[test]
+        fn objects_with_keys_of_our_own_are_put_back_as_they_were(before in json()) {
+            let dir = tempfile::tempdir().unwrap();
+            let blobs = Blobs::beside(&dir.path().join("a.journal"));
+            let mut value = before.clone();
+            take_out(&mut value, &mut Vec::new());
+            put_in(&mut value, &blobs).unwrap();
+            prop_assert_eq!(value, before);
+        }
+    }
+
+    /// JSON whose keys and texts are those that mean something here.
+    fn json() -> impl Strategy<Value = Value> {
+        let word = || prop_oneof![Just("$blob"), Just("$plain"), Just("a")].prop_map(str::to_owned);
+        let digest = Just(Digest::of(b"x").to_string());
+        let leaf = prop_oneof![word(), digest].prop_map(Value::String);
+        leaf.prop_recursive(4, 24, 3, move |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..3).prop_map(Value::Array),
+                vec((word(), inner), 0..3).prop_map(|fields| Value::Object(Map::from_iter(fields))),
+            ]
+        })
     }
 }

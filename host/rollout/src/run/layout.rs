@@ -15,7 +15,7 @@ use super::calibration::CalibrationNote;
 use super::error::RunError;
 use super::judging::PlannedPatch;
 use super::lockfile::Pinned;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::record::RolloutId;
 use crate::run_file::RunFile;
 use crate::summary::RolloutSummary;
@@ -129,15 +129,34 @@ pub fn planned(dir: &Path) -> Result<Planned, RunError> {
     Ok(Planned { file, chains, plugins, calibration, patches })
 }
 
-/// Reads what a run has come to, from its journals alone, by rollout.
-pub fn summaries(dir: &Path) -> Result<Vec<RolloutSummary>, RunError> {
+/// What the journals of a run tell, as far as they can be read.
+#[derive(Debug)]
+pub struct Readable {
+    /// What the rollouts have come to.
+    pub rollouts: Vec<RolloutSummary>,
+    /// Why the journals of the others can't be read.
+    pub damaged: Vec<JournalError>,
+}
+
+/// Reads what a run has come to, from its journals alone, by rollout. A journal that
+/// can't be read keeps nobody from the others.
+pub fn readable(dir: &Path) -> Result<Readable, RunError> {
     read_plan(dir)?;
-    let mut summaries = Vec::new();
+    let mut readable = Readable { rollouts: Vec::new(), damaged: Vec::new() };
     for path in journals(dir)? {
-        summaries.extend(RolloutSummary::of(&Journal::read(&path)?));
+        match Journal::read(&path) {
+            Ok(records) => readable.rollouts.extend(RolloutSummary::of(&records)),
+            Err(err) => readable.damaged.push(err),
+        }
     }
-    summaries.sort_by(|a, b| a.rollout.cmp(&b.rollout));
-    Ok(summaries)
+    readable.rollouts.sort_by(|a, b| a.rollout.cmp(&b.rollout));
+    Ok(readable)
+}
+
+/// The same where each journal must be readable.
+pub fn summaries(dir: &Path) -> Result<Vec<RolloutSummary>, RunError> {
+    let Readable { rollouts, damaged } = readable(dir)?;
+    damaged.into_iter().next().map_or(Ok(rollouts), |err| Err(err.into()))
 }
 
 /// What all exchanges took that are in the journals of a run, those included
