@@ -146,8 +146,6 @@ impl Hierarchy {
     fn make(&self) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         static HAS_MADE: AtomicBool = AtomicBool::new(false);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}{}-{number}", prefix(), std::process::id());
         for place in self.dirs() {
             // Whoever may not move processes out of a group may not move them into one below.
             access(place.join("cgroup.procs"), Access::WRITE_OK)?;
@@ -155,20 +153,31 @@ impl Hierarchy {
                 sweep(place);
             }
         }
-        let made = match self {
-            Self::Unified(place) => Self::Unified(make_in(place, &name)?),
+        let made = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            match self.make_named(&format!("{}{}-{number}", prefix(), std::process::id())) {
+                // One that another process of this number left.
+                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
+                made => break made?,
+            }
+        };
+        HAS_MADE.store(true, Ordering::Relaxed);
+        Ok(made)
+    }
+
+    fn make_named(&self, name: &str) -> io::Result<Self> {
+        Ok(match self {
+            Self::Unified(place) => Self::Unified(make_in(place, name)?),
             Self::Separate { memory, pids } => {
-                let memory = make_in(memory, &name)?;
-                let made = make_in(pids, &name);
+                let memory = make_in(memory, name)?;
+                let made = make_in(pids, name);
                 if made.is_err() {
                     // Nothing is in it.
                     let _ = fs::remove_dir(&memory);
                 }
                 Self::Separate { memory, pids: made? }
             }
-        };
-        HAS_MADE.store(true, Ordering::Relaxed);
-        Ok(made)
+        })
     }
 }
 

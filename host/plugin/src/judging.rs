@@ -8,6 +8,9 @@ use crate::call::Judged;
 /// Most tests that one judge can tell of.
 pub const MAX_TESTS: usize = 20_000;
 
+/// Bytes that a judge keeps for later rounds at most.
+pub const MAX_NOTE: usize = 4 << 20;
+
 /// What a judge may ask.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct JudgeBrief {

@@ -214,12 +214,12 @@ pub struct Used {
 impl Used {
     /// Adds the use of further calls.
     pub fn add(&mut self, other: &Self) {
-        self.calls += other.calls;
+        self.calls = self.calls.saturating_add(other.calls);
         self.peak_memory = self.peak_memory.max(other.peak_memory);
-        self.fuel += other.fuel;
+        self.fuel = self.fuel.saturating_add(other.fuel);
         self.peak_fuel = self.peak_fuel.max(other.peak_fuel);
-        self.wall_us += other.wall_us;
-        self.output += other.output;
+        self.wall_us = self.wall_us.saturating_add(other.wall_us);
+        self.output = self.output.saturating_add(other.output);
         self.peak_tables = self.peak_tables.max(other.peak_tables);
         self.peak_handles = self.peak_handles.max(other.peak_handles);
         self.transferred = self.transferred.saturating_add(other.transferred);

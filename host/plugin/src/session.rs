@@ -158,6 +158,8 @@ pub struct Session {
     deadline: Mutex<Option<Instant>>,
     /// How long models were waited for.
     waited: Mutex<Duration>,
+    /// Bytes of files that calls may still hand over before the round ends.
+    left_after_calls: Mutex<u64>,
     /// Objects that the host has.
     handed_over: Mutex<objects::HandedOver>,
     /// Why the session can't go on, once it can't.
@@ -227,6 +229,7 @@ impl Session {
             timed_out: Mutex::default(),
             deadline: Mutex::default(),
             waited: Mutex::default(),
+            left_after_calls: Mutex::new(quota.bytes.saturating_mul(replay::AFTER_CALLS_PER_QUOTA)),
             handed_over: Mutex::default(),
             broken: Mutex::default(),
             objects,

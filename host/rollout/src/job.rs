@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use catena_model::Gateway;
+use catena_plugin::judging::{MAX_NOTE, MAX_TESTS};
 use catena_tree::TreeId;
 use catena_worker::{Gate, Job, JobResult, Worker, WorkerError, in_one_line};
 
@@ -13,6 +14,10 @@ use crate::places::Comer;
 use crate::record::StageOutcome;
 use crate::rollout::{Rollout, RolloutError};
 use crate::serve::{JobHost, Scope};
+
+/// Bytes of objects that a job may hand over, for each byte of its quota: twice after its
+/// tool calls, and worktree, scratch and what snapshots keep.
+const HANDED_OVER_PER_QUOTA: u64 = 8;
 
 /// A job with what a worker needs to do it.
 pub(crate) struct Work {
@@ -59,7 +64,9 @@ impl Rollout<'_> {
     async fn run_job_once(&mut self, work: &Work) -> Result<JobResult, WorkerError> {
         let Work { job, scope, .. } = work;
         let worker = Worker::start(&self.plan.worker, &self.plan.spill_dir)?;
-        let gate = Gate::new(self.plan.database.clone(), work.roots.clone());
+        let quota = job.quota();
+        let room = quota.saturating_mul(HANDED_OVER_PER_QUOTA);
+        let gate = Gate::new(self.plan.database.clone(), work.roots.clone()).with_room(room);
         let model = work.model.clone();
         let plan = self.plan;
         // What a judge runs sees nothing that is the agent's, nor the other way round.
@@ -82,12 +89,21 @@ impl Rollout<'_> {
             Side::Judge => &mut room_of_judge,
         };
         let desk = Desk { plan, side, room, base, askers };
-        let mut host = JobHost { ledger: &mut self.ledger, gate, desk, scope: *scope, model };
+        let mut host = JobHost {
+            ledger: &mut self.ledger,
+            gate,
+            desk,
+            scope: *scope,
+            model,
+            quota,
+            pending: None,
+        };
         let result = worker.run(job.clone(), work.wall, &mut host).await?;
         let gate = host.gate;
         let broken = self.ledger.check_whole();
         broken.map_err(|err| WorkerError::Host(Box::new(Unserved::from(err))))?;
         check_trees(&result, &gate)?;
+        check_told(&result)?;
         let edits = match &result {
             JobResult::Attempt(attempt) => attempt.session.edits.as_slice(),
             JobResult::Judge(judged) => judged.edits.as_slice(),
@@ -111,6 +127,16 @@ fn check_trees(result: &JobResult, gate: &Gate) -> Result<(), WorkerError> {
         ))),
         None => Ok(()),
     }
+}
+
+/// A worker bounds what a judge tells and keeps.
+fn check_told(result: &JobResult) -> Result<(), WorkerError> {
+    let JobResult::Judge(judged) = result else { return Ok(()) };
+    let kept = judged.kept.as_ref().map_or(0, String::len);
+    if judged.tests.len() > MAX_TESTS || kept > MAX_NOTE {
+        return Err(WorkerError::Failed("it tells or keeps more than a judge may".to_owned()));
+    }
+    Ok(())
 }
 
 /// Why a job has no result.

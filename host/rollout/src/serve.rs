@@ -29,6 +29,10 @@ pub(crate) struct JobHost<'a> {
     pub(crate) scope: Scope,
     /// The model of the plugin that the job is about.
     pub(crate) model: Option<Arc<Gateway>>,
+    /// Bytes that its guests may add.
+    pub(crate) quota: u64,
+    /// The tool call that is made at the moment.
+    pub(crate) pending: Option<ToolStart>,
 }
 
 /// What a job may say of conversations.
@@ -105,7 +109,10 @@ impl HostSide for JobHost<'_> {
 
     fn before_tool(&mut self, start: ToolStart) -> Result<BeforeTool, HostError> {
         self.ledger.check_whole()?;
-        let Some(end) = self.ledger.finished_tool_call(&start) else { return Ok(BeforeTool::Run) };
+        let Some(end) = self.ledger.finished_tool_call(&start) else {
+            self.pending = Some(start);
+            return Ok(BeforeTool::Run);
+        };
         if let Some(after) = &end.after {
             let trees = [after.worktree, after.scratch].into_iter();
             self.gate.open_for(trees.chain(after.snapshots.values().copied()));
@@ -124,6 +131,8 @@ impl HostSide for JobHost<'_> {
         }
         let end = self.desk.run(self.ledger, start).await?;
         self.gate.open_for([end.worktree.tree, end.scratch.tree]);
+        // It has handed over what the command was to see.
+        self.gate.make_room(self.quota);
         Ok(Ok(end))
     }
 
@@ -143,6 +152,7 @@ impl HostSide for JobHost<'_> {
     fn record(&mut self, event: Event) -> Result<(), HostError> {
         self.ledger.check_whole()?;
         if let Event::ToolCall { tool, .. } = &event {
+            check_call(&event, self.pending.take().as_ref(), &self.gate)?;
             self.ledger.tell(ProgressEvent::ToolCall { tool: tool.clone() });
         }
         self.ledger.journal.note(Record::Event(event))?;
@@ -150,9 +160,95 @@ impl HostSide for JobHost<'_> {
     }
 }
 
+/// A call that is told of must be the one that was begun, and leave what the worker was
+/// given or has handed over: a later worker is given what it left.
+fn check_call(event: &Event, begun: Option<&ToolStart>, gate: &Gate) -> Result<(), Trespass> {
+    let Event::ToolCall { plugin, tool, call_id, tree, end, .. } = event else { return Ok(()) };
+    let arguments = end.as_ref().map(|end| &end.arguments);
+    let is_begun = begun.is_some_and(|start| {
+        (&start.plugin, &start.tool, &start.call_id) == (plugin, tool, call_id)
+            && arguments.is_none_or(|arguments| *arguments == start.arguments)
+    });
+    if !is_begun {
+        return Err(Trespass(format!("the tool call `{call_id}`")));
+    }
+    let after = end.as_ref().and_then(|end| end.after.as_ref());
+    let left = after.into_iter().flat_map(|after| {
+        [after.worktree, after.scratch].into_iter().chain(after.snapshots.values().copied())
+    });
+    // Without what it left, the tree is told and never served.
+    let told = after.map(|_| *tree);
+    match left.chain(told).find(|tree| !gate.admits(*tree)) {
+        Some(tree) => Err(Trespass(format!("tree `{tree}`"))),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use catena_plugin::{After, Digest, ToolAnswer, ToolEnd};
+    use catena_tree::ObjectDatabase;
+
     use super::*;
+
+    fn tree(byte: u8) -> TreeId {
+        format!("{byte:02x}").repeat(20).parse().unwrap()
+    }
+
+    fn call(call_id: &str, told: TreeId, after: Option<[TreeId; 3]>) -> Event {
+        let after = after.map(|[worktree, scratch, snapshot]| After {
+            worktree,
+            worktree_state: String::new(),
+            scratch,
+            scratch_state: String::new(),
+            snapshots: [("one".to_owned(), snapshot)].into(),
+            clock: 0,
+            random_streams: 0,
+        });
+        let answer = ToolAnswer::UnknownTool("bash".to_owned());
+        let (arguments, used) = (Digest::of(b"{}"), BTreeMap::new());
+        let end = ToolEnd { arguments, answer, used, timed_out: false, after };
+        Event::ToolCall {
+            plugin: "tool-bash".to_owned(),
+            tool: "bash".to_owned(),
+            call_id: call_id.to_owned(),
+            outcome: "ok".to_owned(),
+            exit_status: None,
+            output_bytes: 0,
+            wall_us: 0,
+            tree: told,
+            end: Some(Box::new(end)),
+        }
+    }
+
+    #[test]
+    fn a_call_is_the_one_that_was_begun_and_leaves_what_the_job_may_have() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = ObjectDatabase::create(dir.path(), &[]).unwrap();
+        let (own, answer) = (tree(1), tree(2));
+        let gate = Gate::new(database, [own]);
+        let start = ToolStart {
+            plugin: "tool-bash".to_owned(),
+            tool: "bash".to_owned(),
+            call_id: "1".to_owned(),
+            arguments: Digest::of(b"{}"),
+        };
+        let check = |event: &Event, begun: Option<&ToolStart>| check_call(event, begun, &gate);
+        assert!(check(&call("1", own, Some([own; 3])), Some(&start)).is_ok());
+        assert!(check(&call("1", answer, None), Some(&start)).is_ok(), "it is not served");
+        assert!(check(&call("1", own, Some([own; 3])), None).is_err());
+        assert!(check(&call("2", own, Some([own; 3])), Some(&start)).is_err());
+        let other = ToolStart { arguments: Digest::of(b"[]"), ..start.clone() };
+        assert!(check(&call("1", own, Some([own; 3])), Some(&other)).is_err());
+        for place in 0..3 {
+            let mut left = [own; 3];
+            left[place] = answer;
+            assert!(check(&call("1", own, Some(left)), Some(&start)).is_err(), "{place}");
+        }
+        assert!(check(&call("1", answer, Some([own; 3])), Some(&start)).is_err());
+    }
 
     #[test]
     fn a_job_reaches_its_own_conversations_alone() {

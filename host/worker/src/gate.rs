@@ -18,14 +18,37 @@ pub struct Gate {
     blobs: HashSet<BlobId>,
     /// A large blob of which bytes are still to come.
     unfinished: Option<BlobWriter>,
+    /// Bytes that may still be stored.
+    room: u64,
 }
+
+/// Bytes that an object takes on a disk at least.
+const LEAST_OBJECT: u64 = 4096;
 
 impl Gate {
     /// Opens the gate for what is reachable from `roots`.
     pub fn new(database: ObjectDatabase, roots: impl IntoIterator<Item = TreeId>) -> Self {
         let mut trees: HashSet<TreeId> = roots.into_iter().collect();
         trees.insert(TreeId::EMPTY);
-        Self { database, trees, blobs: HashSet::new(), unfinished: None }
+        Self { database, trees, blobs: HashSet::new(), unfinished: None, room: u64::MAX }
+    }
+
+    /// The same, for so many bytes of objects, each of which counts 4 KiB at least.
+    #[must_use]
+    pub fn with_room(self, bytes: u64) -> Self {
+        Self { room: bytes, ..self }
+    }
+
+    /// Has room for so many bytes more.
+    pub fn make_room(&mut self, bytes: u64) {
+        self.room = self.room.saturating_add(bytes);
+    }
+
+    fn take_room(&mut self, bytes: u64) -> Result<(), ObjectError> {
+        let left = self.room.checked_sub(bytes.max(LEAST_OBJECT));
+        let too_much = || ObjectError::Io("more objects than a job may hand over".to_owned());
+        self.room = left.ok_or_else(too_much)?;
+        Ok(())
     }
 
     /// Serves a tree, and from now on what it contains.
@@ -73,14 +96,18 @@ impl Gate {
                     return Err(ObjectError::Io("the parts of a blob are out of order".into()));
                 }
                 (NewObject::LargeBlob(len), None) => {
+                    self.take_room(len)?;
                     let blob = self.database.begin_blob(len)?;
                     self.go_on_with(blob)?;
                 }
                 (NewObject::Blob(content), None) => {
+                    self.take_room(content.len() as u64)?;
                     let id = (&mut &self.database).write_blob(content)?;
                     self.blobs.insert(id);
                 }
                 (NewObject::Tree(entries), None) => {
+                    // An id and a mode, beside the name.
+                    self.take_room(entries.iter().map(|entry| entry.name.len() as u64 + 28).sum())?;
                     for entry in &entries {
                         self.check(entry.kind)?;
                     }
@@ -162,6 +189,20 @@ mod tests {
         assert!(matches!(gate.blob(secret), Err(ObjectError::Refused(_))));
         assert!(matches!(gate.blob_size(secret), Err(ObjectError::Refused(_))));
         assert_eq!(gate.blob_size(open).unwrap(), 4);
+    }
+
+    #[test]
+    fn objects_beyond_the_room_that_there_is_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = ObjectDatabase::create(dir.path(), &[]).unwrap();
+        let mut gate = Gate::new(database, []).with_room(3 * LEAST_OBJECT + 10_000);
+        gate.put(vec![NewObject::Blob("a".into()), NewObject::Tree(Vec::new())]).unwrap();
+        gate.put(vec![NewObject::Blob(vec![1; 10_000].into())]).unwrap();
+        assert!(gate.put(vec![NewObject::LargeBlob(LEAST_OBJECT + 1)]).is_err());
+        gate.put(vec![NewObject::Blob("b".into())]).unwrap();
+        assert!(gate.put(vec![NewObject::Blob("c".into())]).is_err());
+        gate.make_room(LEAST_OBJECT);
+        gate.put(vec![NewObject::Blob("c".into())]).unwrap();
     }
 
     #[test]

@@ -258,7 +258,8 @@ impl Worker {
     ) -> Result<JobResult, WorkerError> {
         self.group = self.child.id().and_then(|process| group(process, &job.needs()));
         let mut deadline = Instant::now() + limit;
-        self.send(&ToWorker::Run(Box::new(job))).await?;
+        let sent = timeout_at(deadline, self.send(&ToWorker::Run(Box::new(job)))).await;
+        sent.map_err(|_| WorkerError::Overdue(limit))??;
         loop {
             let received = timeout_at(deadline, receive_async(&mut self.pipe)).await;
             let message = received.map_err(|_| WorkerError::Overdue(limit))?;
@@ -307,7 +308,9 @@ impl Worker {
                 }
             };
             deadline += begin.elapsed();
-            self.send(&answer).await?;
+            // A worker need not read what it asked for.
+            let sent = timeout_at(deadline, self.send(&answer)).await;
+            sent.map_err(|_| WorkerError::Overdue(limit))??;
         }
     }
 

@@ -111,7 +111,26 @@ pub enum Attack {
     ShareMemory,
 }
 
+/// What an entry counts for beside its bytes.
+const ENTRY: u64 = 4096;
+
 impl Job {
+    /// Bytes that its guests may add to what they were given, with what they have of
+    /// entries.
+    pub fn quota(&self) -> u64 {
+        let (bytes, entries) = match self {
+            Self::Attempt(AttemptJob { start, .. })
+            | Self::Write(WriteJob { start, .. })
+            | Self::Try(TryJob { start, .. }) => (start.quota_bytes, start.quota_entries),
+            Self::Judge(job) => {
+                let start = job.start.as_session_start();
+                (start.quota_bytes, start.quota_entries)
+            }
+            Self::Load(_) | Self::Compile(_) | Self::Attack(_) => (0, 0),
+        };
+        bytes.saturating_add(entries.saturating_mul(ENTRY))
+    }
+
     /// What it needs of the machine.
     pub(crate) fn needs(&self) -> Needs {
         let together = match self {

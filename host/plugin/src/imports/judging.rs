@@ -3,12 +3,9 @@
 
 use crate::bindings::judge::catena::plugin::judging as wit;
 use crate::call::Judged;
-use crate::judging::{Heard, MAX_TESTS, TestOutcome, TestResult};
+use crate::judging::{Heard, MAX_NOTE, MAX_TESTS, TestOutcome, TestResult};
 use crate::session::lock;
 use crate::state::State;
-
-/// Most bytes that are kept.
-const MAX_NOTE: usize = 4 << 20;
 
 impl wit::Host for State {
     fn describe(&mut self) -> wasmtime::Result<wit::Setting> {

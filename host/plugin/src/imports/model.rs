@@ -110,13 +110,20 @@ impl wit::HostConversation for State {
         };
         let begin = Instant::now();
         let answer = session.outside.complete(exchange);
-        session.add_waited(begin.elapsed());
+        // Without a budget there is no model to wait for.
+        if !matches!(answer, Err(model::ModelError::BudgetExhausted(_))) {
+            session.add_waited(begin.elapsed());
+        }
         match answer {
             Ok(reply) => {
                 lock(&session.conversations).reply(id, &reply);
                 Ok(Ok(completion_to_wit(reply)))
             }
-            Err(err) => Ok(Err(model_error_to_wit(err))),
+            Err(err) => {
+                let counted = lock(&session.conversations).count_refused();
+                self.taken(counted)?;
+                Ok(Err(model_error_to_wit(err)))
+            }
         }
     }
 

@@ -18,6 +18,10 @@ const MOST_UNSENT: usize = 64 << 20;
 /// broken into.
 pub const MOST_OPENED: u32 = 1_000;
 
+/// Turns in a row that a model may refuse a session. Each costs the host some work and no
+/// budget.
+const MOST_REFUSED: u32 = 100;
+
 /// What a message, a conversation or an edit counts beside its text.
 const OVERHEAD: usize = 256;
 
@@ -35,6 +39,9 @@ pub(crate) enum Full {
     /// There are too many.
     #[error("a session opens {MOST_OPENED} conversations at most")]
     Number,
+    /// The model has refused too often, and was asked again.
+    #[error("a session goes on after {MOST_REFUSED} refused turns in a row at most")]
+    Refused,
 }
 
 /// All conversations of a session. The host's copies are the ones that count;
@@ -49,6 +56,8 @@ pub(crate) struct Conversations {
     /// Bytes of what is held, and of what is unsent.
     held_bytes: usize,
     unsent_bytes: usize,
+    /// Turns in a row that were refused.
+    refused: u32,
 }
 
 impl Conversations {
@@ -62,6 +71,7 @@ impl Conversations {
             next,
             random_streams: 0,
             unsent_bytes: 0,
+            refused: 0,
         }
     }
 
@@ -148,6 +158,13 @@ impl Conversations {
         // The model's words are bounded by what it takes in, and are counted with the rest.
         self.held_bytes += reply.message.text_len() + OVERHEAD;
         self.get(id).push_reply(reply.message.clone(), reply.usage);
+        self.refused = 0;
+    }
+
+    /// Counts that the model refused, unless it did so too often.
+    pub(crate) fn count_refused(&mut self) -> Result<(), Full> {
+        self.refused += 1;
+        if self.refused > MOST_REFUSED { Err(Full::Refused) } else { Ok(()) }
     }
 
     /// A number that no call of this session had before.
@@ -202,6 +219,15 @@ mod tests {
         assert_eq!(pushed.count(), 63);
         conversations.take_edits();
         assert!(conversations.push(MAIN, message(1 << 20)).is_ok());
+    }
+
+    #[test]
+    fn model_that_refuses_is_asked_so_often_in_a_row_and_no_more() {
+        let mut conversations = conversations();
+        for _ in 0..MOST_REFUSED {
+            conversations.count_refused().unwrap();
+        }
+        assert_eq!(conversations.count_refused(), Err(Full::Refused));
     }
 
     #[test]

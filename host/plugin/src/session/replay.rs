@@ -16,6 +16,10 @@ use crate::outside::{After, Event, ToolAnswer, ToolEnd, ToolStart};
 /// the round ends.
 const MOST_AFTER_CALL: u64 = 64 << 20;
 
+/// What all calls of a session may have handed over of files, for each byte of its quota.
+/// What comes later is made again where it is needed.
+pub(super) const AFTER_CALLS_PER_QUOTA: u64 = 2;
+
 /// What keeps a session from going on. The round comes to nothing.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
@@ -61,9 +65,13 @@ impl Session {
             [worktree, scratch].into_iter().chain(snapshots.values().copied()).collect();
         let mut known = lock(&self.handed_over);
         let most = MOST_AFTER_CALL;
-        if !is_needed && objects::weight(&self.objects, &roots, &known, most) > most {
+        let weight = objects::weight(&self.objects, &roots, &known, most);
+        let mut left = lock(&self.left_after_calls);
+        if !is_needed && weight > most.min(*left) {
             return Ok(None);
         }
+        *left = left.saturating_sub(weight);
+        drop(left);
         objects::hand_over(&self.objects, self.outside.as_ref(), &roots, &mut known)
             .map_err(|err| self.breaks(&err))?;
         Ok(Some(After {
