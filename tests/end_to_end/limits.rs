@@ -59,6 +59,16 @@ fn guests_of_a_rollout_share_its_memory() {
 }
 
 #[test]
+fn rollout_that_tells_more_than_its_journal_may_have_ends_and_can_be_verified() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-floods").table("[budget]\njournal = \"32KiB\"");
+    let rollout = run.rollout(&environment);
+    assert_eq!(rollout["end"], json!({"outcome": "over-budget", "which": "journal"}));
+    environment.catena(&["verify", "run"]).succeeds().prints("every record reproduced");
+    environment.catena(&["resume", "run"]).succeeds();
+}
+
+#[test]
 fn stack_of_a_guest_is_bounded_and_measured() {
     let recurses = |limits: &str| {
         let run = RunFile::of("scaffold-recurses").scaffold(limits);

@@ -44,7 +44,13 @@ struct Wanted {
     parts: Vec<Part>,
     /// Whether the files themselves are to have them, so that no log is needed.
     in_files: bool,
-    done: oneshot::Sender<Result<(), std::io::ErrorKind>>,
+    done: Done,
+}
+
+/// How somebody waits.
+enum Done {
+    Task(oneshot::Sender<Result<(), std::io::ErrorKind>>),
+    Thread(mpsc::SyncSender<Result<(), std::io::ErrorKind>>),
 }
 
 /// The log of a run, written by a thread of its own. The thread ends when the
@@ -90,6 +96,13 @@ impl DurableLog {
         self.ask(parts, false).await
     }
 
+    /// The same for who can't wait otherwise than with his thread.
+    pub(crate) fn keep_blocking(&self, parts: Vec<Part>) -> std::io::Result<()> {
+        let (done, waits) = mpsc::sync_channel(1);
+        self.send(Wanted { parts, in_files: false, done: Done::Thread(done) })?;
+        waits.recv().map_err(|_| gone())?.map_err(Into::into)
+    }
+
     /// Syncs the files themselves and empties the log.
     pub(crate) async fn settle(&self) -> std::io::Result<()> {
         self.ask(Vec::new(), true).await
@@ -97,9 +110,12 @@ impl DurableLog {
 
     async fn ask(&self, parts: Vec<Part>, in_files: bool) -> std::io::Result<()> {
         let (done, waits) = oneshot::channel();
-        let gone = || std::io::Error::other("the thread that syncs journals has ended");
-        self.wanted.send(Wanted { parts, in_files, done }).map_err(|_| gone())?;
+        self.send(Wanted { parts, in_files, done: Done::Task(done) })?;
         waits.await.map_err(|_| gone())?.map_err(Into::into)
+    }
+
+    fn send(&self, wanted: Wanted) -> std::io::Result<()> {
+        self.wanted.send(wanted).map_err(|_| gone())
     }
 
     /// How often something was synced.
@@ -111,6 +127,10 @@ impl DurableLog {
     pub(crate) fn run(&self) -> &Path {
         &self.run
     }
+}
+
+fn gone() -> std::io::Error {
+    std::io::Error::other("the thread that syncs journals has ended")
 }
 
 struct Writer {
@@ -126,7 +146,10 @@ impl Writer {
         let result = self.write(&all).map_err(|err| err.kind());
         for wanted in all {
             // Who does not wait any more has been stopped.
-            let _ = wanted.done.send(result);
+            match wanted.done {
+                Done::Task(done) => drop(done.send(result)),
+                Done::Thread(done) => drop(done.send(result)),
+            }
         }
     }
 

@@ -8,10 +8,10 @@ use catena_tree::TreeId;
 use catena_worker::{Gate, Job, JobResult, Worker, WorkerError, in_one_line};
 
 use crate::journal::JournalError;
-use crate::ledger::{Mark, Unserved};
+use crate::ledger::{JournalFull, Mark, Unserved};
 use crate::native::{Desk, Side};
 use crate::places::Comer;
-use crate::record::StageOutcome;
+use crate::record::{JOURNAL_LIMIT, StageOutcome};
 use crate::rollout::{Rollout, RolloutError};
 use crate::serve::{JobHost, Scope};
 
@@ -143,6 +143,8 @@ fn check_told(result: &JobResult) -> Result<(), WorkerError> {
 pub(crate) enum Lost {
     /// The worker is lost, which its guests may have brought about. Says how.
     Worker(String),
+    /// Its guests have told more than the journal may have.
+    JournalFull,
     /// Anything else.
     Otherwise(String),
 }
@@ -150,8 +152,12 @@ pub(crate) enum Lost {
 impl Lost {
     /// What it is taken for as long as nothing tells of a fault of the guests.
     pub(crate) fn into_outcome(self) -> StageOutcome {
-        let (Self::Worker(reason) | Self::Otherwise(reason)) = self;
-        StageOutcome::Infrastructure { reason }
+        match self {
+            Self::Worker(reason) | Self::Otherwise(reason) => {
+                StageOutcome::Infrastructure { reason }
+            }
+            Self::JournalFull => StageOutcome::OverBudget { which: JOURNAL_LIMIT.to_owned() },
+        }
     }
 }
 
@@ -162,6 +168,9 @@ fn unserved(err: WorkerError) -> Result<Unserved, Lost> {
         let reason = in_one_line(&err);
         return Err(if is_lost { Lost::Worker(reason) } else { Lost::Otherwise(reason) });
     };
+    if cause.is::<JournalFull>() {
+        return Err(Lost::JournalFull);
+    }
     let cause = match cause.downcast::<Unserved>() {
         Ok(unserved) => return Ok(*unserved),
         Err(cause) => cause,

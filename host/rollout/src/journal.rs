@@ -12,13 +12,13 @@ mod history;
 mod line;
 mod tail;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use catena_model::Usage;
-use catena_plugin::Event;
+use catena_plugin::{Digest, Event};
 
 use crate::durable::{DurableLog, Part};
 use crate::record::{Continued, Header, JOURNAL_VERSION, Record, RolloutEnd};
@@ -26,6 +26,9 @@ use line::Blobs;
 
 pub use error::JournalError;
 pub use tail::JournalTail;
+
+/// Bytes that may wait in memory to be synced; those that are over it are synced at once.
+const MOST_UNSYNCED: usize = 8 << 20;
 
 /// Whether a replay may go on past the journal's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,10 @@ pub struct Journal {
     len: u64,
     unsynced: Vec<u8>,
     unsynced_blobs: Vec<Part>,
+    /// Long texts that were synced or wait for it.
+    handed_over: HashSet<Digest>,
+    /// Bytes of all records up to here, with all their texts.
+    weight: u64,
     /// Which program began it, where that was another.
     since: String,
 }
@@ -94,6 +101,8 @@ impl Journal {
             len: intact.bytes,
             unsynced: Vec::new(),
             unsynced_blobs: Vec::new(),
+            handed_over: HashSet::new(),
+            weight: 0,
             since: String::new(),
         };
         journal.check_header(header)?;
@@ -142,9 +151,11 @@ impl Journal {
         let text = std::fs::read(path)?;
         let blobs = Blobs::beside(path);
         let lines = text.split_inclusive(|byte| *byte == b'\n');
-        let records: Vec<Record> =
-            lines.filter_map(|text| line::decode(text, &blobs).ok()).collect();
-        Ok(Record::spent_by(&records))
+        let mut spent = Usage::default();
+        for record in lines.filter_map(|text| line::decode(text, &blobs).ok()) {
+            spent += record.spent();
+        }
+        Ok(spent)
     }
 
     /// The infrastructure failure by which the rollout ended, if it did.
@@ -173,9 +184,16 @@ impl Journal {
 
     /// Takes the next record of the journal, if there is one.
     pub fn take(&mut self) -> Option<Record> {
-        let record = self.replay.pop_front();
-        self.position.0 += usize::from(record.is_some());
-        record
+        let record = self.replay.pop_front()?;
+        self.position.0 += 1;
+        self.weight += line::weight(&record);
+        Some(record)
+    }
+
+    /// Bytes of all records that were replayed or written, with all their texts: what
+    /// reading them takes of memory, however often a text is repeated.
+    pub(crate) fn weight(&self) -> u64 {
+        self.weight
     }
 
     /// The records that are still to be replayed.
@@ -212,8 +230,9 @@ impl Journal {
 
     /// Replays again what came after `to`.
     pub(crate) fn go_back(&mut self, to: Position) -> Result<(), JournalError> {
-        let records = Self::read(&self.path)?;
-        self.replay = records.into_iter().skip(to.0).collect();
+        let mut records = Self::read(&self.path)?;
+        self.replay = records.split_off(to.0.min(records.len())).into();
+        self.weight = records.iter().map(line::weight).sum();
         self.position = to;
         Ok(())
     }
@@ -249,21 +268,23 @@ impl Journal {
         if self.beyond == Beyond::Forbidden {
             return Err(JournalError::Incomplete { path: self.path.clone() });
         }
-        let io_error = |source| JournalError::Io { path: self.path.clone(), source };
-        let line = line::encode(record).map_err(|err| io_error(err.into()))?;
+        let line = line::encode(record).map_err(|err| self.io_error(err.into()))?;
         for (digest, text) in line.blobs {
-            self.blobs.write(digest, &text).map_err(io_error)?;
+            self.blobs.write(digest, &text).map_err(|err| self.io_error(err))?;
             if let Some(log) = &self.log
                 && let Ok(file) = self.blobs.path(digest).strip_prefix(log.run())
+                && self.handed_over.insert(digest)
             {
                 let file = file.to_owned();
                 self.unsynced_blobs.push(Part { file, at: 0, bytes: text.into_bytes() });
             }
         }
-        self.file.write_all(line.text.as_bytes()).map_err(io_error)?;
+        self.file.write_all(line.text.as_bytes()).map_err(|err| self.io_error(err))?;
         self.len += line.text.len() as u64;
+        self.weight += line.weight;
         self.unsynced.extend_from_slice(line.text.as_bytes());
-        Ok(())
+        let blobs: usize = self.unsynced_blobs.iter().map(|part| part.bytes.len()).sum();
+        if self.unsynced.len() + blobs > MOST_UNSYNCED { self.sync_now() } else { Ok(()) }
     }
 
     /// Checks that nothing is left to replay once the rollout has ended.
@@ -277,17 +298,39 @@ impl Journal {
     /// Makes everything appended so far survive a loss of power. Those of one run
     /// who wait for it at the same time share the cost.
     pub async fn sync(&mut self) -> Result<(), JournalError> {
-        let io_error = |source| JournalError::Io { path: self.path.clone(), source };
+        let Some(parts) = self.take_unsynced() else { return Ok(()) };
+        match &self.log {
+            Some(log) => log.keep(parts).await,
+            None => self.file.sync_data(),
+        }
+        .map_err(|err| self.io_error(err))
+    }
+
+    /// The same for what is too much to be kept in memory until somebody can wait.
+    fn sync_now(&mut self) -> Result<(), JournalError> {
+        let Some(parts) = self.take_unsynced() else { return Ok(()) };
+        match &self.log {
+            Some(log) => log.keep_blocking(parts),
+            None => self.file.sync_data(),
+        }
+        .map_err(|err| self.io_error(err))
+    }
+
+    /// What is not synced yet, if there is anything.
+    fn take_unsynced(&mut self) -> Option<Vec<Part>> {
         let bytes = std::mem::take(&mut self.unsynced);
         if bytes.is_empty() {
-            return Ok(());
+            return None;
         }
-        let Some(log) = &self.log else { return self.file.sync_data().map_err(io_error) };
-        let file = self.path.strip_prefix(log.run()).unwrap_or(&self.path).to_owned();
-        let part = Part { file, at: self.len - bytes.len() as u64, bytes };
         let mut parts = std::mem::take(&mut self.unsynced_blobs);
-        parts.push(part);
-        log.keep(parts).await.map_err(io_error)
+        let run = self.log.as_ref().map_or(Path::new(""), DurableLog::run);
+        let file = self.path.strip_prefix(run).unwrap_or(&self.path).to_owned();
+        parts.push(Part { file, at: self.len - bytes.len() as u64, bytes });
+        Some(parts)
+    }
+
+    fn io_error(&self, source: std::io::Error) -> JournalError {
+        JournalError::Io { path: self.path.clone(), source }
     }
 
     /// Notes who goes on, and takes back what can't be relied on.

@@ -7,6 +7,7 @@
 pub(crate) mod combine;
 pub(crate) mod guard;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catena_model::{ConversationId, Edit, Gateway};
@@ -18,9 +19,9 @@ use catena_tree::diff::DiffOptions;
 use catena_tree::{ObjectError, TreeId, patch};
 use catena_worker::{Job, JobResult, JudgeJob, JudgeResult, in_one_line};
 
-use crate::job::{Work, wrong_result};
+use crate::job::{Lost, Work, wrong_result};
 use crate::ledger::SettledBefore;
-use crate::record::{Record, Settled, StageOutcome, Told};
+use crate::record::{JOURNAL_LIMIT, Record, Settled, StageOutcome, Told};
 use crate::rollout::{Rollout, RolloutError};
 use crate::run_file::FeedbackUse;
 use crate::serve::Scope;
@@ -134,6 +135,7 @@ impl Rollout<'_> {
         let JudgeResult { judged, tests, edits, used, kept } = match result {
             Ok(JobResult::Judge(result)) => result,
             Ok(_) => return Ok(Err(wrong_result())),
+            Err(Lost::JournalFull) => cut_off(),
             Err(lost) => return Ok(Err(lost.into_outcome())),
         };
         let judged = sound(judged);
@@ -285,6 +287,17 @@ fn sound(judged: Judged) -> Judged {
         ),
         Judged::Verdict(verdict) => Judged::Verdict(verdict.bounded()),
         judged => judged,
+    }
+}
+
+/// What is put down for a judge whose guests told more than the journal may have.
+fn cut_off() -> JudgeResult {
+    JudgeResult {
+        judged: Judged::Failed(CallFailure::LimitReached(JOURNAL_LIMIT.to_owned())),
+        tests: Vec::new(),
+        edits: Vec::new(),
+        used: BTreeMap::new(),
+        kept: None,
     }
 }
 

@@ -42,6 +42,11 @@ pub(crate) enum Unserved {
     Stopped,
 }
 
+/// The journal of the rollout has become as long as it may.
+#[derive(Debug, thiserror::Error)]
+#[error("the rollout's journal has all that it may have")]
+pub(crate) struct JournalFull;
+
 /// Which records of finished work a replay relies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reliance {
@@ -82,6 +87,7 @@ pub(crate) struct Ledger {
     run_account: Arc<Account>,
     park_after: Option<Duration>,
     stop: Stop,
+    most_journal: u64,
     known_tools: HashSet<Digest>,
     /// Objects that could not be had.
     lost_objects: HashMap<String, ObjectFailure>,
@@ -133,6 +139,7 @@ impl Ledger {
             run_account: plan.account.clone(),
             park_after: plan.file.park_after(),
             stop: plan.stop.clone(),
+            most_journal: plan.file.budget.most_journal().0,
             known_tools: HashSet::new(),
             lost_objects: HashMap::new(),
             stage: String::new(),
@@ -227,6 +234,14 @@ impl Ledger {
     /// Fails if the journal failed where that could not be said.
     pub(crate) fn check_whole(&mut self) -> Result<(), JournalError> {
         self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Fails if guests have told more than the journal may have. In a replay they have
+    /// where the journal says so, as earlier programs had no bound.
+    pub(crate) fn check_room(&self) -> Result<(), JournalFull> {
+        let is_over = self.journal.weight() > self.most_journal;
+        let ends_here = self.journal.ahead().next().is_none_or(Record::tells_journal_full);
+        if is_over && ends_here { Err(JournalFull) } else { Ok(()) }
     }
 
     /// Fails if the user wants the rollout to stop and all that was done is in

@@ -9,8 +9,8 @@ use catena_chain::{ChainId, Leak, StageId};
 use catena_model::{ConversationId, Edit, FailedAttempt, ModelError, Reply, Usage};
 use catena_plugin::session::SessionEnd;
 use catena_plugin::{
-    AttemptEnd, CallFailure, Digest, Event, HttpEnd, Judged, NativeBytes, NativeEnd, TestResult,
-    Used,
+    AttemptEnd, CallFailure, Digest, Ending, Event, HttpEnd, Judged, NativeBytes, NativeEnd,
+    TestResult, Used,
 };
 use catena_tree::{RepoPath, TreeId};
 use catena_worker::Walls;
@@ -205,6 +205,9 @@ impl Told {
     }
 }
 
+/// The limit that a round or a judge ends by when the journal has become too long.
+pub(crate) const JOURNAL_LIMIT: &str = "journal";
+
 /// How a rollout ended: as its last stage did, or accepted when all stages were.
 /// A rollout that went on past a rejected stage ends as that stage did.
 pub type RolloutEnd = StageOutcome;
@@ -359,6 +362,17 @@ pub enum Record {
 }
 
 impl Record {
+    /// Whether it is the end of a round or a judge for the length of the journal.
+    pub(crate) fn tells_journal_full(&self) -> bool {
+        match self {
+            Self::AttemptEnded { end: AttemptEnd::Ended(Ending::LimitReached(which)), .. }
+            | Self::Judged { judged: Judged::Failed(CallFailure::LimitReached(which)), .. } => {
+                which == JOURNAL_LIMIT
+            }
+            _ => false,
+        }
+    }
+
     /// What had to be paid for all of them at a model.
     pub fn spent_by(records: &[Self]) -> Usage {
         let mut spent = Usage::default();

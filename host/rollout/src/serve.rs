@@ -104,7 +104,9 @@ impl HostSide for JobHost<'_> {
     ) -> Result<Result<Reply, ModelError>, HostError> {
         self.scope.check_exchange(&exchange)?;
         self.ledger.check_whole()?;
-        Ok(self.ledger.exchange(exchange, self.model.as_ref()).await?)
+        let answer = self.ledger.exchange(exchange, self.model.as_ref()).await?;
+        self.ledger.check_room()?;
+        Ok(answer)
     }
 
     fn before_tool(&mut self, start: ToolStart) -> Result<BeforeTool, HostError> {
@@ -113,6 +115,7 @@ impl HostSide for JobHost<'_> {
             self.pending = Some(start);
             return Ok(BeforeTool::Run);
         };
+        self.ledger.check_room()?;
         if let Some(after) = &end.after {
             let trees = [after.worktree, after.scratch].into_iter();
             self.gate.open_for(trees.chain(after.snapshots.values().copied()));
@@ -130,6 +133,7 @@ impl HostSide for JobHost<'_> {
             return Err(Trespass(format!("tree `{tree}`")).into());
         }
         let end = self.desk.run(self.ledger, start).await?;
+        self.ledger.check_room()?;
         self.gate.open_for([end.worktree.tree, end.scratch.tree]);
         // It has handed over what the command was to see.
         self.gate.make_room(self.quota);
@@ -139,7 +143,9 @@ impl HostSide for JobHost<'_> {
     async fn http(&mut self, start: HttpStart) -> Result<Result<HttpEnd, ObjectError>, HostError> {
         self.ledger.check_whole()?;
         let reach = &self.desk.plan.reach;
-        Ok(Ok(network::answer(self.ledger, &self.desk.askers, reach, start).await?))
+        let end = network::answer(self.ledger, &self.desk.askers, reach, start).await?;
+        self.ledger.check_room()?;
+        Ok(Ok(end))
     }
 
     fn walled(&mut self, walls: Walls) -> Result<(), HostError> {
@@ -156,7 +162,7 @@ impl HostSide for JobHost<'_> {
             self.ledger.tell(ProgressEvent::ToolCall { tool: tool.clone() });
         }
         self.ledger.journal.note(Record::Event(event))?;
-        Ok(())
+        Ok(self.ledger.check_room()?)
     }
 }
 

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::carry::CarryRecord;
 use crate::job::{Lost, Work, wrong_result};
 use crate::progress::ProgressEvent;
-use crate::record::{Record, StageOutcome, SubmissionRecord};
+use crate::record::{JOURNAL_LIMIT, Record, StageOutcome, SubmissionRecord};
 use crate::rollout::{LostAt, Rollout, RolloutError};
 use crate::run_file::Refine;
 use crate::serve::Scope;
@@ -188,6 +188,7 @@ impl Rollout<'_> {
             Err(Lost::Worker(reason)) if self.last_of == Some(here) => {
                 self.lost_again(worktree, &reason)
             }
+            Err(Lost::JournalFull) => self.cut_off(worktree),
             Err(lost) => {
                 self.lost_at = matches!(lost, Lost::Worker(_)).then_some(here);
                 return Ok(Err(lost.into_outcome()));
@@ -210,14 +211,21 @@ impl Rollout<'_> {
     /// who runs in them.
     fn lost_again(&self, worktree: TreeId, reason: &str) -> Attempt {
         let how = format!("lost its worker each time it was begun: {reason}");
+        let failure = CallFailure::Contract(how);
+        let plugin = self.plan.scaffold_name();
+        self.without_session(worktree, AttemptEnd::Failed { plugin, failure })
+    }
+
+    /// A round whose guests told more than the journal may have.
+    fn cut_off(&self, worktree: TreeId) -> Attempt {
+        let which = JOURNAL_LIMIT.to_owned();
+        self.without_session(worktree, AttemptEnd::Ended(Ending::LimitReached(which)))
+    }
+
+    /// A round that ended so and left all as it was.
+    fn without_session(&self, worktree: TreeId, end: AttemptEnd) -> Attempt {
         let (scratch, snapshots) = (self.carried.scratch, self.carried.snapshots.clone());
-        Attempt {
-            end: AttemptEnd::Failed {
-                plugin: self.plan.scaffold_name(),
-                failure: CallFailure::Contract(how),
-            },
-            session: SessionEnd::lost(worktree, scratch, snapshots),
-        }
+        Attempt { end, session: SessionEnd::lost(worktree, scratch, snapshots) }
     }
 
     /// Takes over what a round left.

@@ -29,6 +29,8 @@ pub(super) struct Blobs {
 /// A record as it is written.
 pub(super) struct Line {
     pub(super) text: String,
+    /// Bytes of the record with all its texts.
+    pub(super) weight: u64,
     /// Long texts that it names.
     pub(super) blobs: Vec<(Digest, String)>,
 }
@@ -75,6 +77,7 @@ impl Blobs {
 /// Puts a record into a line.
 pub(super) fn encode(record: &Record) -> Result<Line, serde_json::Error> {
     let mut json = serde_json::to_string(record)?;
+    let weight = json.len() as u64;
     let mut blobs = Vec::new();
     // Most records are short, and a record that is has no long text.
     if json.len() > LONG || may_stand_for_others(&json) {
@@ -83,7 +86,29 @@ pub(super) fn encode(record: &Record) -> Result<Line, serde_json::Error> {
         json = serde_json::to_string(&value)?;
     }
     let text = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
-    Ok(Line { text, blobs })
+    Ok(Line { text, weight, blobs })
+}
+
+/// Bytes of a record with all its texts.
+pub(super) fn weight(record: &Record) -> u64 {
+    let mut counter = Counter(0);
+    // Our own records always have a JSON form, and counting can't fail.
+    let _ = serde_json::to_writer(&mut counter, record);
+    counter.0
+}
+
+/// Counts what is written.
+struct Counter(u64);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads a line. The error says what is wrong with it.

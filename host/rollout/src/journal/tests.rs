@@ -105,3 +105,50 @@ fn another_record_than_the_journal_has_is_an_error() {
     let err = Journal::open(&path, &other, Beyond::Live).err().unwrap();
     assert!(matches!(err, JournalError::Foreign { .. }), "{err}");
 }
+
+fn log(text: String) -> Record {
+    Record::Event(Event::Log { plugin: "p".to_owned(), level: "info".to_owned(), text })
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_does_not_gather_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rollouts/a.journal");
+    std::fs::create_dir(dir.path().join("rollouts")).unwrap();
+    let durable = DurableLog::open(dir.path()).unwrap();
+    let journal = Journal::open(&path, &header(), Beyond::Live).unwrap();
+    let mut journal = journal.synced_by(durable.clone());
+    for number in 0..20 {
+        let text = format!("{number}").repeat(1 << 20);
+        // What is told twice waits once.
+        journal.note(log(text.clone())).unwrap();
+        journal.note(log(text)).unwrap();
+        let blobs: usize = journal.unsynced_blobs.iter().map(|part| part.bytes.len()).sum();
+        assert!(journal.unsynced.len() + blobs <= MOST_UNSYNCED, "{number}: {blobs}");
+    }
+    assert_eq!(durable.syncs(), 3);
+    // The power is lost before anything but the log is on the disk.
+    let records = Journal::read(&path).unwrap();
+    std::fs::remove_dir_all(dir.path().join("rollouts")).unwrap();
+    DurableLog::open(dir.path()).unwrap();
+    let back = Journal::read(&path).unwrap();
+    assert!(back.len() > 20 && records.starts_with(&back), "{} records", back.len());
+}
+
+#[test]
+fn weight_counts_texts_as_often_as_they_are_told_and_is_the_same_in_a_replay() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.journal");
+    let text = "x".repeat(1 << 20);
+    let mut journal = Journal::open(&path, &header(), Beyond::Live).unwrap();
+    journal.note(log(text.clone())).unwrap();
+    let (once, after_one) = (journal.weight(), journal.position());
+    journal.note(log(text)).unwrap();
+    let twice = journal.weight();
+    assert!(twice > 2 << 20 && std::fs::metadata(&path).unwrap().len() < 4096);
+    journal.go_back(after_one).unwrap();
+    assert_eq!(journal.weight(), once);
+    let mut replay = Journal::open(&path, &header(), Beyond::Forbidden).unwrap();
+    while replay.take().is_some() {}
+    assert_eq!(replay.weight(), twice);
+}

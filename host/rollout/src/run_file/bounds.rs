@@ -23,6 +23,10 @@ pub struct Budget {
     /// within its own limit too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest_memory: Option<ByteSize>,
+    /// Bytes of the rollout's journal, with all texts as often as they were told; 256 MiB
+    /// where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<ByteSize>,
     /// Bounds on all rollouts of the run together.
     #[serde(default, skip_serializing_if = "RunBudget::is_nothing")]
     pub run: RunBudget,
@@ -52,6 +56,11 @@ impl RunBudget {
 }
 
 impl Budget {
+    /// Bytes that the rollout's journal may come to.
+    pub fn most_journal(&self) -> ByteSize {
+        self.journal.unwrap_or(ByteSize(256 << 20))
+    }
+
     /// What a rollout's account is bounded by.
     pub fn bounds(&self) -> Bounds {
         Bounds { tokens: self.tokens, usd: self.usd }
