@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bstr::{BString, ByteSlice as _};
 use catena_plugin::Standing;
+use catena_tree::extent::Extent;
 use catena_tree::gitignore::PathKind;
 use catena_tree::materialise::{
     MaterialiseError, Materialised, Place, Refused, SyncLimits, SyncReport,
@@ -318,14 +319,17 @@ fn check_whole(pushed: &SyncReport) -> Result<(), MirrorError> {
 fn added(database: &ObjectDatabase, base: TreeId, tree: TreeId) -> Result<Quota, ObjectError> {
     use catena_tree::Objects as _;
     let mut added = Quota { bytes: 0, entries: 0 };
+    let mut extent = Extent::default();
     let mut ahead = vec![(base, tree)];
     while let Some((base, tree)) = ahead.pop() {
         if base == tree {
             continue;
         }
         let known = if base == TreeId::EMPTY { Arc::from([]) } else { database.tree(base)? };
+        let entries = database.tree(tree)?;
+        extent.add_directory(known.len() + entries.len())?;
         let known: HashMap<_, _> = known.iter().map(|known| (&known.name, known)).collect();
-        for entry in database.tree(tree)?.iter() {
+        for entry in entries.iter() {
             let before = known.get(&entry.name);
             if before.is_some_and(|before| before.kind == entry.kind) {
                 continue;

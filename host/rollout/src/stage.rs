@@ -69,7 +69,12 @@ impl Rollout<'_> {
                 Ok(attempt) => attempt,
                 Err(outcome) => return Ok((outcome, submitted)),
             };
-            submitted = self.submission(&at, session.worktree)?;
+            // Other rollouts' models are listened to meanwhile.
+            let taken = tokio::task::block_in_place(|| self.submission(&at, session.worktree))?;
+            submitted = match taken {
+                Ok(tree) => tree,
+                Err(outcome) => return Ok((outcome, submitted)),
+            };
             worktree = match self.plan.file.refine {
                 Refine::Keep => session.worktree,
                 Refine::Reset => fresh,
@@ -293,23 +298,35 @@ impl Rollout<'_> {
         hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 
-    /// Takes from the worktree what is submitted, and notes what is left out.
-    fn submission(&mut self, at: &Round<'_>, worktree: TreeId) -> Result<TreeId, RolloutError> {
+    /// Takes from the worktree what is submitted, and notes what is left out. The inner
+    /// error ends the stage: one tree in very many places is more than can be looked at.
+    fn submission(
+        &mut self,
+        at: &Round<'_>,
+        worktree: TreeId,
+    ) -> Result<Result<TreeId, StageOutcome>, RolloutError> {
         let database = &self.plan.database;
-        let left_out =
-            gitignore::ignored_additions(database, at.start, worktree, &self.plan.file.exclude)?;
+        let exclude = &self.plan.file.exclude;
+        let left_out = match gitignore::ignored_additions(database, at.start, worktree, exclude) {
+            Err(err @ ObjectError::TooMany { .. }) => {
+                let reason = Some(in_one_line(&err));
+                return Ok(Err(StageOutcome::Rejected { score: None, reason }));
+            }
+            left_out => left_out?,
+        };
         let tree = gitignore::without(database, &mut &*database, worktree, &left_out)?;
         let options = DiffOptions::default();
         let files = match diff::changes(database, at.start, tree, &options) {
             Ok(changes) => changes.len() as u64,
-            Err(ObjectError::Missing(_)) => 0,
+            // What is too much is told where it is judged.
+            Err(ObjectError::Missing(_) | ObjectError::TooMany { .. }) => 0,
             Err(err) => return Err(err.into()),
         };
         self.carried.left_out_tree = worktree;
         self.carried.left_out.clone_from(&left_out);
         let record = SubmissionRecord { tree, left_out, files };
         self.ledger.journal.note(Record::Submitted(record))?;
-        Ok(tree)
+        Ok(Ok(tree))
     }
 
     /// Decides what follows from the end of a round. Only what the agent says it

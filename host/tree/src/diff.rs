@@ -16,10 +16,6 @@ pub(crate) mod renames;
 mod similarity;
 mod walk;
 
-/// Most paths that differ, and most directories in which some do. Trees that contain each
-/// other many times have more paths than there is memory.
-pub(crate) const MOST_PATHS: usize = 1_000_000;
-
 /// Git's `diff.renameLimit`.
 const RENAME_LIMIT: usize = 1000;
 

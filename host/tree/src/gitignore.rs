@@ -4,21 +4,24 @@
 //! first, and nothing below an ignored directory comes back in. Only regular
 //! `.gitignore` files count, as with git. There is no user-wide or
 //! repository-wide configuration. Costs follow the paths that are asked for.
+//!
+//! Unlike git's, they are bounded: 1 MiB and 10,000 patterns of `.gitignore` files are
+//! read of a tree, and about as much is matched as takes some seconds. Below a file that
+//! is too much nothing is ignored, nor is anything once the time is used up: a file too
+//! many is handed in rather than one too few lost.
 
 use std::collections::HashMap;
 
 use bstr::{BStr, ByteSlice};
-use gix::glob::Pattern;
-use gix::glob::pattern::Case;
-use gix::glob::wildmatch::Mode;
 
+use self::rules::{Effort, Rules, TooManyPatterns, Verdict};
+use crate::extent::Extent;
 use crate::ids::{BlobId, TreeId};
-use crate::objects::{EntryKind, ObjectError, ObjectSink, Objects, TreeEntry, entry_named};
+use crate::objects::{EntryKind, ObjectError, ObjectSink, Objects, entry_named};
 use crate::patch::{Edit, edit_tree, find, with_entries};
 use crate::path::RepoPath;
 
-/// Largest `.gitignore` that is read, in bytes, as with git.
-const MAX_RULES: u64 = 100 << 20;
+mod rules;
 
 /// Why a line is not an ignore pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,7 @@ pub struct Ignore<'a> {
     tree: TreeId,
     exclude: Option<Rules>,
     directories: HashMap<RepoPath, DirectoryRules>,
+    effort: Effort,
 }
 
 /// What is known of one directory.
@@ -53,21 +57,30 @@ struct DirectoryRules {
     /// Its tree; none if the tree has no directory there.
     tree: Option<TreeId>,
     /// Its own `.gitignore`.
-    own: Option<Rules>,
+    own: Own,
     is_ignored: bool,
+}
+
+/// The `.gitignore` of a directory.
+enum Own {
+    None,
+    Rules(Rules),
+    /// It is more than is read. What it says is not known, so nothing is ignored.
+    Unread,
 }
 
 impl<'a> Ignore<'a> {
     /// The rules in the `.gitignore` files of `tree`. Reads nothing yet.
     pub fn from_tree(objects: &'a dyn Objects, tree: TreeId) -> Self {
-        Self { objects, tree, exclude: None, directories: HashMap::new() }
+        let (directories, effort) = (HashMap::new(), Effort::of_tree());
+        Self { objects, tree, exclude: None, directories, effort }
     }
 
     /// Adds patterns relative to the root that no `.gitignore` file can undo.
     /// A malformed one matches nothing; see [`check_pattern`].
     #[must_use]
     pub fn with_exclude(mut self, patterns: &[String]) -> Self {
-        self.exclude = Rules::parse(patterns.join("\n").as_bytes());
+        self.exclude = Rules::parse(patterns.join("\n").as_bytes(), &mut Effort::endless()).ok();
         self
     }
 
@@ -98,53 +111,73 @@ impl<'a> Ignore<'a> {
     }
 
     /// The rules of a directory whose parent is known.
-    fn rules_of(&self, dir: &RepoPath) -> Result<DirectoryRules, ObjectError> {
+    fn rules_of(&mut self, dir: &RepoPath) -> Result<DirectoryRules, ObjectError> {
         let above = dir.parent().and_then(|parent| self.directories.get(&parent));
-        let is_ignored = above.is_some_and(|rules| rules.is_ignored)
-            || self.is_matched(dir, PathKind::Directory);
-        let tree = match (dir.file_name(), above.and_then(|rules| rules.tree)) {
+        let (tree_above, is_below_ignored) =
+            above.map_or((None, false), |rules| (rules.tree, rules.is_ignored));
+        let is_ignored = is_below_ignored || self.is_matched(dir, PathKind::Directory);
+        let tree = match (dir.file_name(), tree_above) {
             (None, _) => Some(self.tree),
-            (Some(name), Some(tree)) => match entry_named(&self.objects.tree(tree)?, name) {
-                Some(TreeEntry { kind: EntryKind::Directory(tree), .. }) => Some(*tree),
+            (Some(name), Some(tree)) => match self.look_up(tree, name)? {
+                Some(EntryKind::Directory(tree)) => Some(tree),
                 _ => None,
             },
             (Some(_), None) => None,
         };
         let own = match tree {
             Some(tree) if !is_ignored => self.own_rules(tree)?,
-            _ => None,
+            _ => Own::None,
         };
         Ok(DirectoryRules { tree, own, is_ignored })
     }
 
-    fn own_rules(&self, tree: TreeId) -> Result<Option<Rules>, ObjectError> {
+    /// What a tree has by this name; nothing once the effort is used up.
+    fn look_up(&mut self, tree: TreeId, name: &BStr) -> Result<Option<EntryKind>, ObjectError> {
         let entries = self.objects.tree(tree)?;
-        match entry_named(&entries, BStr::new(".gitignore")) {
-            Some(TreeEntry { kind: EntryKind::File { id, .. }, .. }) => self.parse(*id),
-            _ => Ok(None),
+        if !self.effort.may_look_up(entries.len()) {
+            return Ok(None);
+        }
+        Ok(entry_named(&entries, name).map(|entry| entry.kind))
+    }
+
+    fn own_rules(&mut self, tree: TreeId) -> Result<Own, ObjectError> {
+        match self.look_up(tree, BStr::new(".gitignore"))? {
+            Some(EntryKind::File { id, .. }) => self.read(id),
+            _ => Ok(Own::None),
         }
     }
 
-    fn parse(&self, id: BlobId) -> Result<Option<Rules>, ObjectError> {
-        if self.objects.blob_size(id)? > MAX_RULES {
-            return Ok(None);
+    fn read(&mut self, id: BlobId) -> Result<Own, ObjectError> {
+        if !self.effort.may_read(self.objects.blob_size(id)?) {
+            return Ok(Own::Unread);
         }
-        Ok(Rules::parse(&self.objects.blob(id)?))
+        Ok(match Rules::parse(&self.objects.blob(id)?, &mut self.effort) {
+            Ok(rules) if rules.is_empty() => Own::None,
+            Ok(rules) => Own::Rules(rules),
+            Err(TooManyPatterns) => Own::Unread,
+        })
     }
 
     /// What the rules say of `path` itself; its parent is known.
-    fn is_matched(&self, path: &RepoPath, kind: PathKind) -> bool {
+    fn is_matched(&mut self, path: &RepoPath, kind: PathKind) -> bool {
         if path.is_root() {
             return false;
         }
-        let excluded = self.exclude.as_ref().and_then(|rules| rules.verdict(path.as_bstr(), kind));
-        if excluded == Some(Verdict::Ignored) {
+        let excluded = |rules: &Rules| rules.verdict(path.as_bstr(), kind, &mut Effort::endless());
+        if self.exclude.as_ref().and_then(excluded) == Some(Verdict::Ignored) {
             return true;
         }
         let mut dir = path.parent();
         while let Some(at) = dir {
-            let rules = self.directories.get(&at).and_then(|rules| rules.own.as_ref());
-            match rules.and_then(|rules| rules.verdict(below(&at, path), kind)) {
+            if !self.effort.may_look_at(at.as_bstr()) {
+                return false;
+            }
+            let verdict = match self.directories.get(&at).map(|rules| &rules.own) {
+                Some(Own::Unread) => return false,
+                Some(Own::Rules(rules)) => rules.verdict(below(&at, path), kind, &mut self.effort),
+                Some(Own::None) | None => None,
+            };
+            match verdict {
                 Some(verdict) => return verdict == Verdict::Ignored,
                 None => dir = at.parent(),
             }
@@ -153,53 +186,20 @@ impl<'a> Ignore<'a> {
     }
 }
 
-/// The patterns of one file, in its order.
-struct Rules(Vec<Pattern>);
-
-/// What a pattern says of a path that it matches.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Ignored,
-    /// A pattern with `!`.
-    Kept,
-}
-
-impl Rules {
-    /// The patterns in these lines, if any of them is one. As with git, a line
-    /// that makes no sense matches nothing.
-    fn parse(lines: &[u8]) -> Option<Self> {
-        let patterns = gix::ignore::parse(lines, false).map(|(pattern, _, _)| pattern);
-        let patterns: Vec<_> = patterns.collect();
-        (!patterns.is_empty()).then_some(Self(patterns))
-    }
-
-    /// What the last pattern that matches says.
-    fn verdict(&self, path: &BStr, kind: PathKind) -> Option<Verdict> {
-        let name = path.rfind_byte(b'/').map(|slash| slash + 1);
-        let is_directory = Some(kind == PathKind::Directory);
-        let matches = |pattern: &&Pattern| {
-            let mode = Mode::NO_MATCH_SLASH_LITERAL;
-            pattern.matches_repo_relative_path(path, name, is_directory, Case::Sensitive, mode)
-        };
-        let found = self.0.iter().rev().find(matches)?;
-        Some(if found.is_negative() { Verdict::Kept } else { Verdict::Ignored })
-    }
-}
-
 /// Checks that `pattern` can be part of an exclude list.
 pub fn check_pattern(pattern: &str) -> Result<(), PatternError> {
     let wrong = |reason: String| PatternError { pattern: pattern.to_owned(), reason };
     // Git takes a malformed pattern for one that matches nothing.
     globset::Glob::new(pattern).map_err(|err| wrong(err.kind().to_string()))?;
-    match Rules::parse(pattern.as_bytes()) {
-        Some(_) => Ok(()),
-        None => Err(wrong("it is a comment or blank".to_owned())),
+    match Rules::parse(pattern.as_bytes(), &mut Effort::endless()) {
+        Ok(rules) if !rules.is_empty() => Ok(()),
+        _ => Err(wrong("it is a comment or blank".to_owned())),
     }
 }
 
 /// Files and symlinks of `tree` that are not in `base` and that the ignore
 /// rules of `tree` or the patterns in `exclude` match, sorted. These are what
-/// `git status --ignored` shows with `base` as the index.
+/// `git status --ignored` shows with `base` as the index, within the bounds of the rules.
 pub fn ignored_additions(
     objects: &dyn Objects,
     base: TreeId,
@@ -257,6 +257,7 @@ fn additions(
     tree: TreeId,
 ) -> Result<Vec<RepoPath>, ObjectError> {
     let mut added = Vec::new();
+    let mut extent = Extent::default();
     let mut ahead = vec![(RepoPath::root(), Some(base), tree)];
     while let Some((dir, base, tree)) = ahead.pop() {
         if base == Some(tree) {
@@ -268,12 +269,18 @@ fn additions(
             .flat_map(|old| old.iter())
             .map(|old| (old.name.as_ref(), old.kind))
             .collect();
-        for entry in objects.tree(tree)?.iter() {
+        let new = objects.tree(tree)?;
+        extent.add_directory(old.len() + new.len())?;
+        for entry in new.iter() {
+            if old.get(&BStr::new(&entry.name)) == Some(&entry.kind) {
+                continue;
+            }
             let path = dir.join(entry.name.as_ref()).map_err(|err| ObjectError::Malformed {
                 id: tree.to_string(),
                 expected: "tree",
                 reason: err.to_string(),
             })?;
+            extent.add_path(&path)?;
             match (entry.kind, old.get(&BStr::new(&entry.name))) {
                 (EntryKind::Directory(new), Some(EntryKind::Directory(old))) => {
                     ahead.push((path, Some(*old), new));

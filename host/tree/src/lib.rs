@@ -11,6 +11,7 @@
 //! * [`deadline`]: work that is given up when nobody waits for it any more.
 //! * [`worktree`]: the overlay an agent works in, and its snapshots.
 //! * [`lines`]: which lines of a text became which lines of another.
+//! * [`extent`]: how much of trees is listed before that is an error.
 //! * [`diff`], [`patch`]: differences of two trees, written and applied as git patches.
 //! * [`gitignore`]: which new files a submission leaves out.
 //! * [`materialise`]: a worktree's state as real files, and changes taken back.
@@ -23,6 +24,7 @@ pub mod cache;
 pub mod database;
 pub mod deadline;
 pub mod diff;
+pub mod extent;
 pub mod gitignore;
 pub mod ids;
 pub mod lines;

@@ -47,12 +47,14 @@ pub enum ObjectError {
         /// The most that is taken.
         limit: u64,
     },
-    /// More differs than is looked at: one tree can be in so many places that no memory
+    /// More is to be listed than is: one tree can be in so many places that no memory
     /// has room for their paths.
-    #[error("more than {limit} paths differ")]
+    #[error("more than {limit} {what} are to be looked at")]
     TooMany {
         /// The most that are.
         limit: usize,
+        /// Of what.
+        what: &'static str,
     },
     /// A patch would be longer than it may be.
     #[error("the patch would have more than {limit} bytes")]

@@ -74,6 +74,9 @@ pub enum OpenAiError {
     /// The answer is larger than is taken.
     #[error("the model server's answer is larger than {0} bytes")]
     TooLarge(usize),
+    /// The reply makes more tool calls than are taken.
+    #[error("the model server's answer makes more than {0} tool calls")]
+    TooManyCalls(usize),
     /// The answer is of a type that no chat-completions server sends.
     #[error(
         "the model server answered with `{}` in the place of JSON: {words}",
@@ -170,6 +173,7 @@ impl OpenAiError {
             Self::Request(_)
             | Self::Untrusted(_)
             | Self::TooLarge(_)
+            | Self::TooManyCalls(_)
             | Self::ContentType { .. }
             | Self::OutOfQuota { .. }
             | Self::Denied { .. }

@@ -1,6 +1,8 @@
 //! What is taken from an answer. A whole answer and a streamed one go the same
 //! way: the former is one piece, the latter many.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::error::OpenAiError;
@@ -11,12 +13,19 @@ use crate::model::{Reply, ReplyDetails, Request, TokenLogprob};
 use crate::secret::Secret;
 use crate::usage::{Usage, estimated_tokens};
 
+/// Most tool calls of a reply that are taken.
+const MAX_CALLS: usize = 1000;
+
 /// A reply as far as it has come.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     content: String,
     reasoning: Option<String>,
     calls: Vec<CallPieces>,
+    /// Places of the calls that have an index.
+    by_index: HashMap<u64, usize>,
+    /// Places of the calls whose id is known.
+    by_id: HashMap<String, usize>,
     finish: Option<String>,
     usage: Option<Usage>,
     details: ReplyDetails,
@@ -26,7 +35,6 @@ pub(super) struct Pieces {
 
 #[derive(Debug, Default)]
 struct CallPieces {
-    index: Option<u64>,
     id: String,
     name: String,
     arguments: String,
@@ -55,7 +63,7 @@ impl Pieces {
         self.tokens(choice);
         let message = choice.get("message").or_else(|| choice.get("delta"));
         if let Some(message) = message {
-            self.message(message);
+            self.message(message)?;
         }
         Ok(())
     }
@@ -92,7 +100,7 @@ impl Pieces {
         }));
     }
 
-    fn message(&mut self, message: &Value) {
+    fn message(&mut self, message: &Value) -> Result<(), OpenAiError> {
         match message.get("content") {
             Some(Value::String(text)) => self.content.push_str(text),
             Some(Value::Array(parts)) => {
@@ -109,28 +117,30 @@ impl Pieces {
         }
         let calls = message.get("tool_calls").and_then(Value::as_array);
         for (position, call) in calls.into_iter().flatten().enumerate() {
-            self.call(call, position);
+            self.call(call, position)?;
         }
+        Ok(())
     }
 
     /// Joins a piece of a call to what has come of it.
-    fn call(&mut self, piece: &Value, position: usize) {
+    fn call(&mut self, piece: &Value, position: usize) -> Result<(), OpenAiError> {
         let index = piece.get("index").and_then(Value::as_u64);
         let id = text(piece, "id").unwrap_or_default();
-        let known = self.calls.iter().position(|call| match index {
-            Some(_) => call.index == index,
-            None => !id.is_empty() && call.id == id,
-        });
+        let known = match index {
+            Some(index) => self.by_index.get(&index).copied(),
+            None => self.by_id.get(id).copied(),
+        };
         // Without an index and an id it can only go on with the last one.
         let goes_on = index.is_none() && id.is_empty() && position == 0;
         let known = known.or(if goes_on { self.calls.len().checked_sub(1) } else { None });
-        let place = known.unwrap_or_else(|| {
-            self.calls.push(CallPieces { index, ..CallPieces::default() });
-            self.calls.len() - 1
-        });
-        let Some(call) = self.calls.get_mut(place) else { return };
-        if call.id.is_empty() {
+        let place = match known {
+            Some(place) => place,
+            None => self.begin_call(index)?,
+        };
+        let Some(call) = self.calls.get_mut(place) else { return Ok(()) };
+        if call.id.is_empty() && !id.is_empty() {
             id.clone_into(&mut call.id);
+            self.by_id.entry(id.to_owned()).or_insert(place);
         }
         let function = piece.get("function").unwrap_or(piece);
         let name = text(function, "name").unwrap_or_default();
@@ -144,6 +154,20 @@ impl Pieces {
             // Some servers send what should be a text as a value.
             Some(value) => call.arguments.push_str(&value.to_string()),
         }
+        Ok(())
+    }
+
+    /// The place of a call that begins.
+    fn begin_call(&mut self, index: Option<u64>) -> Result<usize, OpenAiError> {
+        let place = self.calls.len();
+        if place == MAX_CALLS {
+            return Err(OpenAiError::TooManyCalls(MAX_CALLS));
+        }
+        self.calls.push(CallPieces::default());
+        if let Some(index) = index {
+            self.by_index.insert(index, place);
+        }
+        Ok(place)
     }
 
     /// Whether an answer that came at once holds a reply.

@@ -1,10 +1,12 @@
 //! Server-sent events: the part of the format that chat completions use.
 
+use bytes::BytesMut;
+
 /// Takes the data of events out of pieces of a body.
 #[derive(Default)]
 pub(super) struct Events {
     /// What has come and is not taken out yet.
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     /// How far the buffer has been looked through for a line's end.
     looked: usize,
     /// Data of the event that has not ended yet.
@@ -41,7 +43,7 @@ impl Events {
     }
 
     /// Takes the next whole line, without its end.
-    fn line(&mut self) -> Option<Vec<u8>> {
+    fn line(&mut self) -> Option<BytesMut> {
         let unseen = self.buffer.get(self.looked..)?;
         let Some(end) = unseen.iter().position(|byte| *byte == b'\n') else {
             self.looked = self.buffer.len();
@@ -49,10 +51,11 @@ impl Events {
         };
         let end = self.looked + end;
         self.looked = 0;
-        let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
-        line.pop();
+        // Moves no byte, however many lines are ahead.
+        let mut line = self.buffer.split_to(end + 1);
+        line.truncate(end);
         if line.last() == Some(&b'\r') {
-            line.pop();
+            line.truncate(end - 1);
         }
         Some(line)
     }

@@ -191,6 +191,33 @@ async fn reply_that_is_too_large_is_not_taken() {
 }
 
 #[tokio::test]
+async fn reply_of_very_many_tool_calls_is_not_taken() {
+    let limit = |client: &mut Client| client.settings.max_reply_bytes = 8 << 20;
+    let calls = |range: std::ops::Range<u32>| {
+        let calls: Vec<_> = range.map(|index| json!({"index": index})).collect();
+        json!({"tool_calls": calls})
+    };
+    let error = give_up(whole(&completion(&calls(0..200_000))), limit).await;
+    assert!(error.to_string().contains("more than 1000 tool calls"), "{error}");
+    let pieces = [calls(0..600), calls(0..600), calls(600..1001)];
+    let error = give_up(stream(&pieces, "tool_calls"), limit).await;
+    assert!(error.to_string().contains("more than 1000 tool calls"), "{error}");
+}
+
+#[tokio::test]
+async fn stream_of_empty_lines_is_read_to_its_end() {
+    let lines = Step::Send("\n".repeat(12 << 20));
+    let mut fault = vec![stream_head(), lines];
+    fault.push(delta(&json!({"content": "done"})));
+    fault.extend(crate::server::stream_end("stop"));
+    let server = Server::start(vec![fault]).await;
+    let mut client = Client::streaming(&server);
+    client.settings.max_reply_bytes = 16 << 20;
+    let outcome = client.ask_something().await;
+    assert_eq!(outcome.answer.unwrap().message.content, "done");
+}
+
+#[tokio::test]
 async fn error_in_the_middle_of_a_stream_is_an_error() {
     let fault = |error| vec![stream_head(), delta(&json!({"content": "x"})), event(&error)];
     let busy = fault(json!({"error": {"message": "engine died", "code": 503}}));

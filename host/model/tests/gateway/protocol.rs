@@ -151,6 +151,21 @@ async fn streamed_pieces_are_joined() {
 }
 
 #[tokio::test]
+async fn pieces_of_calls_are_joined_by_index_or_id_whichever_come_between() {
+    let piece = |call| json!({"tool_calls": [call]});
+    let pieces = [
+        piece(json!({"index": 7, "id": "s", "function": {"name": "bash", "arguments": "{"}})),
+        piece(json!({"id": "t", "function": {"name": "look", "arguments": "["}})),
+        piece(json!({"index": 7, "function": {"arguments": "}"}})),
+        piece(json!({"id": "t", "function": {"arguments": "]"}})),
+    ];
+    let server = Server::start(vec![stream(&pieces, "tool_calls")]).await;
+    let reply = Client::streaming(&server).ask_something().await.answer.unwrap();
+    let calls = reply.message.tool_calls.iter().map(|call| (&*call.id, &*call.arguments));
+    assert_eq!(calls.collect::<Vec<_>>(), [("s", "{}"), ("t", "[]")]);
+}
+
+#[tokio::test]
 async fn calls_without_index_or_id_are_kept_apart() {
     let pieces = [json!({"tool_calls": [
             {"function": {"name": "bash", "arguments": "{\"a\""}},

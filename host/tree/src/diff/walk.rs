@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use bstr::ByteSlice;
 
-use super::{Change, MOST_PATHS};
+use super::Change;
+use crate::extent::Extent;
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects, TreeEntry};
 use crate::path::RepoPath;
@@ -16,17 +17,13 @@ pub(super) fn changes(
     to: TreeId,
     limits: &[RepoPath],
 ) -> Result<Vec<Change>, ObjectError> {
-    let mut walk = Walk { objects, limits, found: Vec::new(), ahead: Vec::new() };
+    let mut walk =
+        Walk { objects, limits, found: Vec::new(), ahead: Vec::new(), extent: Extent::default() };
     if from != to {
         walk.ahead.push((RepoPath::root(), Some(from), Some(to)));
     }
-    let mut visited: usize = 0;
     while let Some((dir, from, to)) = walk.ahead.pop() {
         walk.directories(&dir, from, to)?;
-        visited += 1;
-        if walk.found.len().max(visited) > MOST_PATHS {
-            return Err(ObjectError::TooMany { limit: MOST_PATHS });
-        }
     }
     Ok(walk.found)
 }
@@ -37,6 +34,7 @@ struct Walk<'a> {
     found: Vec<Change>,
     /// Directories that differ and are still to be looked into.
     ahead: Vec<(RepoPath, Option<TreeId>, Option<TreeId>)>,
+    extent: Extent,
 }
 
 impl Walk<'_> {
@@ -48,6 +46,7 @@ impl Walk<'_> {
     ) -> Result<(), ObjectError> {
         let before = from.map(|id| by_name(self.objects, id)).transpose()?.unwrap_or_default();
         let after = to.map(|id| by_name(self.objects, id)).transpose()?.unwrap_or_default();
+        self.extent.add_directory(before.len() + after.len())?;
         let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
         loop {
             let order = match (old.peek(), new.peek()) {
@@ -67,17 +66,24 @@ impl Walk<'_> {
                 expected: "tree",
                 reason: err.to_string(),
             })?;
-            self.entries(path, was.map(|entry| entry.kind), is.map(|entry| entry.kind));
+            self.entries(path, was.map(|entry| entry.kind), is.map(|entry| entry.kind))?;
         }
     }
 
-    fn entries(&mut self, path: RepoPath, was: Option<EntryKind>, is: Option<EntryKind>) {
+    fn entries(
+        &mut self,
+        path: RepoPath,
+        was: Option<EntryKind>,
+        is: Option<EntryKind>,
+    ) -> Result<(), ObjectError> {
         let (old_dir, old_file) = split(was);
         let (new_dir, new_file) = split(is);
         if (old_dir.is_some() || new_dir.is_some()) && self.reaches_into(&path) {
+            self.extent.add_path(&path)?;
             self.ahead.push((path.clone(), old_dir, new_dir));
         }
         if (old_file.is_some() || new_file.is_some()) && self.covers(&path) {
+            self.extent.add_path(&path)?;
             self.found.push(Change {
                 path,
                 previous_path: None,
@@ -86,6 +92,7 @@ impl Walk<'_> {
                 similarity: None,
             });
         }
+        Ok(())
     }
 
     fn covers(&self, path: &RepoPath) -> bool {

@@ -1,7 +1,7 @@
 //! What ignore rules leave out of a submission, against git.
 
 use super::{Ignore, PathKind, check_pattern, ignored_additions, without};
-use crate::objects::{EntryKind, Objects as _};
+use crate::objects::{EntryKind, ObjectError, Objects as _};
 use crate::path::RepoPath;
 use crate::worktree::tests::commands::Git;
 use crate::worktree::tests::{empty, entry, example, options, path, snapshot, store};
@@ -127,4 +127,59 @@ fn unchanged_worktree_needs_no_ignore_rules() {
     let tree = snapshot(&store, &mut worktree);
     assert!(store.tree(tree).is_ok());
     assert!(ignored_additions(&*store, base, tree, &[]).is_err());
+}
+
+/// What is left out of files that are added to nothing.
+fn left_out(files: &[(&str, &str)], exclude: &[String]) -> Vec<RepoPath> {
+    let (store, mut worktree) = empty();
+    let base = snapshot(&store, &mut worktree);
+    for (at, content) in files {
+        worktree.write_file(&path(at), content.as_bytes(), WriteKind::Regular).unwrap();
+    }
+    let tree = snapshot(&store, &mut worktree);
+    ignored_additions(&*store, base, tree, exclude).unwrap()
+}
+
+#[test]
+fn nothing_is_ignored_below_rules_that_are_too_many_to_be_read() {
+    let long = format!("*.o\n{}", "# nothing\n".repeat(110_000));
+    let many = format!("*.o\n{}", "q*y\n".repeat(10_001));
+    for rules in [&long, &many] {
+        let files = [(".gitignore", "*\n"), ("a.o", ""), ("b/.gitignore", rules), ("b/c/d.o", "")];
+        assert_eq!(
+            left_out(&files, &[]),
+            [path(".gitignore"), path("a.o"), path("b/.gitignore"), path("b/c/d.o")]
+        );
+        let files = [("b/.gitignore", rules.as_str()), ("b/c/d.o", ""), ("b/e.o", "")];
+        assert_eq!(left_out(&files, &[]), []);
+        let files = [(".gitignore", "*.o\n"), ("b.o", ""), ("c/.gitignore", rules), ("c/d.o", "")];
+        assert_eq!(left_out(&files, &[]), [path("b.o")]);
+        assert_eq!(left_out(&files, &["d.o".to_owned()]), [path("b.o"), path("c/d.o")]);
+    }
+}
+
+#[test]
+fn patterns_that_would_be_matched_for_ever_are_given_up_and_exclude_lists_hold() {
+    let deep = format!("{}file", "a/".repeat(1500));
+    let secret = format!("{}x.secret", "a/".repeat(1499));
+    let rules = format!("{}none\n", "**/a/".repeat(40)).repeat(200);
+    let files = [(".gitignore", rules.as_str()), (&deep, ""), (&secret, "")];
+    assert_eq!(left_out(&files, &["*.secret".to_owned()]), [path(&secret)]);
+}
+
+#[test]
+fn additions_without_number_are_an_error() {
+    let store = store();
+    let mut tree = store.insert_tree(Vec::new()).unwrap();
+    let base = tree;
+    let file = EntryKind::File { id: store.insert_blob(b"".as_slice().into()), executable: false };
+    for _ in 0..10 {
+        let names = (0..10).map(|n| format!("{n}"));
+        let mut entries: Vec<_> =
+            names.map(|name| entry(&name, EntryKind::Directory(tree))).collect();
+        entries.push(entry("file", file));
+        tree = store.insert_tree(entries).unwrap();
+    }
+    let ignored = ignored_additions(&*store, base, tree, &[]);
+    assert!(matches!(ignored, Err(ObjectError::TooMany { .. })));
 }

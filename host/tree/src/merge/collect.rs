@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use bstr::{BString, ByteSlice};
 
 use super::{ConflictKind, MergeRequest};
-use crate::diff::MOST_PATHS;
 use crate::diff::renames::Lone;
+use crate::extent::Extent;
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, Objects, TreeEntry};
 use crate::path::RepoPath;
@@ -111,14 +111,10 @@ pub(super) fn collect(
 ) -> Result<Collected, ObjectError> {
     let trees = [Some(request.base), Some(request.ours), Some(request.theirs)];
     let ahead = vec![(RepoPath::root(), trees, 0)];
-    let mut collector = Collector { objects, found: Collected::default(), ahead };
-    let mut visited: usize = 0;
+    let mut collector =
+        Collector { objects, found: Collected::default(), ahead, extent: Extent::default() };
     while let Some((dir, trees, gone)) = collector.ahead.pop() {
         collector.directory(&dir, trees, gone)?;
-        visited += 1;
-        if collector.found.paths.len().max(visited) > MOST_PATHS {
-            return Err(ObjectError::TooMany { limit: MOST_PATHS });
-        }
     }
     let mut found = collector.found;
     for side in &mut found.sides {
@@ -133,6 +129,7 @@ struct Collector<'a> {
     found: Collected,
     /// Directories that differ and are still to be looked into.
     ahead: Vec<(RepoPath, [Option<TreeId>; 3], u8)>,
+    extent: Extent,
 }
 
 type Entries = [Option<EntryKind>; 3];
@@ -165,6 +162,7 @@ impl Collector<'_> {
                 expected: "tree",
                 reason: err.to_string(),
             })?;
+            self.extent.add_path(&path)?;
             self.entry(dir, path, entries, gone);
         }
         Ok(())
@@ -173,13 +171,15 @@ impl Collector<'_> {
     /// The entries of each tree, without those that all three have alike. Most
     /// are, and stand beside each other in the order of trees.
     fn differing(
-        &self,
+        &mut self,
         trees: [Option<TreeId>; 3],
     ) -> Result<Vec<(usize, TreeEntry)>, ObjectError> {
         let mut lists = Vec::new();
         for tree in trees {
             lists.push(tree.map(|tree| self.objects.tree(tree)).transpose()?);
         }
+        let entries = lists.iter().flatten().map(|list| list.len()).sum();
+        self.extent.add_directory(entries)?;
         let mut rests = lists.iter().map(|list| list.as_deref().unwrap_or_default());
         let mut rests = [(); 3].map(|()| rests.next().unwrap_or_default());
         // In a malformed tree with a name twice, the last entry counts.

@@ -7,6 +7,7 @@ use bstr::{BStr, BString, ByteSlice};
 use bytes::Bytes;
 
 use super::{Edit, FileKind, FileState, submodule_content, submodule_id};
+use crate::extent::Extent;
 use crate::ids::TreeId;
 use crate::objects::{EntryKind, ObjectError, ObjectSink, Objects, TreeEntry, entry_named};
 use crate::path::RepoPath;
@@ -51,17 +52,21 @@ pub(super) fn files_below(
     dir: &RepoPath,
 ) -> Result<Vec<RepoPath>, ObjectError> {
     let mut found = Vec::new();
+    let mut extent = Extent::default();
     let mut waiting = vec![(dir.clone(), find(objects, tree, dir)?)];
     while let Some((path, kind)) = waiting.pop() {
         match kind {
             Some(EntryKind::Directory(id)) => {
-                for entry in objects.tree(id)?.iter() {
+                let entries = objects.tree(id)?;
+                extent.add_directory(entries.len())?;
+                for entry in entries.iter() {
                     let below =
                         path.join(entry.name.as_bstr()).map_err(|err| ObjectError::Malformed {
                             id: id.to_string(),
                             expected: "tree",
                             reason: err.to_string(),
                         })?;
+                    extent.add_path(&below)?;
                     waiting.push((below, Some(entry.kind)));
                 }
             }

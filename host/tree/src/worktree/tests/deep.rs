@@ -117,6 +117,37 @@ fn trees_that_contain_each_other_many_times_are_an_error_and_fill_no_memory() {
 }
 
 #[test]
+fn long_paths_without_number_are_an_error_before_there_are_as_many_as_of_short_ones() {
+    let store = store();
+    let mut tree = store.insert_tree(vec![file(&store, "f", "bomb\n")]).unwrap();
+    for _ in 0..12 {
+        let name = |n| format!("{n}{}", "x".repeat(250));
+        let ten = (0..10).map(|n| entry(&name(n), EntryKind::Directory(tree)));
+        tree = store.insert_tree(ten.collect()).unwrap();
+    }
+    let options = DiffOptions::default();
+    let changes = diff::changes(&*store, TreeId::EMPTY, tree, &options);
+    assert!(matches!(changes, Err(ObjectError::TooMany { what: "bytes of paths", .. })));
+}
+
+#[test]
+fn directories_without_number_that_are_not_asked_for_are_an_error() {
+    let store = store();
+    let many = (0..1000).map(|n| file(&store, &format!("f{n}"), "same\n"));
+    let many: Vec<_> = many.collect();
+    let tree_of = |content: &str| {
+        let mut tree = store.insert_tree(vec![file(&store, "f", content)]).unwrap();
+        for _ in 0..5 {
+            let ten = (0..10).map(|n| entry(&format!("{n}"), EntryKind::Directory(tree)));
+            tree = store.insert_tree(ten.chain(many.iter().cloned()).collect()).unwrap();
+        }
+        tree
+    };
+    let changes = diff::changes(&*store, tree_of("a\n"), tree_of("b\n"), &DiffOptions::default());
+    assert!(matches!(changes, Err(ObjectError::TooMany { what: "entries of directories", .. })));
+}
+
+#[test]
 fn patch_that_would_be_too_long_is_not_written() {
     let store = store();
     let text = "a line of it\n".repeat(1_000);
