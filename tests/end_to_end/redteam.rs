@@ -60,3 +60,13 @@ fn attack_that_is_not_known_is_refused_and_known_ones_are_listed() {
         .says("hint: `catena redteam --list`");
     environment.catena(&["redteam", "--list"]).succeeds().prints("start-spin");
 }
+
+#[test]
+fn choice_that_no_attack_fits_is_refused_and_not_passed() {
+    let environment = TestEnvironment::new();
+    environment
+        .catena(&["redteam", "--only", "spin", "--by", "cache"])
+        .ends_with(2)
+        .says("error: no attack is both: named `spin`, and by `cache`")
+        .says("hint: `catena redteam --list`");
+}

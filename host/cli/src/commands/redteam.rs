@@ -105,7 +105,13 @@ fn chosen(arguments: &Arguments) -> Result<Vec<&'static Attack>, Failure> {
         (only.is_empty() || only.iter().any(|name| name == attack.name))
             && (by.is_empty() || by.iter().any(|who| who == attack.means.word()))
     };
-    Ok(all().filter(is_chosen).collect())
+    let chosen: Vec<_> = all().filter(is_chosen).collect();
+    if chosen.is_empty() {
+        let (only, by) = (only.join("`, `"), by.join("`, `"));
+        let none = anyhow::anyhow!("no attack is both: named `{only}`, and by `{by}`");
+        return Err(Failure::input(none).with_hint("`catena redteam --list` shows who makes each"));
+    }
+    Ok(chosen)
 }
 
 fn unknown(name: &str) -> Failure {
