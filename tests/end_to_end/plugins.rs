@@ -89,6 +89,23 @@ fn check_passes_shipped_plugins_and_lists_their_imports() {
 }
 
 #[test]
+fn try_tells_in_words_how_a_call_ended_and_what_the_plugin_wrote() {
+    let environment = TestEnvironment::new();
+    let traps = ["plugin", "try", "tool-traps", "{}"];
+    environment
+        .catena(&traps)
+        .ends_with(4)
+        .says("this tool is broken")
+        .says("tool-traps stderr: ")
+        .says("the tool gave no answer: trapped");
+    let told = environment.catena(&[&traps[..], &["--json"]].concat()).ends_with(4).json();
+    assert_eq!(told["outcome"], "trapped");
+    assert!(told["said"].to_string().contains("this tool is broken"), "{told}");
+    let fails = ["plugin", "try", "tool-bash", r#"{"command": "exit 3"}"#];
+    environment.catena(&fails).ends_with(3).says("exit status 3");
+}
+
+#[test]
 fn scaffold_from_outside_the_workspace_runs() {
     let environment = TestEnvironment::new();
     small_run::grow(&environment);

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use catena_model::ToolCall;
 use catena_plugin::session::PluginSpec;
+use catena_plugin::units::Span;
 use catena_plugin::{
     Asked, Engine, Event, Limits, LimitsRequest, NewObject, PluginKind, ResolvedPlugin,
     SessionStart, WorkspaceAccess,
@@ -24,6 +25,24 @@ use crate::machine::Machine;
 
 /// Memory that worktree and scratch may have together.
 const MEMORY: u64 = 256 << 20;
+
+/// What a plugin wrote while it was called.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Said {
+    /// Which plugin.
+    pub(crate) plugin: String,
+    /// `stdout`, `stderr`, or the level of its log.
+    pub(crate) level: String,
+    pub(crate) text: String,
+}
+
+/// What came of calls.
+pub(crate) struct Called {
+    /// Of each call, or why a plugin could not say what it offers.
+    pub(crate) result: Result<TryResult, Failure>,
+    /// What was written up to the end of each call, and after the last.
+    pub(crate) said: Vec<Vec<Said>>,
+}
 
 /// A tool that can be called over trees.
 pub(crate) struct ToolSandbox {
@@ -70,11 +89,17 @@ impl ToolSandbox {
         &self.database
     }
 
+    /// Time that the tool has for each call.
+    pub(crate) fn wall(&self) -> Span {
+        self.tool.limits.wall
+    }
+
     /// Makes calls over a tree, each going on with what the one before left.
-    pub(crate) fn call(&self, tree: TreeId, calls: Vec<ToolCall>) -> Result<TryResult, Failure> {
+    pub(crate) fn call(&self, tree: TreeId, calls: Vec<ToolCall>) -> Result<Called, Failure> {
         let files = self.programs.iter().flat_map(|spec| spec.manifest.program.files.values());
         let roots = files.copied().chain([tree]);
-        let mut host = Files { gate: Gate::new(self.database.clone(), roots) };
+        let gate = Gate::new(self.database.clone(), roots);
+        let mut host = Files { gate, said: vec![Vec::new()] };
         let wall = self.tool.limits.wall.0 * u32::try_from(calls.len()).unwrap_or(u32::MAX);
         let job = Job::Try(TryJob {
             tool: self.tool.clone(),
@@ -85,13 +110,15 @@ impl ToolSandbox {
         let done = self.runtime.block_on(async {
             Worker::start(&self.worker, self.scratch.path())?.run(job, wall, &mut host).await
         });
-        match done.map_err(anyhow::Error::new)? {
+        let result = match done.map_err(anyhow::Error::new)? {
             JobResult::Tried(TryResult { failed: Some((plugin, failure)), .. }) => {
-                Err(anyhow::Error::new(failure).context(format!("plugin `{plugin}`")).into())
+                let could_not = format!("plugin `{plugin}` could not say what it offers");
+                Err(anyhow::Error::new(failure).context(could_not).into())
             }
             JobResult::Tried(result) => Ok(result),
-            _ => Err(anyhow::anyhow!("the worker did another job; this is a bug").into()),
-        }
+            _ => return Err(anyhow::anyhow!("the worker did another job; this is a bug").into()),
+        };
+        Ok(Called { result, said: host.said })
     }
 }
 
@@ -108,7 +135,7 @@ fn spec(
     let patience = patience.max(1);
     let limits = defaults.replaced_by(&LimitsRequest {
         fuel: Some(defaults.fuel.saturating_mul(u64::from(patience))),
-        wall: Some(catena_plugin::units::Span(defaults.wall.0 * patience)),
+        wall: Some(Span(defaults.wall.0 * patience)),
         output: Some(Limits::defaults(manifest.plugin.kind).output),
         ..LimitsRequest::default()
     });
@@ -121,6 +148,8 @@ fn spec(
 /// The object database behind a gate; no model.
 struct Files {
     gate: Gate,
+    /// What was written, by the call in which it was.
+    said: Vec<Vec<Said>>,
 }
 
 impl HostSide for Files {
@@ -148,8 +177,14 @@ impl HostSide for Files {
     }
 
     fn record(&mut self, event: Event) -> Result<(), HostError> {
-        if let Event::Log { plugin, level, text } = event {
-            tracing::info!(plugin, level, text);
+        match event {
+            Event::Log { plugin, level, text } => {
+                if let Some(now) = self.said.last_mut() {
+                    now.push(Said { plugin, level, text });
+                }
+            }
+            Event::ToolCall { .. } => self.said.push(Vec::new()),
+            _ => {}
         }
         Ok(())
     }

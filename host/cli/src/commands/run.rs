@@ -205,6 +205,7 @@ fn exit_code(dir: &Path, results: Option<Results>) -> ExitCode {
     }
     let mut code = ExitCode::SUCCESS;
     let mut failures = Vec::new();
+    tell_of_failed_plugins(dir, &results);
     for (_, result) in results {
         match result {
             Ok(RolloutEnd::Infrastructure { .. }) => code = ExitCode::from(3),
@@ -219,6 +220,25 @@ fn exit_code(dir: &Path, results: Option<Results>) -> ExitCode {
         code = failure.report(Format::Text);
     }
     code
+}
+
+/// Says how many rollouts say nothing of the agent, as a plugin failed them.
+fn tell_of_failed_plugins(dir: &Path, results: &Results) {
+    let of = results.len();
+    let ended = |is: fn(&RolloutEnd) -> bool| {
+        let ended = results.iter().filter(|(_, result)| result.as_ref().is_ok_and(is));
+        ended.map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    let failed = ended(|end| matches!(end, RolloutEnd::PluginFailed { .. }));
+    let unjudged = ended(|end| matches!(end, RolloutEnd::NoVerdict { .. }));
+    for (rollouts, why) in [(&failed, "a plugin failed"), (&unjudged, "there was no verdict")] {
+        if !rollouts.is_empty() {
+            eprintln!("warning: {} of {of} rollouts ended because {why}", rollouts.len());
+        }
+    }
+    if let Some(id) = failed.first().or(unjudged.first()) {
+        eprintln!("hint: `catena show {} --rollout {id}` tells how", dir.display());
+    }
 }
 
 /// Whether a rollout was kept from its end by the user.

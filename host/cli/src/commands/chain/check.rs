@@ -262,7 +262,7 @@ impl Check {
             name: String::new(),
             arguments: arguments.to_string(),
         };
-        let TryResult { tried, end, .. } = self.sandbox.call(tree, vec![call])?;
+        let TryResult { tried, end, .. } = self.sandbox.call(tree, vec![call])?.result?;
         let said = tried.into_iter().next().map(|tried| tried.content).unwrap_or_default();
         Ok((self.report(end.scratch)?, said))
     }

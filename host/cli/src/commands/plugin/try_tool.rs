@@ -14,10 +14,10 @@ use catena_tree::TreeId;
 use clap::ValueHint;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::failure::{CHECK_FAILED, Failure};
 use crate::machine::Machine;
 use crate::output::{Format, say};
-use crate::sandbox::ToolSandbox;
+use crate::sandbox::{Said, ToolSandbox};
 
 #[derive(clap::Args)]
 pub(crate) struct Try {
@@ -86,9 +86,18 @@ impl Trial {
         let at_once = if self.keep { calls.len() } else { 1 };
         let mut status = 0;
         for calls in calls.chunks(at_once.max(1)) {
-            for tried in self.sandbox.call(self.tree, calls.to_vec())?.tried {
-                status = tried.exit_status.unwrap_or(i32::from(tried.outcome != "ok"));
-                tell(&tried, status, format);
+            let called = self.sandbox.call(self.tree, calls.to_vec())?;
+            let mut said = called.said.into_iter();
+            let tried = match called.result {
+                Ok(result) => result.tried,
+                Err(failure) => {
+                    said.for_each(|said| tell_of_words(&said));
+                    return Err(failure);
+                }
+            };
+            for tried in tried {
+                status = exit_status(&tried);
+                self.tell(&tried, &said.next().unwrap_or_default(), format);
             }
         }
         Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
@@ -101,25 +110,55 @@ impl Trial {
             arguments: arguments.clone(),
         }
     }
+
+    fn tell(&self, tried: &Tried, said: &[Said], format: Format) {
+        if format == Format::Json {
+            say!(
+                "{}",
+                json!({
+                    "content": tried.content,
+                    "outcome": tried.outcome,
+                    "exit_status": tried.exit_status,
+                    "tree": tried.tree,
+                    "wall_us": tried.wall_us,
+                    "said": said,
+                })
+            );
+            return;
+        }
+        tell_of_words(said);
+        if !tried.content.is_empty() {
+            say!("{}", tried.content.trim_end_matches('\n'));
+        }
+        if let Some(end) = self.in_words(tried) {
+            eprintln!("{end}");
+        }
+    }
+
+    /// How a call ended that did not end well.
+    fn in_words(&self, tried: &Tried) -> Option<String> {
+        match (tried.outcome.as_str(), tried.exit_status) {
+            (_, Some(0)) | ("ok", None) => None,
+            (_, Some(status)) => Some(format!("exit status {status}")),
+            ("error", None) => Some("the tool reports an error".to_owned()),
+            ("timed-out", None) => {
+                let wall = self.sandbox.wall();
+                Some(format!("the tool ran out of its wall-clock time, `wall`: {wall}"))
+            }
+            (outcome, None) => Some(format!("the tool gave no answer: {outcome}")),
+        }
+    }
 }
 
-fn tell(tried: &Tried, status: i32, format: Format) {
-    match format {
-        Format::Text => {
-            say!("{}", tried.content.trim_end_matches('\n'));
-            if status != 0 {
-                eprintln!("{}: exit status {:?}", tried.outcome, tried.exit_status);
-            }
-        }
-        Format::Json => say!(
-            "{}",
-            json!({
-                "content": tried.content,
-                "outcome": tried.outcome,
-                "exit_status": tried.exit_status,
-                "tree": tried.tree,
-                "wall_us": tried.wall_us,
-            })
-        ),
+/// The exit status of the command that a tool ran, or that of a check that was not passed.
+fn exit_status(tried: &Tried) -> i32 {
+    let of_outcome = if tried.outcome == "ok" { 0 } else { i32::from(CHECK_FAILED) };
+    tried.exit_status.unwrap_or(of_outcome)
+}
+
+/// Prints what plugins wrote.
+fn tell_of_words(said: &[Said]) {
+    for Said { plugin, level, text } in said {
+        eprintln!("{plugin} {level}: {}", text.trim_end_matches('\n'));
     }
 }
