@@ -120,6 +120,49 @@ fn bytes_between_guest_and_host_are_bounded_and_counted() {
 }
 
 #[test]
+fn limit_that_ends_a_call_is_told_by_its_key_and_value_and_counted() {
+    let ends = |scaffold: &str, limit: &str, failure: &str, told: &str| {
+        let run = RunFile::of(scaffold).scaffold("grant = { workspace = \"read-write\" }");
+        let run = run.scaffold(&format!("limits = {{ {limit} }}")).key("refinements = 0");
+        let rollout = run.rollout(&environment());
+        assert_plugin_failed(&rollout, scaffold, failure, told);
+        let key = limit.split(' ').next().unwrap();
+        let refused = &rollout["used"][scaffold]["refused"][format!("limit:{key}")];
+        assert_eq!(*refused, 1, "{rollout:#}");
+    };
+    ends("scaffold-fills", "handles = 2", "limit-reached", "`handles`: 2 at one time");
+    ends("scaffold-floods", "host_call = \"16B\"", "limit-reached", "`host_call`: 16B at once");
+    ends("scaffold-fills", "memory = \"64KiB\"", "out-of-memory", "`memory`: 64KiB");
+    ends("scaffold-fills", "tables = 1", "limit-reached", "`tables`: 1 elements");
+    ends("scaffold-recurses", "stack = \"256KiB\"", "trapped", "`stack`: 256KiB");
+}
+
+#[test]
+fn run_ends_with_a_line_about_rollouts_that_plugins_failed() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-spins").scaffold("limits = { fuel = 100_000_000 }");
+    run.run(&environment)
+        .succeeds()
+        .says("warning: 1 of 1 rollouts ended because a plugin failed")
+        .says("hint: `catena show run --rollout notes.1` tells how");
+    let run = RunFile::of("scaffold-nop").judge("plugin = \"judge-exaggerates\"");
+    environment.write("unjudged.toml", run.text());
+    environment
+        .catena(&["run", "unjudged.toml", "--dir", "unjudged"])
+        .succeeds()
+        .says("warning: 1 of 1 rollouts ended because there was no verdict");
+}
+
+#[test]
+fn limit_under_which_nothing_runs_is_refused_before_the_run() {
+    let environment = environment();
+    let run = RunFile::of("scaffold-spins").scaffold("limits = { fuel = 0 }");
+    environment.write("run.toml", run.text());
+    let refused = environment.catena(&["run", "run.toml"]);
+    refused.ends_with(2).says("`limits.fuel` of `scaffold-spins` is 0; no plugin can run so");
+}
+
+#[test]
 fn scaffold_that_sleeps_for_days_returns_at_once() {
     let environment = environment();
     let run = RunFile::of("scaffold-sleeps").scaffold("limits = { wall = \"20s\" }");

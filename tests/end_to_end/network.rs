@@ -145,6 +145,8 @@ fn secret_goes_to_the_servers_it_is_for_and_is_nowhere_else() {
     let told = logs(&environment);
     assert!(told.contains("authorization: Bearer {secret:TOKEN}"), "the server's echo: {told}");
     assert!(told.contains(&format!("{elsewhere}/echo: ErrorCode::HttpRequestDenied")), "{told}");
+    let refused = &first_rollout(&environment)["refused"];
+    assert_eq!(*refused, json!({"tool-fetches": {"secret:TOKEN": 1}}));
     assert_eq!(holding(&environment.path(""), VALUE), Vec::<PathBuf>::new());
     // A replay needs no secret.
     environment.catena(&["verify", "run"]).succeeds();
@@ -168,4 +170,19 @@ fn secret_that_is_not_granted_is_not_asked_for_in_vain() {
     let rollout = file.rollout(&environment);
     assert_eq!(rollout["refused"], json!({"tool-fetches": {"secret:TOKEN": 1}}));
     assert!(server.asked().is_empty());
+}
+
+#[test]
+fn secret_that_is_granted_and_not_described_is_an_error_before_anything_is_pinned() {
+    let environment = environment();
+    let tool = "plugin = \"tool-fetches\"\ngrant = { secrets = [\"TOKEN\"] }";
+    environment.write("run.toml", RunFile::of("scaffold-calls").tool(tool).text());
+    for command in [&["run", "run.toml"][..], &["lock", "run.toml"]] {
+        environment
+            .catena(command)
+            .ends_with(2)
+            .says("`grant.secrets` of `tool-fetches` is `TOKEN`, of which nothing is known")
+            .says("describe it below `[secrets]`, with its `env` and `hosts`");
+    }
+    assert!(!environment.path("catena.lock").exists());
 }

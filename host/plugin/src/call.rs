@@ -2,6 +2,7 @@
 //! and memory limit are set before the guest exists, and a store that failed is
 //! thrown away.
 
+mod ending;
 mod native;
 mod programs;
 mod tools;
@@ -15,19 +16,19 @@ use rand_chacha::rand_core::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Instance, ResourceTable};
 use wasmtime::{Store, Trap, UpdateDeadline};
-use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use crate::bindings::{control, judge, writer};
 use crate::engine::{Enforced, TICK};
 use crate::imports::output::{Output, Pipe};
 use crate::limits::{Limits, Used};
-use crate::meter::{LimitReached, MemoryBound, Meter};
+use crate::meter::{Limiter, MemoryBound, Meter};
 use crate::refusals::{OfFiles, Refusal, Refusals};
 use crate::session::{LoadedPlugin, Session, lock};
 use crate::state::State;
 use crate::task::{ChainBrief, Ending, Queries, Submission, Task, Verdict};
-use crate::units::ByteSize;
 
+use ending::ShortOf;
 pub(crate) use programs::{Caller, run_program};
 pub use tools::{ToolFailure, Tried, run_tool, try_tool};
 pub(crate) use tools::{call_tool, definitions};
@@ -40,13 +41,13 @@ pub enum CallFailure {
     #[error("trapped: {0}")]
     Trapped(String),
     /// Its wall-clock time was up.
-    #[error("ran out of its wall-clock time of {0}")]
+    #[error("ran out of its wall-clock time, `wall`: {0}")]
     TimedOut(String),
     /// Its fuel was used up.
-    #[error("used up its fuel of {0} units")]
+    #[error("used up its `fuel`: {0}")]
     OutOfFuel(u64),
     /// It was refused memory and could not go on.
-    #[error("ran out of its memory of {0}")]
+    #[error("ran out of its memory, {0}")]
     OutOfMemory(String),
     /// It used up another of its limits.
     #[error("reached its limit of {0}")]
@@ -189,7 +190,7 @@ fn with_instance<R>(
     let limits = &plugin.spec.limits;
     let state = new_state(session, plugin, begin);
     let done = in_store(session, plugin, limits, state, work);
-    let result = done.result.map_err(|err| classify(&err, limits, done.refused_memory));
+    let result = done.result.map_err(|err| ending::classify(&err, limits, done.short_of));
     (result, done.used)
 }
 
@@ -197,7 +198,7 @@ fn with_instance<R>(
 struct Done<R> {
     result: wasmtime::Result<R>,
     used: Used,
-    refused_memory: Option<MemoryBound>,
+    short_of: ShortOf,
 }
 
 /// What ended it, if code of the guest was ended.
@@ -240,7 +241,8 @@ fn in_store<R>(
     if trap_of(&result) == Some(&Trap::Interrupt) {
         session.note_timeout();
     }
-    Done { result, used, refused_memory: state.meter.limiter.refused_memory }
+    let Limiter { refused_memory, tables_refused, .. } = state.meter.limiter;
+    Done { result, used, short_of: ShortOf { memory: refused_memory, tables: tables_refused } }
 }
 
 /// Sets limits before there is a guest.
@@ -273,21 +275,15 @@ fn refused<R>(
     for mount in &state.mounts {
         mount.count_in(&mut refused);
     }
-    let err = result.as_ref().err();
-    let limit = match trap_of(result) {
-        Some(Trap::Interrupt) => Some("wall"),
-        Some(Trap::StackOverflow) => Some("stack"),
-        Some(Trap::OutOfFuel) => Some("fuel"),
-        _ => None,
-    };
-    let transfer = err.and_then(|err| err.downcast_ref::<LimitReached>()).map(|_| "transfer");
+    let ended_by = result.as_ref().err().and_then(|err| ending::limit_of(err, limits));
+    let limit = ended_by.map(|(limit, _)| limit);
     let tables = state.meter.limiter.tables_refused.then_some("tables");
     let memory = state.meter.limiter.refused_memory.map(|bound| match bound {
         MemoryBound::Own => "memory",
         MemoryBound::Rollout(_) => "guest_memory",
     });
     let output = (state.output.written() > limits.output.0).then_some("output");
-    for limit in [limit, memory, tables, transfer, output].into_iter().flatten() {
+    for limit in [limit, memory, tables, output].into_iter().flatten() {
         refused.count(Refusal::Limit(limit), 1);
     }
     refused
@@ -346,34 +342,4 @@ fn deterministic_wasi(session: &Session) -> WasiCtxBuilder {
         .allow_tcp(false)
         .allow_udp(false);
     wasi
-}
-
-fn classify(
-    err: &wasmtime::Error,
-    limits: &Limits,
-    refused_memory: Option<MemoryBound>,
-) -> CallFailure {
-    match err.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => return CallFailure::TimedOut(limits.wall.to_string()),
-        Some(Trap::OutOfFuel) => return CallFailure::OutOfFuel(limits.fuel),
-        Some(_) if let Some(bound) = refused_memory => {
-            return CallFailure::OutOfMemory(match bound {
-                MemoryBound::Own => limits.memory.to_string(),
-                MemoryBound::Rollout(most) => {
-                    format!("{}, which a rollout's guests share", ByteSize(most))
-                }
-            });
-        }
-        _ => {}
-    }
-    if let Some(LimitReached(what)) = err.downcast_ref() {
-        return CallFailure::LimitReached(what.clone());
-    }
-    if let Some(exit) = err.downcast_ref::<I32Exit>() {
-        return CallFailure::Trapped(format!("the plugin exited with status {}", exit.0));
-    }
-    match err.downcast_ref::<Trap>() {
-        Some(trap) => CallFailure::Trapped(trap.to_string()),
-        None => CallFailure::Contract(err.root_cause().to_string()),
-    }
 }

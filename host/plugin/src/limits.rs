@@ -50,6 +50,24 @@ pub struct LimitsRequest {
     pub stack: Option<StackSize>,
 }
 
+impl LimitsRequest {
+    /// The first limit under which no plugin could run, with what it is.
+    pub fn impossible(&self) -> Option<(&'static str, String)> {
+        let sizes = [("memory", self.memory), ("host_call", self.host_call)];
+        let sizes = sizes.map(|(key, is)| (key, is.map(|is| (is.0 == 0, is.to_string()))));
+        let number = |is: Option<u64>| is.map(|is| (is == 0, is.to_string()));
+        let others = [
+            ("fuel", number(self.fuel)),
+            ("handles", number(self.handles.map(u64::from))),
+            ("tables", number(self.tables.map(u64::from))),
+            ("wall", self.wall.map(|wall| (wall.0.is_zero(), wall.to_string()))),
+        ];
+        let all = sizes.into_iter().chain(others);
+        all.filter_map(|(key, is)| Some((key, is?)))
+            .find_map(|(key, (is_nothing, is))| is_nothing.then_some((key, is)))
+    }
+}
+
 /// Limits on each call of a plugin, all of them enforced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

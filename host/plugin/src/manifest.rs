@@ -206,6 +206,11 @@ impl PluginManifest {
         if self.manifest != MANIFEST_VERSION {
             return Err(ManifestError::Version { path: path.to_owned(), found: self.manifest });
         }
+        if let Some((limit, found)) = self.limits.impossible() {
+            return Err(inconsistent(format!(
+                "`limits.{limit}` is {found}, with which no plugin can run; leave it out for the default"
+            )));
+        }
         let component = &self.plugin.component;
         let plain = |part| matches!(part, std::path::Component::Normal(_));
         if !component.components().all(plain) {
@@ -271,6 +276,18 @@ mod tests {
     fn reference_needs_the_control_mark() {
         let text = GOOD.replace("judge", "scaffold") + "[capabilities]\nreference = true\n";
         assert!(matches!(load(&text), Err(ManifestError::Inconsistent { .. })));
+    }
+
+    #[test]
+    fn limits_under_which_nothing_can_run_are_refused_by_their_names() {
+        let nothing = ["fuel = 0", "memory = \"0B\"", "wall = \"0s\"", "tables = 0", "handles = 0"];
+        for limit in nothing {
+            let err = load(&format!("{GOOD}[limits]\n{limit}\n")).unwrap_err().to_string();
+            let key = limit.split(' ').next().unwrap();
+            assert!(err.contains(&format!("`limits.{key}` is 0")), "{err}");
+        }
+        // That of what a plugin may do without.
+        load(&format!("{GOOD}[limits]\nprocesses = 0\ntransfer = \"0B\"\n")).unwrap();
     }
 
     #[test]

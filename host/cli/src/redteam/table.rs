@@ -144,7 +144,7 @@ const SCAFFOLDS: &[Attack] = &[
     scaffold("output", PATIENT, &[Cut, TimedOut], "writes 10 GB to its standard output"),
     scaffold("log", PATIENT, &[Cut, TimedOut], "writes 3 GB to its log"),
     scaffold("handles", USUAL, &[Refused, Trapped], "opens a million files and keeps them open")
-        .because(&["no free keys"]),
+        .because(&["`handles`"]),
     scaffold("conversations", USUAL, &[Refused], "forks a conversation a million times")
         .because(&["conversations at most"]),
     scaffold(
@@ -180,7 +180,7 @@ const SCAFFOLDS: &[Attack] = &[
     scaffold("slow-renames", SLOW, &[TimedOut, Harmless], "has many files of a kind compared"),
     scaffold("slow-search", SLOW, &[TimedOut, Harmless], "searches in thousands of states at once"),
     scaffold("long-strings", ROOMY, &[Refused, Trapped], "hands the host a string of 128 MiB")
-        .because(&["too much data is being copied"]),
+        .because(&["`host_call`"]),
     scaffold(
         "hostile-patterns",
         ROOMY,
@@ -210,7 +210,7 @@ const PROGRAMS: &[Attack] = &[
         because: &["call stack exhausted"],
     },
     wat!("memory-declared", USUAL, &[OutOfMemory, Refused], "declares 4 GiB of memory")
-        .because(&["memory minimum size"]),
+        .because(&["used up its memory"]),
     wat!("memory-grows", USUAL, &[OutOfMemory], "takes memory until it is refused, and goes on"),
     program(
         "memories",
@@ -226,7 +226,7 @@ const PROGRAMS: &[Attack] = &[
         &[OutOfMemory, Refused],
         "declares a table of ten million entries"
     )
-    .because(&["table minimum size"]),
+    .because(&["`tables`"]),
     wat!("table-grows", USUAL, &[Refused], "lets a table grow without end").because(&["status 1"]),
     program(
         "tables",
@@ -235,7 +235,7 @@ const PROGRAMS: &[Attack] = &[
         &[OutOfMemory, Refused],
         "has 9,000 tables of 2,000 entries",
     )
-    .because(&["table minimum size"]),
+    .because(&["`tables`"]),
     wat!("segment-outside", USUAL, &[Trapped], "writes beyond its memory as it is made")
         .because(&["out of bounds memory access"]),
     wat!("indirect-call", USUAL, &[Trapped], "calls a function as one of another type")
@@ -257,9 +257,9 @@ const PROGRAMS: &[Attack] = &[
     wat!("case-unknown", USUAL, &[Trapped, Refused], "hands over a case that is none")
         .because(&["unexpected discriminant"]),
     wat!("list-amplified", USUAL, &[Trapped, Refused], "hands over one megabyte 100,000 times")
-        .because(&["too much data is being copied"]),
+        .because(&["`host_call`"]),
     wat!("handle-flood", USUAL, &[Trapped, Refused], "asks for handles without end")
-        .because(&["no free keys"]),
+        .because(&["`handles`"]),
     wat!("handle-forged", USUAL, &[Trapped, Refused], "gives back a handle that it never had")
         .because(&["unknown handle index"]),
     wat!("handle-twice", USUAL, &[Trapped, Refused], "gives back a handle twice")
@@ -342,8 +342,7 @@ const TOOLS: &[Attack] = &[
     tool!("tool-realloc-spin", BRIEF, &[OutOfFuel], "spins as the host hands it its arguments"),
     tool!("tool-realloc-outside", USUAL, &[Refused], "has the host write its arguments elsewhere")
         .because(&["beyond end of memory"]),
-    tool!("tool-output-flood", ROOMY, &[Refused], "answers with 200 MB")
-        .because(&["too much data is being copied"]),
+    tool!("tool-output-flood", ROOMY, &[Refused], "answers with 200 MB").because(&["`host_call`"]),
     tool!("tool-output-long", ROOMY, &[Cut], "answers with 24 MB"),
     tool!("tool-string-not-text", USUAL, &[Refused], "answers with what is no text")
         .because(&["invalid utf-8"]),

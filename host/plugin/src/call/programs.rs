@@ -9,7 +9,7 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
 use super::native::run_native;
-use super::{CallFailure, classify, deterministic_wasi, in_store};
+use super::{CallFailure, deterministic_wasi, ending, in_store};
 use crate::bindings::control::catena::plugin::process::{
     Command, Finished, PartialOutput, ProcessError,
 };
@@ -156,7 +156,7 @@ fn start(
     let done = in_store(session, plugin, limits, state, run_command);
     let answer = match status(done.result) {
         Ok(status) => Ok(capture.finished(status)),
-        Err(err) => ended_by(classify(&err, limits, done.refused_memory), &capture),
+        Err(err) => ended_by(ending::classify(&err, limits, done.short_of), &capture),
     };
     let Used { fuel, transferred, processes, .. } = done.used;
     Ran { answer, fuel, transferred, processes: processes + 1 }

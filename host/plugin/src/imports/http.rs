@@ -236,6 +236,9 @@ impl State {
         start.wall = start.wall.min(left);
         let end = self.session.outside.http(start);
         let end = end.map_err(|err| wasmtime::Error::msg(err.to_string()))?;
+        if let Err(HttpFailure::SecretNotFor(name)) = &end {
+            self.refuse(Refusal::Secret(name));
+        }
         Ok(end.map_err(|failure| error_code(&failure)))
     }
 }

@@ -33,6 +33,12 @@ impl RunFile {
         if let Some((key, found, expected)) = self.wrong_recipe() {
             return wrong(&key, found, expected);
         }
+        for used in self.plugin_uses() {
+            if let Some((limit, found)) = used.limits.impossible() {
+                let key = format!("limits.{limit}` of `{}", used.plugin.display());
+                return wrong(&key, found, "no plugin can run so; leave it out for the default");
+            }
+        }
         if let Some((key, found, expected)) = self.wrong_secret() {
             return wrong(&key, found, expected);
         }
@@ -67,6 +73,19 @@ impl RunFile {
                 let key = format!("secrets.{name}.hosts");
                 let expected = "a secret goes over `https`, or to an address that is not public";
                 return Some((key, format!("`{host}`"), expected));
+            }
+        }
+        self.unknown_secret()
+    }
+
+    /// A secret that a plugin is granted and that is not described.
+    fn unknown_secret(&self) -> Option<(String, String, &'static str)> {
+        for used in self.plugin_uses() {
+            let mut granted = used.grant.secrets.iter();
+            if let Some(name) = granted.find(|name| !self.secrets.contains_key(*name)) {
+                let key = format!("grant.secrets` of `{}", used.plugin.display());
+                let expected = "describe it below `[secrets]`, with its `env` and `hosts`";
+                return Some((key, format!("`{name}`, of which nothing is known"), expected));
             }
         }
         None
