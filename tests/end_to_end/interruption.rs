@@ -229,7 +229,7 @@ fn workers_are_in_the_control_groups_that_the_record_tells_of() {
     let grouped = children(run.id()).into_iter().map(groups).collect::<Vec<_>>();
     let journal = environment.path("run/rollouts/notes.1.journal");
     let told = std::fs::read_to_string(journal).unwrap().contains("\"control_group\":true");
-    assert!(grouped.len() >= 2 && grouped.iter().all(|count| (*count > 0) == told), "{grouped:?}");
+    assert!(!grouped.is_empty() && grouped.iter().all(|count| (*count > 0) == told), "{grouped:?}");
     run.kill().unwrap();
     run.wait().unwrap();
 }

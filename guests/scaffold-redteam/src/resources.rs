@@ -125,12 +125,17 @@ pub(crate) fn history(conversation: &Conversation) -> Outcome {
 
 /// Takes snapshots whose names are as long as can be.
 pub(crate) fn snapshot_names() -> Outcome {
-    for number in 0..TOO_MUCH >> 24 {
-        let name = format!("{number}{}", "x".repeat(16 << 20));
-        if let Err(err) = workspace::take_snapshot(&name) {
-            let err = format!("{err:?}").chars().take(200).collect::<String>();
-            return Outcome::Refused(format!("after {number} names of 16 MiB: {err}"));
+    for odd in ["x".repeat(16 << 20), "\u{1b}[2J".to_owned()] {
+        if workspace::take_snapshot(&odd).is_ok() {
+            return Outcome::Reached(format!("a name of {} bytes", odd.len()));
         }
     }
-    Outcome::Reached(format!("{} names of 16 MiB", TOO_MUCH >> 24))
+    for number in 0..900 {
+        let name = format!("{number:05}{}", "x".repeat(1_000));
+        if let Err(err) = workspace::take_snapshot(&name) {
+            let err = format!("{err:?}").chars().take(200).collect::<String>();
+            return Outcome::Refused(format!("after {number} names of 1,005 bytes: {err}"));
+        }
+    }
+    Outcome::Reached("900 names of 1,005 bytes".to_owned())
 }

@@ -154,7 +154,12 @@ const SCAFFOLDS: &[Attack] = &[
         "adds 10 GB to a conversation",
     )
     .because(&["conversations of a rollout hold"]),
-    scaffold("snapshot-names", PATIENT, &[Refused, Trapped], "names snapshots by 10 GB of text"),
+    scaffold(
+        "snapshot-names",
+        PATIENT,
+        &[Refused, Trapped],
+        "gives snapshots names that are long, many and odd",
+    ),
     scaffold("clock", USUAL, &[Harmless], "measures how long computing takes"),
     scaffold("system-files", USUAL, &[Refused], "reads /proc, /sys, /dev, /etc and the like"),
     scaffold("environment", USUAL, &[Harmless], "reads the variables and arguments of the host"),

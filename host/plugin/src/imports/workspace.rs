@@ -24,6 +24,9 @@ const MAX_SNAPSHOTS: usize = 1000;
 /// Longest name of one in bytes.
 const MAX_SNAPSHOT_NAME: usize = 1024;
 
+/// Bytes of all their names together, which each tool call's record has.
+const MAX_SNAPSHOT_NAMES: usize = 64 << 10;
+
 type Answer<T> = Result<T, wit::WorkspaceError>;
 
 impl State {
@@ -159,9 +162,16 @@ impl State {
             self.refuse(Refusal::Limit("snapshots"));
             return Err(wit::WorkspaceError::InvalidArgument(why));
         }
+        if name.chars().any(|c| c.is_control() && !['\n', '\t'].contains(&c)) {
+            let why = "a snapshot's name has no control characters but ends of lines and tabs";
+            self.refuse(Refusal::Limit("snapshots"));
+            return Err(wit::WorkspaceError::InvalidArgument(why.to_owned()));
+        }
         let session = self.session.clone();
         let mut snapshots = lock(&session.snapshots);
-        if snapshots.len() >= MAX_SNAPSHOTS && !snapshots.contains_key(&name) {
+        let is_new = !snapshots.contains_key(&name);
+        let names: usize = snapshots.keys().map(String::len).sum();
+        if is_new && (snapshots.len() >= MAX_SNAPSHOTS || names + name.len() > MAX_SNAPSHOT_NAMES) {
             self.refuse(Refusal::Limit("snapshots"));
             return Err(wit::WorkspaceError::QuotaExceeded("named snapshots".to_owned()));
         }
