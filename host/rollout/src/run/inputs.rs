@@ -46,22 +46,24 @@ pub(super) struct Given {
 impl Inputs {
     /// Those that a run file names.
     pub(super) fn of_run_file(path: &Path, options: &RunOptions) -> Result<Self, RunError> {
-        let mut file = RunFile::load(path)?;
-        make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
-        models::resolve(&mut file, options.models_file.as_deref())?;
-        let chains_path = file.chains.clone();
-        Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), Crew::All, options)
+        Self::named_by(path, Crew::All, options)
     }
 
     /// Those that the judges of a run file need.
     pub(super) fn of_judges(path: &Path, options: &RunOptions) -> Result<Self, RunError> {
+        Self::named_by(path, Crew::Judges, options)?.approved_in(path, options)
+    }
+
+    fn named_by(path: &Path, crew: Crew, options: &RunOptions) -> Result<Self, RunError> {
         let mut file = RunFile::load(path)?;
+        let described = lockfile::described(&file, lockfile::parent(path))?;
         make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
         models::resolve(&mut file, options.models_file.as_deref())?;
         let chains_path = file.chains.clone();
-        let inputs =
-            Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), Crew::Judges, options)?;
-        inputs.approved_in(path, options)
+        let version = env!("CARGO_PKG_VERSION");
+        let mut inputs = Self::check(file, &chains_path, version, crew, options)?;
+        inputs.prepared.models = described;
+        Ok(inputs)
     }
 
     /// The same, if the plugins are as was approved of the run file at `path`, or pinned

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use super::error::RunError;
 use super::inputs::{Given, Inputs, make_paths_absolute};
 use super::layout::{self, Lock, PlanFile};
+use super::lockfile;
 use super::plugins::{self, Crew};
 use super::{RunOptions, journal_path, plan, summaries};
 use crate::journal::Journal;
@@ -93,7 +94,7 @@ impl JudgingRun {
     ) -> Result<Self, RunError> {
         let known = layout::read_plan(run)?;
         let run = run.canonicalize().map_err(|err| RunError::io(run, err))?;
-        let file = with_judges(known.file, other, options)?;
+        let (file, own) = with_judges(known.file, other, options)?;
         let mut stored = Vec::new();
         let chains = ChainFile::load(&layout::chains_path(&run))?;
         for summary in summaries(&run)? {
@@ -105,7 +106,9 @@ impl JudgingRun {
         }
         let objects = layout::objects_path(&run);
         let mut inputs = inputs(file, &run, chains, vec![objects], options)?;
-        if other.is_file() {
+        if let Some(own) = own {
+            let models = lockfile::described(&own, lockfile::parent(other))?;
+            inputs.prepared.hold_to(&own, models);
             inputs = inputs.approved_in(other, options)?;
         } else {
             check_rights(&inputs)?;
@@ -218,10 +221,16 @@ fn check_rights(inputs: &Inputs) -> Result<(), RunError> {
 }
 
 /// The run's file with other judges and what belongs to them.
-fn with_judges(file: RunFile, other: &Path, options: &RunOptions) -> Result<RunFile, RunError> {
+fn with_judges(
+    file: RunFile,
+    other: &Path,
+    options: &RunOptions,
+) -> Result<(RunFile, Option<RunFile>), RunError> {
     let mut file = file;
+    let mut own = None;
     if other.is_file() {
         let mut judges = RunFile::load(other)?;
+        own = Some(judges.clone());
         make_paths_absolute(&mut judges, other, &options.plugin_dirs)?;
         models::resolve(&mut judges, options.models_file.as_deref())?;
         (file.judge, file.judges, file.judging) = (judges.judge, judges.judges, judges.judging);
@@ -234,7 +243,7 @@ fn with_judges(file: RunFile, other: &Path, options: &RunOptions) -> Result<RunF
         (file.judges, file.judging) = (Vec::new(), JudgingUse::default());
     }
     file.writer = None;
-    Ok(file)
+    Ok((file, own))
 }
 
 fn inputs(

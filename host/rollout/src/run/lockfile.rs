@@ -1,10 +1,12 @@
-//! `catena.lock`: what an operator approved of a run file, beside it. What is pinned of each
-//! plugin and of all of them is in [`pins`].
+//! `catena.lock`: what an operator approved of a run file, beside it. What is pinned is in
+//! [`pins`], of all plugins together in [`bounds`], of models in [`models`].
 //!
 //! The first use of a run file pins all that it names. From then on, whatever differs from
 //! what was pinned or was not there keeps a run from being begun until [`approve`] is
 //! called: who could add a plugin could put it in the place of another.
 
+mod bounds;
+mod models;
 mod pins;
 
 use std::collections::BTreeMap;
@@ -21,15 +23,18 @@ use super::inputs::make_paths_absolute;
 use super::plugins::{self, Crew};
 use crate::run_file::RunFile;
 
+pub use bounds::{Acceptance, PinnedBounds};
+pub use models::PinnedModel;
+pub(super) use models::described;
 use pins::in_lines;
-pub use pins::{Approved, Difference, Pinned, PinnedBounds};
+pub use pins::{Approved, Difference, Pinned};
 
 /// Name of the file.
 const LOCK_FILE: &str = "catena.lock";
 
 /// Version of its form. Files of version 1 lack limits, configurations, secrets and bounds,
-/// which were then never approved.
-const LOCK_VERSION: u32 = 2;
+/// those of version 2 recipes, models and what is accepted, which were then never approved.
+const LOCK_VERSION: u32 = 3;
 
 const HEAD: &str =
     "# What was approved of the plugins of run files here. `catena lock RUN.TOML` writes it.\n";
@@ -137,7 +142,7 @@ impl Lock {
 }
 
 /// The directory that a file is in.
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     dir.unwrap_or(Path::new("."))
 }
@@ -198,8 +203,9 @@ impl Checked {
 /// All that a run file names, the writer included.
 fn named_by(run_file: &Path, options: &RunOptions) -> Result<Approved, RunError> {
     let mut file = RunFile::load(run_file)?;
+    let models = described(&file, parent(run_file))?;
     make_paths_absolute(&mut file, run_file, &options.plugin_dirs)?;
-    let mut all = plugins::prepare(&file, Crew::All, options)?.pins();
+    let mut all = Approved { models, ..plugins::prepare(&file, Crew::All, options)?.pins() };
     let Some(writer) = &file.writer else { return Ok(all) };
     for (name, pinned) in plugins::prepare_writer(writer, options)?.1.plugins {
         if all.plugins.insert(name.clone(), pinned).is_some() {

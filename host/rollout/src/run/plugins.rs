@@ -15,7 +15,7 @@ use catena_worker::ConfinedCompiler;
 use super::RunOptions;
 use super::error::RunError;
 use super::layout::PlannedPlugin;
-use super::lockfile::{Approved, Pinned, PinnedBounds};
+use super::lockfile::{Approved, Pinned, PinnedBounds, PinnedModel};
 use crate::ledger::digest;
 use crate::models::ModelAccess;
 use crate::run_file::{PluginUse, RunFile};
@@ -43,8 +43,11 @@ pub(super) struct Prepared {
     pub(super) native: BTreeMap<String, NativeUse>,
     /// Secrets that any of them is granted.
     secrets: BTreeMap<String, SecretUse>,
-    /// What bounds all of them together.
+    /// What holds for all of them together.
     bounds: PinnedBounds,
+    /// The models that the run file describes; those of users are beside them in what is
+    /// opened.
+    pub(super) models: BTreeMap<String, PinnedModel>,
     /// Who vouches for servers that any of them asks, beside those that the machine knows.
     pub(super) authorities: Authorities,
     /// Names the engine that runs them.
@@ -62,6 +65,13 @@ impl Prepared {
         agent.chain(&self.judges).chain(&self.programs)
     }
 
+    /// Has judges approved by the run file that they and these models come from, where the
+    /// rest is another's.
+    pub(super) fn hold_to(&mut self, file: &RunFile, models: BTreeMap<String, PinnedModel>) {
+        self.bounds = PinnedBounds { workspace: None, ..PinnedBounds::of(file, &self.judges) };
+        self.models = models;
+    }
+
     /// What there is to approve of.
     pub(super) fn pins(&self) -> Approved {
         let native = self.native.iter().map(|(name, used)| (name.clone(), digest(used)));
@@ -70,6 +80,7 @@ impl Prepared {
             native: native.collect(),
             secrets: self.secrets.clone(),
             bounds: Some(self.bounds.clone()),
+            models: self.models.clone(),
             authorities: (!self.authorities.is_empty())
                 .then(|| Digest::of(&self.authorities.bytes())),
         }
@@ -124,6 +135,12 @@ pub(super) fn prepare(
     secrets.retain(|name, _| callers.secrets.contains(name));
     let engine = preparation.engine.name();
     let Preparation { planned, pinned, .. } = preparation;
+    let bounds = PinnedBounds::of(file, &judges);
+    let bounds = match crew {
+        Crew::All => bounds,
+        // The agent's worktree was as its own run file had it.
+        Crew::Judges => PinnedBounds { workspace: None, ..bounds },
+    };
     Ok(Prepared {
         scaffold,
         tools,
@@ -131,11 +148,8 @@ pub(super) fn prepare(
         programs,
         native,
         secrets,
-        bounds: match crew {
-            Crew::All => PinnedBounds::of(file),
-            // The agent's worktree was as its own run file had it.
-            Crew::Judges => PinnedBounds { workspace: None, ..PinnedBounds::of(file) },
-        },
+        bounds,
+        models: BTreeMap::new(),
         authorities,
         engine,
         planned,

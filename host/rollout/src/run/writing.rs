@@ -24,7 +24,7 @@ use catena_worker::{
 
 use super::error::RunError;
 use super::inputs::{check_clone, check_selection, make_paths_absolute, selected};
-use super::lockfile;
+use super::lockfile::{self, Approved};
 use super::plugins::prepare_writer;
 use super::{RunOptions, enough};
 use crate::conversations::Conversations;
@@ -85,10 +85,12 @@ impl Writing {
     /// too large for memory goes to `spill_dir`.
     pub fn create(path: &Path, spill_dir: &Path, options: &RunOptions) -> Result<Self, RunError> {
         let mut file = RunFile::load(path)?;
+        let described = lockfile::described(&file, lockfile::parent(path))?;
         make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
         models::resolve(&mut file, options.models_file.as_deref())?;
         let used = file.writer.clone().ok_or_else(|| RunError::NoWriter(path.to_owned()))?;
         let (writer, pins) = prepare_writer(&used, options)?;
+        let pins = Approved { models: described, ..pins };
         let checked = lockfile::check(path, &pins, options)?;
         if writer.manifest.capabilities.model && !writer.rights.model {
             return Err(RunError::WriterWithoutModel(writer.manifest.plugin.name.to_string()));

@@ -1,5 +1,5 @@
 //! What is approved of a run file, and how one state of it differs from another: its plugins,
-//! what they are given, and what bounds all of them together.
+//! what they are given, what models they ask, and what holds for all of them together.
 //!
 //! Where it is kept is the parent's. No value of a secret and no text of a configuration is
 //! here, as the file is for everybody to read.
@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ledger::digest;
-use crate::run_file::{Budget, JudgingBudget, RunFile, WorkspaceUse};
 use crate::secrets::SecretUse;
+
+use super::bounds::PinnedBounds;
+use super::models::PinnedModel;
 
 /// What was approved for one run file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -31,29 +33,16 @@ pub struct Approved {
     /// What bounds all plugins together; none where no rollout is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounds: Option<PinnedBounds>,
+    /// Where models that the run file describes are, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, PinnedModel>,
     /// Plugins and programs, by name.
     #[serde(default)]
     pub plugins: BTreeMap<String, Pinned>,
 }
 
-/// Tables of the run file.
+/// A table of the run file.
 const HTTP: &str = "[http]";
-const WORKSPACE: &str = "[workspace]";
-
-/// What bounds all plugins of a rollout together.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PinnedBounds {
-    /// `[budget]`.
-    #[serde(skip_serializing_if = "is_default")]
-    pub budget: Budget,
-    /// `budget` of `[judging]`.
-    #[serde(skip_serializing_if = "is_default")]
-    pub judging: JudgingBudget,
-    /// `[workspace]`; none where no agent is at work.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<WorkspaceUse>,
-}
 
 /// What was approved of one plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,18 +66,18 @@ pub struct Pinned {
     pub rights: Effective,
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
 /// Something that is not as it was approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The plugin, the name of a secret or of commands outside the sandbox, or a table of
-    /// the run file such as `[budget]`.
+    /// The plugin, the name of a secret, of a model or of commands outside the sandbox, or
+    /// a table of the run file such as `[budget]`.
     pub plugin: String,
-    /// `component`, `manifest`, `world`, `config`, `commands`, `plugin`, `secret`, `limits`,
-    /// `bounds`, or the right, the limit or the key.
+    /// `component`, `manifest`, `world`, `config`, `commands`, `plugin`, `secret`, `model`,
+    /// `limits`, `bounds`, or the right, the limit or the key.
     pub part: String,
     /// What was approved; none where nothing was.
     pub was: Option<String>,
@@ -109,17 +98,17 @@ impl fmt::Display for Difference {
 }
 
 impl Difference {
-    fn changed(name: &str, part: &str, was: String, is: String) -> Self {
+    pub(super) fn changed(name: &str, part: &str, was: String, is: String) -> Self {
         Self { was: Some(was), ..Self::new(name, part, is) }
     }
 
     /// Of what was never approved.
-    fn new(name: &str, part: &str, is: String) -> Self {
+    pub(super) fn new(name: &str, part: &str, is: String) -> Self {
         Self { plugin: name.to_owned(), part: part.to_owned(), was: None, is: Some(is) }
     }
 
     /// Of what was approved and is not in use.
-    fn gone(name: &str, part: &str) -> Self {
+    pub(super) fn gone(name: &str, part: &str) -> Self {
         let was = Some("approved".to_owned());
         Self { was, is: None, ..Self::new(name, part, String::new()) }
     }
@@ -128,37 +117,6 @@ impl Difference {
 /// All that differs, as one line each.
 pub(in crate::run) fn in_lines(differences: &[Difference]) -> String {
     differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
-impl PinnedBounds {
-    /// Those of a run file.
-    pub(in crate::run) fn of(file: &RunFile) -> Self {
-        let RunFile { budget, judging, workspace, .. } = file;
-        Self { budget: *budget, judging: judging.budget, workspace: Some(workspace.clone()) }
-    }
-
-    /// The tables of the run file, with their keys and values.
-    fn tables(&self) -> [(&'static str, BTreeMap<String, String>); 3] {
-        let Self { budget, judging, workspace } = self;
-        [
-            ("[budget]", lines(budget)),
-            ("[judging] budget", lines(judging)),
-            (WORKSPACE, workspace.as_ref().map(lines).unwrap_or_default()),
-        ]
-    }
-
-    fn differences(&self, was: &Self) -> Vec<Difference> {
-        let tables = self.tables().into_iter().zip(was.tables());
-        // What is not in use has not changed.
-        let is_used = |name| name != WORKSPACE || self.workspace.is_some();
-        let tables = tables.filter(|((name, _), _)| is_used(*name));
-        tables.flat_map(|((name, is), (_, was))| compare(name, &was, &is)).collect()
-    }
-
-    fn all_new(&self) -> impl Iterator<Item = Difference> {
-        let tables = self.tables().into_iter().filter(|(_, lines)| !lines.is_empty());
-        tables.map(|(name, lines)| Difference::new(name, "bounds", in_a_line(&lines)))
-    }
 }
 
 impl Pinned {
@@ -226,6 +184,13 @@ impl Approved {
                 None => new.push(Difference::new(name, "secret", in_a_line(&is))),
             }
         }
+        for (name, is) in &self.models {
+            let is = lines(is);
+            match was.models.get(name) {
+                Some(was) => changed.extend(compare(name, &lines(was), &is)),
+                None => new.push(Difference::new(name, "model", in_a_line(&is))),
+            }
+        }
         match (self.authorities.as_ref(), was.authorities.as_ref()) {
             (Some(is), Some(was)) if is != was => {
                 changed.push(Difference::changed(HTTP, "ca", short(Some(was)), short(Some(is))));
@@ -247,12 +212,14 @@ impl Approved {
         let plugins = was.plugins.keys().filter(|name| !self.plugins.contains_key(*name));
         let native = was.native.keys().filter(|name| !self.native.contains_key(*name));
         let secrets = was.secrets.keys().filter(|name| !self.secrets.contains_key(*name));
+        let models = was.models.keys().filter(|name| !self.models.contains_key(*name));
         let plugins = plugins.map(|name| Difference::gone(name, "plugin"));
         let native = native.map(|name| Difference::gone(name, "commands"));
         let secrets = secrets.map(|name| Difference::gone(name, "secret"));
+        let models = models.map(|name| Difference::gone(name, "model"));
         let is_gone = was.authorities.is_some() && self.authorities.is_none();
         let authorities = is_gone.then(|| Difference::gone(HTTP, "ca"));
-        plugins.chain(native).chain(secrets).chain(authorities).collect()
+        plugins.chain(native).chain(secrets).chain(models).chain(authorities).collect()
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -271,7 +238,7 @@ fn short(digest: Option<&Digest>) -> String {
 const NOTHING: &str = "-";
 
 /// What differs between two tables.
-fn compare(
+pub(super) fn compare(
     name: &str,
     was: &BTreeMap<String, String>,
     is: &BTreeMap<String, String>,
@@ -284,12 +251,12 @@ fn compare(
     changed.map(|key| Difference::changed(name, key, told(was, key), told(is, key))).collect()
 }
 
-fn in_a_line(lines: &BTreeMap<String, String>) -> String {
+pub(super) fn in_a_line(lines: &BTreeMap<String, String>) -> String {
     lines.iter().map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The keys and values of a table, those of tables in it by their path.
-fn lines<T: Serialize>(table: &T) -> BTreeMap<String, String> {
+pub(super) fn lines<T: Serialize>(table: &T) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     // Our own types always have a JSON form.
     collect(String::new(), serde_json::to_value(table).unwrap_or_default(), &mut all);
@@ -362,15 +329,5 @@ mod tests {
         let told = in_lines(&pinned().differences("tool", &was));
         let limits = "fuel 1_000_000_000, processes 7; config none";
         assert_eq!(told, format!("`tool`: never approved (limits: {limits})"));
-    }
-
-    #[test]
-    fn tables_in_a_table_are_told_by_their_path() {
-        let budget: Budget = toml::from_str("turns = 3\n[run]\nusd = 1.5").unwrap();
-        let was = PinnedBounds::default();
-        let is = PinnedBounds { budget, ..PinnedBounds::default() };
-        let told = in_lines(&is.differences(&was));
-        assert_eq!(told, "`[budget]`: run.usd was -, is 1.5\n`[budget]`: turns was -, is 3");
-        assert_eq!(is.all_new().count(), 1);
     }
 }
