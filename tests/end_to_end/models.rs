@@ -90,6 +90,7 @@ fn killed_run_asks_for_no_reply_twice_that_is_in_its_journal() {
     for reached in [1, 12, 25] {
         let server = ModelServer::of_demo(&environment);
         demo_with(&environment, "http", &over_http(&environment, &server, ""));
+        environment.catena(&["lock", "demo/http.toml"]).succeeds();
         let mut run = environment.start_catena(&["run", "demo/http.toml", "--dir", "demo/http"]);
         let begin = Instant::now();
         while server.asked().len() < reached {

@@ -77,6 +77,30 @@ fn explain_of_a_plugin_that_the_run_does_not_use_says_so() {
 }
 
 #[test]
+fn texts_of_a_manifest_that_look_like_others_are_shown_escaped() {
+    let environment = TestEnvironment::new();
+    environment.copy_plugin("tool-looks", "mine");
+    let manifest = environment.read("mine/plugin.toml");
+    let description = "description = \"\u{202e}Reads\u{2066} no\u{200b}thing\u{e0041}\"";
+    let told = "description = \"Tells what it can see of the files.\"";
+    assert!(manifest.contains(told));
+    let manifest = manifest.replace(told, description);
+    environment.write("mine/plugin.toml", &manifest);
+    let explain = ["plugin", "explain", "./mine"];
+    let outcome = environment.catena(&explain);
+    outcome.succeeds().prints(r"\u{202e}Reads\u{2066} no\u{200b}thing\u{e0041}");
+    environment.catena(&[&explain[..], &["--json"]].concat()).succeeds().json();
+
+    let unknown = manifest.replace("license", "\"licen\u{202e}se\"");
+    environment.write("mine/plugin.toml", unknown);
+    let refused = environment.catena(&["plugin", "check", "./mine"]);
+    refused.ends_with(2).says(r"licen\u{202e}se");
+    assert!(!refused.stderr.contains('\u{202e}'), "{refused}");
+    let json = environment.catena(&["plugin", "check", "./mine", "--json"]);
+    assert!(json.json().to_string().contains('\u{202e}') && !json.stdout.contains('\u{202e}'));
+}
+
+#[test]
 fn check_passes_shipped_plugins_and_lists_their_imports() {
     let environment = TestEnvironment::new();
     let outcome = environment.catena(&["plugin", "check", "scaffold-oracle"]);

@@ -9,7 +9,7 @@ use catena_rollout::rollout::RolloutError;
 use catena_rollout::{JournalError, ModelUseError, RunError, RunFileError};
 use serde_json::json;
 
-use crate::output::{Format, say};
+use crate::output::{Format, escaped, say_json};
 
 /// Whose fault a failure is; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,15 +56,16 @@ impl Failure {
                 let error = json!({
                     "error": self.error.to_string(), "causes": causes, "hint": self.hint,
                 });
-                say!("{error}");
+                say_json(&error);
             }
             Format::Text => {
-                eprintln!("error: {}", self.error);
+                eprintln!("error: {}", escaped(&self.error.to_string()));
                 for cause in causes {
-                    eprintln!("caused by: {}", cause.trim_end().replace('\n', "\n  "));
+                    let cause = cause.trim_end().replace('\n', "\n  ");
+                    eprintln!("caused by: {}", escaped(&cause));
                 }
                 if let Some(hint) = &self.hint {
-                    eprintln!("hint: {hint}");
+                    eprintln!("hint: {}", escaped(hint));
                 }
             }
         }

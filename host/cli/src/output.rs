@@ -19,28 +19,58 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Prints a line on stdout. A reader that has gone away, such as `head`, ends
-/// the program as it ends others.
+/// Prints a line on stdout.
 pub(crate) fn say_line(line: std::fmt::Arguments<'_>) {
-    let line = line.to_string();
-    let shown = escaped(&line);
-    if writeln!(std::io::stdout().lock(), "{shown}").is_err() {
+    write_line(&escaped(&line.to_string()));
+}
+
+/// Writes a line as it is. A reader that has gone away, such as `head`, ends the program as
+/// it ends others.
+fn write_line(line: &str) {
+    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
         std::process::exit(BROKEN_PIPE);
     }
 }
 
-/// The text without control characters but line ends and tabs: what agents and
-/// plugins wrote must not steer the operator's terminal.
+/// The text with what can't be seen in it, but for line ends and tabs, in an escaped form:
+/// what agents and plugins wrote must not steer the operator's terminal, nor look like
+/// something else.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.contains(steers) {
+    escaped_as(text, |c, shown| shown.extend(c.escape_unicode()))
+}
+
+/// The same of a JSON text, in JSON's form of it: such characters are in its strings alone.
+fn escaped_json(text: &str) -> Cow<'_, str> {
+    escaped_as(text, |c, shown| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a string does not fail.
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    })
+}
+
+fn escaped_as(text: &str, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
+    if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if steers(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+        if is_unseen(c) { escape(c, &mut shown) } else { shown.push(c) }
     }
     Cow::Owned(shown)
+}
+
+/// Whether a character can't be seen or changes how others stand, and is no line end or tab:
+/// control characters, and those that Unicode has for directions, joints, tags and variants
+/// or lets a terminal leave out.
+pub(crate) fn is_unseen(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}'
+            | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Exit code of a program whose reader has gone: 128 and the number of SIGPIPE.
@@ -52,9 +82,14 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// Prints a JSON value on one line.
+pub(crate) fn say_json(value: &serde_json::Value) {
+    write_line(&escaped_json(&value.to_string()));
+}
+
 /// Prints a value as JSON.
 pub(crate) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    say!("{}", serde_json::to_string_pretty(value)?);
+    write_line(&escaped_json(&serde_json::to_string_pretty(value)?));
     Ok(())
 }
 
@@ -201,4 +236,28 @@ fn scaled(value: u64) -> String {
 
 fn seconds(microseconds: u64) -> String {
     format!("{}.{:02}s", microseconds / 1_000_000, microseconds % 1_000_000 / 10_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_shown_escaped_and_all_else_as_it_is() {
+        let plain = "naïve Grüße, 日本語, שלום\n\tand 😀";
+        assert!(matches!(escaped(plain), Cow::Borrowed(shown) if shown == plain));
+        let lies = "\u{1b}[2J\u{9b}2J \u{202e}txt.exe\u{2069} \u{200b}\u{feff}\u{ad}\u{e0041}";
+        let expected = "\\u{1b}[2J\\u{9b}2J \\u{202e}txt.exe\\u{2069} \
+                        \\u{200b}\\u{feff}\\u{ad}\\u{e0041}";
+        assert_eq!(escaped(lies), expected);
+    }
+
+    #[test]
+    fn json_with_what_cannot_be_seen_is_the_same_json() {
+        let value = serde_json::json!({"\u{202e}": "\u{7f} \u{9b} \u{200b} \u{e0041} \n \u{1b}"});
+        let text = value.to_string();
+        let shown = escaped_json(&text);
+        assert!(shown.is_ascii(), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
 }

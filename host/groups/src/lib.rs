@@ -295,8 +295,10 @@ mod tests {
         use std::io::Write as _;
         use std::process::{Command, Stdio};
 
-        // Where there are no groups to be had, there is nothing to see.
-        let Some(group) = Group::new(64 << 20, 8) else { return };
+        let Some(group) = Group::new(64 << 20, 8) else {
+            assert!(!can_be_had(), "a group can be made here, but not by `Group::new`");
+            return;
+        };
         let mut child = Command::new("sh")
             .args(["-c", "read go; exec tail /dev/zero"])
             .stdin(Stdio::piped())
@@ -311,6 +313,56 @@ mod tests {
         assert!(dirs.iter().all(|dir| dir.exists()));
         drop(group);
         assert!(!dirs.iter().any(|dir| dir.exists()));
+    }
+
+    /// Whether groups can be made here, found out without the code under test.
+    fn can_be_had() -> bool {
+        let mounts = fs::read_to_string("/proc/mounts").unwrap();
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let own = |kind: &str, controller: &str| -> Option<PathBuf> {
+            let mount = mounts.lines().find_map(|line| {
+                let fields: Vec<&str> = line.split(' ').collect();
+                let has = controller.is_empty() || fields[3].split(',').any(|it| it == controller);
+                (fields[2] == kind && has).then(|| PathBuf::from(fields[1]))
+            })?;
+            let group = groups.lines().find_map(|line| {
+                let fields: Vec<&str> = line.splitn(3, ':').collect();
+                let has = fields[1].split(',').any(|it| it == controller);
+                has.then(|| mount.join(fields[2].trim_start_matches('/')))
+            })?;
+            Some(if group.is_dir() { group } else { mount })
+        };
+        let of_version_1 = own("cgroup", "memory").zip(own("cgroup", "pids"));
+        if of_version_1.is_some_and(|(memory, pids)| {
+            is_made(&memory, "memory.limit_in_bytes") && is_made(&pids, "pids.max")
+        }) {
+            return true;
+        }
+        let divides = |dir: &&Path| {
+            let given = fs::read_to_string(dir.join("cgroup.subtree_control")).unwrap_or_default();
+            given.contains("memory") && given.contains("pids")
+        };
+        own("cgroup2", "").is_some_and(|own| {
+            own.ancestors().filter(divides).any(|dir| is_made(dir, "memory.oom.group"))
+        })
+    }
+
+    /// Whether a group can be made in a directory and has this file, and processes can leave
+    /// that of the directory.
+    fn is_made(dir: &Path, file: &str) -> bool {
+        let opens = |path: PathBuf| fs::OpenOptions::new().write(true).open(path).is_ok();
+        let made = dir.join(format!("test-of-catena-{}", std::process::id()));
+        if fs::create_dir(&made).is_err() {
+            return false;
+        }
+        let is_of_use = opens(made.join(file)) && opens(dir.join("cgroup.procs"));
+        fs::remove_dir(&made).unwrap();
+        is_of_use
+    }
+
+    #[test]
+    fn groups_can_be_had_wherever_one_was_made() {
+        assert!(Group::new(64 << 20, 8).is_none() || can_be_had());
     }
 
     const SEPARATE: &str = "8:pids:/\n4:memory:/box/1\n0::/\n";

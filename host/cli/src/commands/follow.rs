@@ -14,7 +14,7 @@ use catena_rollout::run::{RunError, is_worked_on, journals, planned};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::output::{Format, grouped, say, tokens};
+use crate::output::{Format, grouped, say, say_json, tokens};
 
 /// How often journals are looked at.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -35,7 +35,7 @@ pub(crate) fn run(dir: &Path, only: Option<&str>, format: Format) -> Result<Exit
             }
             let tail = tails.entry(path.clone()).or_insert_with(|| JournalTail::of(&path));
             for record in tail.more().map_err(RunError::from)? {
-                show(&rollout, &record, format)?;
+                show(&rollout, &record, format);
             }
         }
         if !goes_on {
@@ -49,13 +49,12 @@ fn name_of(journal: &PathBuf) -> String {
     Path::new(journal).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn show(rollout: &str, record: &Record, format: Format) -> Result<(), Failure> {
+fn show(rollout: &str, record: &Record, format: Format) {
     if format == Format::Json {
-        say!("{}", serde_json::to_string(&json!({"rollout": rollout, "record": record}))?);
+        say_json(&json!({"rollout": rollout, "record": record}));
     } else if let Some(text) = describe(record) {
         say!("{rollout}: {text}");
     }
-    Ok(())
 }
 
 /// What several judges came to, and what was cut from their feedback.

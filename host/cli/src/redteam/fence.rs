@@ -10,6 +10,8 @@ use catena_model::{Edit, Message};
 use catena_rollout::run::journal_path;
 use catena_rollout::{Journal, Record, RolloutId};
 
+use crate::output::is_unseen;
+
 /// Most bytes that a model may be shown at once: both patches as far as `judge-llm` shows
 /// them, and all else.
 const MOST: usize = 400 << 10;
@@ -79,14 +81,6 @@ fn check(prompt: &str, word: &str) -> Result<(), String> {
         return Err("a part was left out, and the model is not told".to_owned());
     }
     Ok(())
-}
-
-/// Whether a character can't be seen or changes how others stand.
-fn is_unseen(c: char) -> bool {
-    (c.is_control() && !['\n', '\t'].contains(&c))
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

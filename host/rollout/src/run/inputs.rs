@@ -46,29 +46,41 @@ pub(super) struct Given {
 impl Inputs {
     /// Those that a run file names.
     pub(super) fn of_run_file(path: &Path, options: &RunOptions) -> Result<Self, RunError> {
-        Self::named_by(path, Crew::All, options)
+        let own = RunFile::load(path)?;
+        let models = lockfile::described(&own, lockfile::parent(path))?;
+        let mut inputs = Self::named_by(own, path, Crew::All, options)?;
+        inputs.prepared.models = models;
+        Ok(inputs)
     }
 
     /// Those that the judges of a run file need.
     pub(super) fn of_judges(path: &Path, options: &RunOptions) -> Result<Self, RunError> {
-        Self::named_by(path, Crew::Judges, options)?.approved_in(path, options)
+        let own = RunFile::load(path)?;
+        Self::named_by(own.clone(), path, Crew::Judges, options)?.approved_in(path, &own, options)
     }
 
-    fn named_by(path: &Path, crew: Crew, options: &RunOptions) -> Result<Self, RunError> {
-        let mut file = RunFile::load(path)?;
-        let described = lockfile::described(&file, lockfile::parent(path))?;
+    fn named_by(
+        file: RunFile,
+        path: &Path,
+        crew: Crew,
+        options: &RunOptions,
+    ) -> Result<Self, RunError> {
+        let mut file = file;
         make_paths_absolute(&mut file, path, &options.plugin_dirs)?;
         models::resolve(&mut file, options.models_file.as_deref())?;
         let chains_path = file.chains.clone();
-        let version = env!("CARGO_PKG_VERSION");
-        let mut inputs = Self::check(file, &chains_path, version, crew, options)?;
-        inputs.prepared.models = described;
-        Ok(inputs)
+        Self::check(file, &chains_path, env!("CARGO_PKG_VERSION"), crew, options)
     }
 
-    /// The same, if the plugins are as was approved of the run file at `path`, or pinned
-    /// where nothing was.
-    pub(super) fn approved_in(self, path: &Path, options: &RunOptions) -> Result<Self, RunError> {
+    /// The same, if the judges and what belongs to them are as was approved of the run file
+    /// at `path`, which says `own`, or pinned where nothing was.
+    pub(super) fn approved_in(
+        mut self,
+        path: &Path,
+        own: &RunFile,
+        options: &RunOptions,
+    ) -> Result<Self, RunError> {
+        self.prepared.hold_to(own, lockfile::described(own, lockfile::parent(path))?);
         let checked = lockfile::check(path, &self.prepared.pins(), options)?;
         Ok(Self { pinned_in: checked.pin()?, ..self })
     }

@@ -21,7 +21,6 @@ use tokio::task::JoinSet;
 use super::error::RunError;
 use super::inputs::{Given, Inputs, make_paths_absolute};
 use super::layout::{self, Lock, PlanFile};
-use super::lockfile;
 use super::plugins::{self, Crew};
 use super::{RunOptions, journal_path, plan, summaries};
 use crate::journal::Journal;
@@ -107,9 +106,7 @@ impl JudgingRun {
         let objects = layout::objects_path(&run);
         let mut inputs = inputs(file, &run, chains, vec![objects], options)?;
         if let Some(own) = own {
-            let models = lockfile::described(&own, lockfile::parent(other))?;
-            inputs.prepared.hold_to(&own, models);
-            inputs = inputs.approved_in(other, options)?;
+            inputs = inputs.approved_in(other, &own, options)?;
         } else {
             check_rights(&inputs)?;
         }

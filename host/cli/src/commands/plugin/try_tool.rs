@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::failure::{CHECK_FAILED, Failure};
 use crate::machine::Machine;
-use crate::output::{Format, say};
+use crate::output::{Format, say, say_json};
 use crate::sandbox::{Said, ToolSandbox};
 
 #[derive(clap::Args)]
@@ -113,17 +113,14 @@ impl Trial {
 
     fn tell(&self, tried: &Tried, said: &[Said], format: Format) {
         if format == Format::Json {
-            say!(
-                "{}",
-                json!({
-                    "content": tried.content,
-                    "outcome": tried.outcome,
-                    "exit_status": tried.exit_status,
-                    "tree": tried.tree,
-                    "wall_us": tried.wall_us,
-                    "said": said,
-                })
-            );
+            say_json(&json!({
+                "content": tried.content,
+                "outcome": tried.outcome,
+                "exit_status": tried.exit_status,
+                "tree": tried.tree,
+                "wall_us": tried.wall_us,
+                "said": said,
+            }));
             return;
         }
         tell_of_words(said);

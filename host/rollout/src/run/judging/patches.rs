@@ -65,7 +65,7 @@ pub struct PatchJudges {
     file: RunFile,
     chains: ChainFile,
     /// None where the judge is a plugin, which then is granted nothing.
-    run_file: Option<PathBuf>,
+    own: Option<(PathBuf, RunFile)>,
 }
 
 impl PatchJudges {
@@ -79,11 +79,13 @@ impl PatchJudges {
         options: &RunOptions,
     ) -> Result<Self, RunError> {
         let is_alone = !other.is_file();
+        let mut own = None;
         let mut file = if is_alone {
             let here = std::path::absolute(".").map_err(|err| RunError::io(other, err))?;
             RunFile::of_judge(PluginUse::alone(plugins::locate(other, &here, &options.plugin_dirs)))
         } else {
             let mut file = RunFile::load(other)?;
+            own = Some((other.to_owned(), file.clone()));
             make_paths_absolute(&mut file, other, &options.plugin_dirs)?;
             models::resolve(&mut file, options.models_file.as_deref())?;
             file
@@ -104,8 +106,7 @@ impl PatchJudges {
         // Nobody goes on with what is judged.
         file.refinements = 0;
         file.writer = None;
-        let run_file = (!is_alone).then(|| other.to_owned());
-        Ok(Self { file, chains, run_file })
+        Ok(Self { file, chains, own })
     }
 
     /// The chains that patches can be of.
@@ -124,8 +125,8 @@ impl PatchJudges {
         let chains_path: PathBuf = self.file.chains.clone();
         let version = env!("CARGO_PKG_VERSION");
         let mut inputs = Inputs::check(self.file, &chains_path, version, Crew::Judges, options)?;
-        match &self.run_file {
-            Some(run_file) => inputs = inputs.approved_in(run_file, options)?,
+        match &self.own {
+            Some((path, own)) => inputs = inputs.approved_in(path, own, options)?,
             None => check_rights(&inputs)?,
         }
         inputs.plan_file.patches = patches.iter().map(|patch| patch.about.clone()).collect();

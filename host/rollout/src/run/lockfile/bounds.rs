@@ -109,7 +109,7 @@ impl PinnedBounds {
         let is_used = |name| name != WORKSPACE || self.workspace.is_some();
         let tables = tables.filter(|((name, _), _)| is_used(*name));
         let differences = tables.flat_map(|((name, is), (_, was))| {
-            if name == ACCEPTANCE && was.is_empty() {
+            if name == ACCEPTANCE && was.is_empty() && !is.is_empty() {
                 return vec![Difference::new(name, "bounds", in_a_line(&is))];
             }
             compare(name, &was, &is)
